@@ -1,0 +1,75 @@
+/* samples.h - one row of samples.csv: one slice of one arm.
+ *
+ * The table below is the only list of the columns: the struct, the writer and the reader come
+ * from it, results/README.md defines each. New columns go at the end and raise the schema
+ * version. T text, U unsigned integer, F number with decimals. A trailing underscore (class_) is
+ * not part of the column's name.
+ */
+#ifndef ATREST_HARNESS_OUTPUT_SAMPLES_H
+#define ATREST_HARNESS_OUTPUT_SAMPLES_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define SAMPLES_SCHEMA "atrest-samples"
+#define SAMPLES_SCHEMA_VERSION 1
+#define SAMPLES_TEXT_BYTES 192
+
+#define SAMPLES_COLUMNS(T, U, F)                                                               \
+	T(workload) T(class_) T(target) T(target_version) T(dir) T(cipher) T(provider) T(arm)  \
+	U(round) U(position) U(square) U(seed)                                                 \
+	U(payload_bytes) U(block_bytes) T(flush) T(sync) T(read) T(cache)                      \
+	U(key_ahead) U(keystream_ahead_bytes) U(publishers) U(readers) U(streams)              \
+	U(messages) U(payload_total_bytes) U(reads_checked)                                    \
+	F(acked_s) F(synced_s)                                                                 \
+	U(cpu_ns) U(cpu_user_ns) U(cpu_system_ns) U(machine_cpu_ns) U(rss_peak_bytes)          \
+	U(latency_count) U(latency_p50_ns) U(latency_p90_ns) U(latency_p99_ns)                 \
+	U(latency_p999_ns) U(latency_max_ns)                                                   \
+	U(disk_apparent_bytes) U(disk_allocated_bytes) U(files)                                \
+	U(blk_apparent_bytes) U(blk_allocated_bytes) U(blk_files)                              \
+	U(key_apparent_bytes) U(key_allocated_bytes) U(key_files)                              \
+	U(meta_apparent_bytes) U(meta_allocated_bytes) U(meta_files)                           \
+	U(state_apparent_bytes) U(state_allocated_bytes) U(state_files)                        \
+	U(file_create_ns) U(device_read_bytes) U(device_written_bytes)                         \
+	U(written_bytes) U(writes) U(syncs) U(keys_made) U(key_wait_ns)                        \
+	U(steal_ns) U(pressure_cpu_us) U(pressure_io_us) U(other_cpu_ns) U(frequency_khz)      \
+	U(throttled_us) T(build) U(started_unix_ns) U(valid) T(error)
+
+struct sample {
+#define T(name) char name[SAMPLES_TEXT_BYTES];
+#define U(name) uint64_t name;
+#define F(name) double name;
+	SAMPLES_COLUMNS(T, U, F)
+#undef T
+#undef U
+#undef F
+};
+
+/* Rows in memory; grown by samples_add. */
+struct samples {
+	struct sample *rows;
+	size_t count, capacity;
+	int complete;     /* the trailer was there and fitted */
+};
+
+/* Writing. A row is one write(2) of one whole line, so that a run killed at any moment leaves
+ * whole lines; the trailer "# rows=N sha256=..." is written by samples_writer_close. */
+struct samples_writer;
+int samples_writer_open(const char *path, struct samples_writer **out); /* 0, or -errno */
+int samples_writer_add(struct samples_writer *w, const struct sample *row);
+/* complete 0: leave without a trailer (interrupted). 0, or -errno. */
+int samples_writer_close(struct samples_writer *w, int complete);
+
+/* Reading. error receives one line "file:line: found, expected". */
+enum samples_result {
+	SAMPLES_OK,
+	SAMPLES_MALFORMED, /* exit 2 */
+	SAMPLES_SCHEMA_OTHER, /* another schema version: exit 4 */
+	SAMPLES_UNREADABLE /* exit 4 */
+};
+enum samples_result samples_read(const char *path, struct samples *out, char error[512]);
+int samples_add(struct samples *s, const struct sample *row); /* 0, or -1: memory */
+void samples_free(struct samples *s);
+
+#endif

@@ -1,0 +1,63 @@
+/* block.h - one <n>.blk file: reading it record by record, appending to it.
+ *
+ * Byte i of the file is XORed with byte i of the key stream of (seed, nonce) of <n>.key,
+ * always. A walk reads the file in pieces of 256 KiB, deciphers each piece while it is in the
+ * L2 cache, and yields records; memory does not depend on the size of the block.
+ */
+#ifndef ATREST_STORE_BLOCK_H
+#define ATREST_STORE_BLOCK_H
+
+#include "store/file.h"
+#include "store/keyfile.h"
+#include "store/record.h"
+
+/* Where a stream's blocks are and under which names its keys and hashes are derived. */
+struct atr_block_home {
+	const struct atr_file_table *files;
+	const char *msgs_path; /* <stream directory>/msgs */
+	const char *account;
+	const char *stream;
+	const struct atr_keyring *ring;
+	const struct atr_cipher *prefer; /* provider to read with; NULL = default */
+};
+
+struct atr_walk; /* one open block being read; one thread at a time */
+
+/* Opens block number for reading: key file (absent = clear text), then the block file.
+ *
+ * Returns ATR_OK; ATR_ENOTFOUND, no block file; ATR_ENOKEY, ATR_EAUTH, ATR_EFORMAT, key file;
+ * ATR_EUNSUPPORTED, the deciphered block is compressed. *out is NULL unless ATR_OK.
+ */
+enum atr_status atr_walk_open(const struct atr_block_home *home, uint64_t number,
+                              struct atr_walk **out, struct atr_error *err);
+
+/* The next record. Pointers in *out are valid until the next call.
+ *
+ * Returns ATR_OK; ATR_END, the file ended between two records; ATR_EFORMAT, the record at
+ * atr_walk_offset() is damaged or cut (err names file and offset), after which every call
+ * returns the same, unless atr_walk_resync finds a later record.
+ */
+enum atr_status atr_walk_next(struct atr_walk *walk, struct atr_record *out,
+                              struct atr_error *err);
+
+/* After ATR_EFORMAT: steps past the damaged record by its own length word when a record with a
+ * valid hash starts there, else searches forward byte by byte for the next valid record.
+ * Returns ATR_OK, the walk continues there; ATR_END, none up to the end of the file. */
+enum atr_status atr_walk_resync(struct atr_walk *walk, struct atr_error *err);
+
+/* Offset of the record last returned (or of the damage), in the file. */
+uint64_t atr_walk_offset(const struct atr_walk *walk);
+/* Positions the walk at a record that starts at offset. */
+void atr_walk_seek(struct atr_walk *walk, uint64_t offset);
+
+uint64_t atr_walk_file_bytes(const struct atr_walk *walk);
+/* NULL = the block is clear text; else the seed with its cipher, valid until close. */
+const struct atr_seed *atr_walk_seed(const struct atr_walk *walk);
+/* Last 8 bytes of the deciphered file (the hash of its last record): what idx and index.db
+ * call lchk. ATR_EFORMAT when the file is shorter. */
+enum atr_status atr_walk_last_check(struct atr_walk *walk, uint8_t lchk[8],
+                                    struct atr_error *err);
+/* Closes, wipes key material. NULL allowed. Keeps nothing. */
+void atr_walk_close(struct atr_walk *walk);
+
+#endif

@@ -1,0 +1,138 @@
+/* workload.h - what to do: every parameter of a workload, units in its name.
+ *
+ * Knows no target and no clock. Read from an INI file (workload_parse.c), written back resolved
+ * (workload_write.c), and turned into operations (workload_ops.c): operation i is a pure
+ * function of (workload, seed, i), so any record read back can be checked against the payload
+ * pool without remembering it.
+ */
+#ifndef ATREST_WORKLOADS_WORKLOAD_H
+#define ATREST_WORKLOADS_WORKLOAD_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define WORKLOAD_NAME_BYTES 64
+#define WORKLOAD_SIZES_MAX 32
+
+enum workload_operation {
+	WORKLOAD_PUBLISH,         /* writing cell: append `messages` to a fresh store */
+	WORKLOAD_READ_SEQUENTIAL, /* reading cell: every message of a filled store, in order */
+	WORKLOAD_READ_RANDOM,     /* reading cell: `messages` gets at seeded random sequences */
+	WORKLOAD_MIXED            /* `publishers` append while `readers` read random live messages
+	                             of what was filled and published before */
+};
+
+enum workload_distribution { WORKLOAD_ROUND_ROBIN, WORKLOAD_UNIFORM, WORKLOAD_ZIPF };
+enum workload_flush { WORKLOAD_FLUSH_EACH, WORKLOAD_FLUSH_ASYNC };
+enum workload_sync { WORKLOAD_SYNC_INTERVAL, WORKLOAD_SYNC_ALWAYS, WORKLOAD_SYNC_NONE };
+enum workload_read { WORKLOAD_READ_BLOCK, WORKLOAD_READ_RECORD };
+enum workload_cache { WORKLOAD_WARM, WORKLOAD_COLD };
+
+#define WORKLOAD_BLOCK_BYTES_SERVER UINT64_MAX
+
+/* One piece of a size mix: payloads of low..high bytes (equal = fixed), drawn uniformly, with
+ * this share of the messages (weights are normalised). */
+struct workload_size {
+	uint32_t low_bytes;
+	uint32_t high_bytes;
+	double weight;
+};
+
+struct workload {
+	char name[WORKLOAD_NAME_BYTES];  /* file name without .ini */
+	char class_[WORKLOAD_NAME_BYTES];/* key `class`: rows of one figure, e.g. "publish" */
+	char question[256];              /* key `question`: what the file answers */
+
+	enum workload_operation operation;
+	uint64_t messages;       /* operations per slice, all threads together */
+	uint64_t fill_messages;  /* reading and mixed cells: messages in the store before */
+	uint32_t rounds;         /* of --quick */
+	uint64_t seed;           /* 0: the run's seed */
+
+	struct workload_size sizes[WORKLOAD_SIZES_MAX];
+	size_t size_count;
+	uint32_t headers_bytes;       /* whole header block of a message that has headers; 0 none */
+	double headers_share;         /* 0..1 of the messages that have headers */
+	double compressibility;       /* 0 random (default) .. 1 zeros: share of each 64 bytes that
+	                                 is a repeated byte */
+	char subject_prefix[128];     /* subjects are "<prefix>.<n>", n = 0..subjects-1, decimal */
+	uint32_t subjects;
+	enum workload_distribution subject_distribution;
+	double zipf_exponent;
+
+	uint32_t publishers; /* threads that append */
+	uint32_t readers;    /* threads that read */
+	uint32_t streams;    /* stores written side by side, publisher p uses stream p % streams */
+	double read_share;   /* mixed: 0..1 of the operations that are reads */
+
+	enum workload_flush flush;
+	enum workload_sync sync;
+	uint64_t sync_interval_ns;
+	uint64_t block_bytes;           /* WORKLOAD_BLOCK_BYTES_SERVER for the server's rule */
+	enum workload_read read;
+	uint32_t key_ahead;             /* 0: the server's way */
+	uint32_t keystream_ahead_bytes; /* 0: the server's way */
+	enum workload_cache cache;
+	uint32_t latency_every; /* record the latency of each n-th operation; 0: none */
+};
+
+/* Every default of workloads/README.md. */
+void workload_init(struct workload *w);
+
+struct workload_error {
+	char text[512]; /* "file:line: found, expected" */
+};
+
+/* Reads one file. Unknown or duplicate key, bad or out-of-range value, a line above 4096 bytes,
+ * NUL: -1 and err says file and line. 0 on success. */
+int workload_parse_file(const char *path, struct workload *w, struct workload_error *err);
+/* The same from an open stream; name stands for the file in messages and names the workload. */
+int workload_parse_stream(FILE *in, const char *name, struct workload *w,
+                          struct workload_error *err);
+/* --set key=value: one key after parsing; same checks (err names "--set"). Does not check
+ * keys against each other: call workload_check after the last. */
+int workload_set(struct workload *w, const char *key, const char *value,
+                 struct workload_error *err);
+/* What no single key shows: messages above fill, readers without fill, pool too large, ... */
+int workload_check(const struct workload *w, struct workload_error *err);
+
+/* Writes every key, resolved; reading it again gives the same struct. 0, or -1 on I/O error. */
+int workload_write(const struct workload *w, FILE *out);
+
+/* ---- operations ---- */
+
+/* The pool every payload is cut from: random bytes with the workload's compressibility,
+ * 4 MiB or twice the largest payload, whichever is more. A pure function of (workload, seed);
+ * out must hold workload_pool_bytes(w). */
+size_t workload_pool_bytes(const struct workload *w);
+void workload_pool_fill(const struct workload *w, uint64_t seed, uint8_t *out);
+
+/* What message i looks like. subject_index and sizes are indices and lengths; the bytes are in
+ * the pool at pool_offset; headers come from workload_headers(). */
+struct workload_message {
+	uint64_t pool_offset;
+	uint32_t payload_bytes;
+	uint32_t headers_bytes; /* 0 or w->headers_bytes */
+	uint32_t subject_index;
+};
+
+struct workload_ops; /* tables drawn once (size mix, zipf, header block); read-only after, so
+                        shared by threads */
+struct workload_ops *workload_ops_new(const struct workload *w, uint64_t seed); /* NULL: memory */
+void workload_ops_free(struct workload_ops *ops);
+
+void workload_message_at(const struct workload_ops *ops, uint64_t i, struct workload_message *m);
+/* The sequence (1..count) that random read i asks for. */
+uint64_t workload_sequence_at(const struct workload_ops *ops, uint64_t i, uint64_t count);
+/* Mixed: 1 when operation i is a read. */
+int workload_is_read(const struct workload_ops *ops, uint64_t i);
+/* The header block used by all messages with headers: w->headers_bytes long, valid grammar. */
+const uint8_t *workload_headers(const struct workload_ops *ops);
+/* Subject text of index, NUL-terminated, kept in ops; *bytes its length. */
+const char *workload_subject(const struct workload_ops *ops, uint32_t index, size_t *bytes);
+/* Mean payload bytes per message, and the largest. */
+double workload_payload_bytes_mean(const struct workload *w);
+uint32_t workload_payload_bytes_max(const struct workload *w);
+
+#endif
