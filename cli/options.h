@@ -11,11 +11,11 @@
  * interrupted, verify, usage, system, failed, inconclusive. */
 enum exit_code {
 	EXIT_FINE = 0,
-	EXIT_FAILED = 1,        /* gate failed, regression, failed selftest, an invalid row */
-	EXIT_USAGE = 2,         /* bad option, workload, configuration, CSV; not a store; key missing */
+	EXIT_FAILED = 1, /* gate failed, regression, failed selftest, an invalid row */
+	EXIT_USAGE = 2,  /* bad option, workload, configuration, CSV; not a store; key missing */
 	EXIT_INCONCLUSIVE = 3,
-	EXIT_SYSTEM = 4,        /* locked, read-only, no space, I/O error, server, newer format */
-	EXIT_VERIFY = 5,        /* wrong key, damage, missing file, clear text, a read that differed */
+	EXIT_SYSTEM = 4, /* locked, read-only, no space, I/O error, server, newer format */
+	EXIT_VERIFY = 5, /* wrong key, damage, missing file, clear text, a read that differed */
 	EXIT_INTERRUPTED = 130
 };
 
@@ -36,8 +36,8 @@ struct option_list {
 };
 
 struct option_spec {
-	const char *name;     /* long name without dashes; NULL ends the table */
-	char letter;          /* short form, 0 = none */
+	const char *name; /* long name without dashes; NULL ends the table */
+	char letter;      /* short form, 0 = none */
 	enum option_kind kind;
 	const char *argument; /* "FILE", "NAME=PATH", ...; NULL for a flag */
 	const char *help;     /* one or more lines */

@@ -1,0 +1,91 @@
+/* main.c - finds the command and runs it. A command is one word, or two ("stream dump"). */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/help.h"
+#include "cli/options.h"
+
+#ifndef ATREST_VERSION
+#define ATREST_VERSION "unknown"
+#endif
+
+/* Each command's own source file defines its table. */
+const struct command *const commands[] = {
+        NULL,
+};
+
+/* How many words of argv name this command: 0, 1 or 2. */
+static int words_matched(const char *name, int argc, char **argv)
+{
+	const char *space = strchr(name, ' ');
+	size_t n = space ? (size_t)(space - name) : strlen(name);
+
+	if (argc < 2 || strlen(argv[1]) != n || strncmp(argv[1], name, n) != 0)
+		return 0;
+	if (space == NULL)
+		return 1;
+	return argc > 2 && strcmp(argv[2], space + 1) == 0 ? 2 : 0;
+}
+
+/* True when word begins a two-word command ("stream"). */
+static int is_family(const char *word)
+{
+	size_t n = strlen(word);
+
+	for (size_t i = 0; commands[i]; i++)
+		if (strncmp(commands[i]->name, word, n) == 0 && commands[i]->name[n] == ' ')
+			return 1;
+	return 0;
+}
+
+static int wants_help(const char *word)
+{
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0;
+}
+
+/* A result that could not be written is not a result: a full or closed stdout is an error. */
+static int flushed(int code)
+{
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		perror("error: standard output");
+		return code == EXIT_FINE ? EXIT_SYSTEM : code;
+	}
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	static char help_word[] = "--help";
+
+	if (argc < 2) {
+		help_overview(stderr, "");
+		return EXIT_USAGE;
+	}
+	if (strcmp(argv[1], "help") == 0 && argc > 2) { /* help CMD -> CMD --help */
+		for (int i = 1; i + 1 < argc; i++)
+			argv[i] = argv[i + 1];
+		argv[argc - 1] = help_word;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		puts("atrest " ATREST_VERSION);
+		return flushed(EXIT_FINE);
+	}
+	for (size_t i = 0; commands[i]; i++) {
+		int words = words_matched(commands[i]->name, argc, argv);
+
+		if (words)
+			return flushed(commands[i]->run(argc - words, argv + words));
+	}
+	if (wants_help(argv[1])) {
+		help_overview(stdout, "");
+		return flushed(EXIT_FINE);
+	}
+	if (is_family(argv[1])) {
+		int asked = argc > 2 && wants_help(argv[2]);
+
+		help_overview(asked ? stdout : stderr, argv[1]);
+		return asked ? flushed(EXIT_FINE) : EXIT_USAGE;
+	}
+	return complain(EXIT_USAGE, "unknown command '%s'; atrest --help lists them", argv[1]);
+}
