@@ -26,6 +26,17 @@ add_library(highwayhash SHARED IMPORTED GLOBAL)
 set_target_properties(highwayhash PROPERTIES IMPORTED_LOCATION "${HIGHWAYHASH_LIBRARY}"
                       INTERFACE_INCLUDE_DIRECTORIES "${HIGHWAYHASH_INCLUDE}")
 
+# libcsv neither.
+find_library(CSV_LIBRARY csv)
+find_path(CSV_INCLUDE csv.h)
+if(NOT CSV_LIBRARY OR NOT CSV_INCLUDE)
+  message(FATAL_ERROR "atrest needs libcsv: install the package libcsv-dev "
+                      "(scripts/bench and scripts/test do this by themselves)")
+endif()
+add_library(csv SHARED IMPORTED GLOBAL)
+set_target_properties(csv PROPERTIES IMPORTED_LOCATION "${CSV_LIBRARY}"
+                      INTERFACE_INCLUDE_DIRECTORIES "${CSV_INCLUDE}")
+
 if(ATREST_WITH_NATS)
   atrest_need(NATS libnats libnats-dev)
 endif()
