@@ -23,9 +23,9 @@
 extern "C" {
 #endif
 
-#define ATR_CIPHER_KEY_BYTES 32
+#define ATR_CIPHER_KEY_BYTES       32
 #define ATR_CIPHER_NONCE_BYTES_MAX 24
-#define ATR_CIPHER_TAG_BYTES 16
+#define ATR_CIPHER_TAG_BYTES       16
 
 struct atr_cipher;    /* constant algorithm of one provider; never freed */
 struct atr_keystream; /* keyed context; one thread at a time */
@@ -42,8 +42,8 @@ const char *atr_cipher_name(const struct atr_cipher *c);     /* "none", "chachap
 const char *atr_cipher_provider(const struct atr_cipher *c); /* "builtin", "openssl", "sodium" */
 /* Name and version of the library behind it, e.g. "OpenSSL 3.0.19"; constant. */
 const char *atr_cipher_library(const struct atr_cipher *c);
-size_t atr_cipher_nonce_bytes(const struct atr_cipher *c);   /* 24, 16, 0 */
-size_t atr_cipher_tag_bytes(const struct atr_cipher *c);     /* 16, 16, 0 */
+size_t atr_cipher_nonce_bytes(const struct atr_cipher *c); /* 24, 16, 0 */
+size_t atr_cipher_tag_bytes(const struct atr_cipher *c);   /* 16, 16, 0 */
 /* True when it enciphers (everything but "none"). */
 int atr_cipher_encrypts(const struct atr_cipher *c);
 
@@ -52,8 +52,7 @@ int atr_cipher_encrypts(const struct atr_cipher *c);
 /* sealed receives text_bytes + tag bytes: ciphertext || tag. In place (sealed == text) is
  * allowed, other overlap is not. nonce has atr_cipher_nonce_bytes(c). */
 int atr_cipher_seal(const struct atr_cipher *c, const uint8_t key[ATR_CIPHER_KEY_BYTES],
-                    const uint8_t *nonce, const uint8_t *text, size_t text_bytes,
-                    uint8_t *sealed);
+                    const uint8_t *nonce, const uint8_t *text, size_t text_bytes, uint8_t *sealed);
 
 /* Returns -1 when the tag does not fit or sealed_bytes is below the tag; text is then wiped.
  * text receives sealed_bytes - tag bytes; text == sealed is allowed. */
