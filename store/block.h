@@ -21,6 +21,11 @@ struct atr_block_home {
 	const struct atr_cipher *prefer; /* provider to read with; NULL = default */
 };
 
+/* Reads and opens <n>.key. ATR_ENOTFOUND: there is none; ATR_ENOKEY, ATR_EAUTH, ATR_EFORMAT as
+ * atr_keyfile_open. *out is wiped unless ATR_OK; the caller wipes it. */
+enum atr_status atr_block_read_key(const struct atr_block_home *home, uint64_t number,
+                                   struct atr_seed *out, struct atr_error *err);
+
 struct atr_walk; /* one open block being read; one thread at a time */
 
 /* Opens block number for reading: key file (absent = clear text), then the block file.
@@ -30,6 +35,15 @@ struct atr_walk; /* one open block being read; one thread at a time */
  */
 enum atr_status atr_walk_open(const struct atr_block_home *home, uint64_t number,
                               struct atr_walk **out, struct atr_error *err);
+
+/* Goes on with another block of the same home: buffer and key stream context are used again,
+ * so that reading many blocks allocates nothing per block. After a failure only this and close
+ * may be called. */
+enum atr_status atr_walk_reopen(struct atr_walk *walk, uint64_t number, struct atr_error *err);
+
+/* Says how much of the file is whole records, for a block that is being appended to; open and
+ * reopen take the file's size. May grow as the block does; never shrinks below what was read. */
+void atr_walk_limit(struct atr_walk *walk, uint64_t file_bytes);
 
 /* The next record. Pointers in *out are valid until the next call.
  *

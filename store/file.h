@@ -43,9 +43,17 @@ struct atr_file_table {
 	int64_t (*realtime_ns)(void *context);                    /* since 1970-01-01 UTC */
 	uint64_t (*monotonic_ns)(void *context);
 	int (*random)(void *context, void *to, size_t bytes);
+	/* Process id of another process that holds a file below path open, 0 when none is seen
+	 * (only what the caller may see is seen). NULL: not looked for. */
+	int (*holder)(void *context, const char *path);
 };
 
 extern const struct atr_file_table atr_file_real;
+
+/* Fills *err for a call that returned a negative errno: "WHAT: text of the errno". Returns the
+ * status that stands for it. */
+enum atr_status atr_file_error(struct atr_error *err, ssize_t result, const char *path,
+                               int64_t offset, const char *what);
 
 /* Reads a whole file of at most limit_bytes. *out is malloc'd, NUL-terminated past *out_bytes,
  * owned by the caller; NULL unless ATR_OK. A longer file is ATR_EFORMAT, a missing one

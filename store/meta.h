@@ -31,7 +31,8 @@ enum atr_status atr_meta_read(const struct atr_file_table *files, const char *di
                               const char *context, const char *hash_name, struct atr_meta *out,
                               struct atr_error *err);
 
-/* Writes the three files, each by temporary name + rename, meta.key first. config is borrowed.
+/* Writes the three files, each by temporary name + rename, meta.key first, meta.inf last.
+ * config is borrowed.
  * seed NULL: plaintext. */
 enum atr_status atr_meta_write(const struct atr_file_table *files, const char *directory,
                                const struct atr_keyring *ring, const char *info,
@@ -42,6 +43,12 @@ enum atr_status atr_meta_write(const struct atr_file_table *files, const char *d
  * Returns ATR_OK or ATR_EAUTH. */
 enum atr_status atr_meta_unseal(const struct atr_seed *seed, const uint8_t *sealed,
                                 size_t sealed_bytes, uint8_t **text, size_t *text_bytes);
+
+/* The other way: a fresh random nonce, then the sealed text. *sealed is malloc'd, owned by the
+ * caller, NULL unless ATR_OK. */
+enum atr_status atr_meta_seal(const struct atr_file_table *files, const struct atr_seed *seed,
+                              const uint8_t *text, size_t text_bytes, uint8_t **sealed,
+                              size_t *sealed_bytes);
 
 /* Releases config and wipes the seed. */
 void atr_meta_free(struct atr_meta *meta);

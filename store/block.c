@@ -1,0 +1,484 @@
+#include "store/block.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ciphers/secret.h"
+#include "store/bytes.h"
+
+/* One read. Small enough that deciphering and walking find it in the L2 cache, large enough
+ * that the call does not matter. */
+#define PIECE_BYTES ((size_t)256 * 1024)
+
+/* A search for the next valid record takes only sequences this close to the last one seen:
+ * chance candidates would cost a hash over up to a whole block each. */
+#define RESYNC_SEQUENCE_SPAN (UINT64_C(1) << 32)
+
+struct atr_walk {
+	struct atr_block_home home;
+	uint64_t number;
+	int fd;
+	char path[PATH_MAX];
+	uint64_t file_bytes;
+	struct atr_hash_key hash_key;
+
+	struct atr_seed *seed; /* secret memory; NULL until the first enciphered block */
+	int enciphered;
+	struct atr_keystream *stream; /* of seed; kept over blocks of one cipher */
+	const struct atr_cipher *stream_cipher;
+
+	/* buffer[0 .. held) is the deciphered file from base on; the next record starts at at */
+	uint8_t *buffer;
+	size_t capacity, held, at;
+	uint64_t base;
+	size_t last; /* where the record last returned (or the damage) starts */
+	enum atr_status stuck;
+	struct atr_error stuck_error;
+	uint64_t last_sequence;
+};
+
+/* ---- opening ---- */
+
+static enum atr_status key_error(struct atr_error *err, enum atr_status rc, const char *path,
+                                 size_t bytes)
+{
+	switch (rc) {
+	case ATR_ENOKEY:
+		return atr_error_set(err, rc, path, -1,
+		                     "the block is encrypted and no key was given");
+	case ATR_EFORMAT:
+		return atr_error_set(err, rc, path, -1, "%zu bytes, expected 72 or 64", bytes);
+	case ATR_EAUTH:
+		return atr_error_set(err, rc, path, -1,
+		                     "message authentication failed: wrong key or damaged file");
+	default:
+		return atr_error_set(err, rc, path, -1, "%s", atr_status_text(rc));
+	}
+}
+
+static enum atr_status block_path(const struct atr_block_home *home, uint64_t number,
+                                  const char *suffix, char path[PATH_MAX], struct atr_error *err)
+{
+	if (snprintf(path, PATH_MAX, "%s/%" PRIu64 ".%s", home->msgs_path, number, suffix) >=
+	    PATH_MAX)
+		return atr_error_set(err, ATR_EINVAL, home->msgs_path, -1, "path too long");
+	return ATR_OK;
+}
+
+enum atr_status atr_block_read_key(const struct atr_block_home *home, uint64_t number,
+                                   struct atr_seed *out, struct atr_error *err)
+{
+	uint8_t sealed[ATR_KEYFILE_BYTES_MAX + 1];
+	char path[PATH_MAX], context[300];
+	enum atr_status rc;
+	size_t bytes = 0;
+	int fd;
+
+	memset(out, 0, sizeof *out);
+	rc = block_path(home, number, "key", path, err);
+	if (rc != ATR_OK)
+		return rc;
+	if (snprintf(context, sizeof context, "%s:%" PRIu64, home->stream, number) >=
+	    (int)sizeof context)
+		return atr_error_set(err, ATR_EINVAL, path, -1, "stream name too long");
+	fd = home->files->open(home->files->context, path, O_RDONLY, 0);
+	if (fd == -ENOENT)
+		return atr_error_set(err, ATR_ENOTFOUND, path, -1, "no such file");
+	if (fd < 0)
+		return atr_file_error(err, fd, path, -1, "open");
+	while (bytes < sizeof sealed) { /* one byte more than allowed shows a longer file */
+		ssize_t n = home->files->pread(home->files->context, fd, sealed + bytes,
+		                               sizeof sealed - bytes, bytes);
+
+		if (n < 0)
+			rc = atr_file_error(err, n, path, (int64_t)bytes, "read");
+		if (n <= 0)
+			break;
+		bytes += (size_t)n;
+	}
+	(void)home->files->close(home->files->context, fd);
+	if (rc != ATR_OK)
+		return rc;
+	rc = atr_keyfile_open(home->ring, home->prefer, home->account, context, sealed, bytes, out);
+	return rc == ATR_OK ? rc : key_error(err, rc, path, bytes);
+}
+
+/* The key file, if there is one, into walk->seed, and the context keyed with it. */
+static enum atr_status take_key(struct atr_walk *walk, struct atr_error *err)
+{
+	enum atr_status rc;
+
+	walk->enciphered = 0;
+	if (walk->seed == NULL)
+		walk->seed = atr_secret_alloc(sizeof *walk->seed);
+	if (walk->seed == NULL)
+		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for a key");
+	rc = atr_block_read_key(&walk->home, walk->number, walk->seed, err);
+	if (rc == ATR_ENOTFOUND)
+		return ATR_OK; /* clear text */
+	if (rc != ATR_OK)
+		return rc;
+	if (walk->stream != NULL && walk->stream_cipher == walk->seed->cipher) {
+		if (atr_keystream_rekey(walk->stream, walk->seed->seed, walk->seed->nonce) != 0)
+			return atr_error_set(err, ATR_ENOMEM, walk->path, -1, "re-keying failed");
+	} else {
+		atr_keystream_free(walk->stream);
+		walk->stream_cipher = walk->seed->cipher;
+		walk->stream = atr_keystream_new(walk->seed->cipher, walk->seed->seed,
+		                                 walk->seed->nonce, 0);
+		if (walk->stream == NULL)
+			return atr_error_set(err, ATR_ENOMEM, walk->path, -1,
+			                     "no memory for a cipher context");
+	}
+	walk->enciphered = 1;
+	return ATR_OK;
+}
+
+static enum atr_status refuse_compressed(struct atr_walk *walk, struct atr_error *err);
+
+enum atr_status atr_walk_reopen(struct atr_walk *walk, uint64_t number, struct atr_error *err)
+{
+	const struct atr_file_table *files = walk->home.files;
+	struct atr_file_stat st;
+	char name[300];
+	enum atr_status rc;
+	int result;
+
+	if (walk->fd >= 0)
+		(void)files->close(files->context, walk->fd);
+	walk->fd = -1;
+	walk->number = number;
+	walk->file_bytes = walk->base = 0;
+	walk->held = walk->at = walk->last = 0;
+	walk->stuck = ATR_OK;
+	walk->last_sequence = 0;
+	if (snprintf(name, sizeof name, "%s-%" PRIu64, walk->home.stream, number) >=
+	    (int)sizeof name)
+		return atr_error_set(err, ATR_EINVAL, NULL, -1, "stream name too long");
+	if (atr_hash_key_init(&walk->hash_key, name) != 0)
+		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "SHA-256 failed");
+	rc = block_path(&walk->home, number, "blk", walk->path, err);
+	if (rc != ATR_OK)
+		return rc;
+	walk->fd = files->open(files->context, walk->path, O_RDONLY, 0);
+	if (walk->fd == -ENOENT)
+		return atr_error_set(err, ATR_ENOTFOUND, walk->path, -1, "no such file");
+	if (walk->fd < 0)
+		return atr_file_error(err, walk->fd, walk->path, -1, "open");
+	result = files->stat(files->context, walk->path, &st);
+	if (result < 0)
+		return atr_file_error(err, result, walk->path, -1, "stat");
+	walk->file_bytes = st.bytes;
+	rc = take_key(walk, err);
+	if (rc == ATR_OK)
+		rc = refuse_compressed(walk, err);
+	return rc;
+}
+
+enum atr_status atr_walk_open(const struct atr_block_home *home, uint64_t number,
+                              struct atr_walk **out, struct atr_error *err)
+{
+	struct atr_walk *walk = calloc(1, sizeof *walk);
+	enum atr_status rc;
+
+	*out = NULL;
+	if (walk == NULL)
+		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory to read a block");
+	walk->home = *home;
+	walk->fd = -1;
+	rc = atr_walk_reopen(walk, number, err);
+	if (rc != ATR_OK) {
+		atr_walk_close(walk);
+		return rc;
+	}
+	*out = walk;
+	return ATR_OK;
+}
+
+void atr_walk_close(struct atr_walk *walk)
+{
+	if (walk == NULL)
+		return;
+	atr_keystream_free(walk->stream);
+	atr_secret_free(walk->seed);
+	if (walk->fd >= 0)
+		(void)walk->home.files->close(walk->home.files->context, walk->fd);
+	free(walk->buffer);
+	free(walk);
+}
+
+void atr_walk_limit(struct atr_walk *walk, uint64_t file_bytes)
+{
+	assert(file_bytes >= walk->base + walk->held);
+	walk->file_bytes = file_bytes;
+}
+
+/* ---- the window over the file ---- */
+
+static enum atr_status grow(struct atr_walk *walk, size_t capacity, struct atr_error *err)
+{
+	uint8_t *larger = realloc(walk->buffer, capacity);
+
+	if (larger == NULL)
+		return atr_error_set(err, ATR_ENOMEM, walk->path, -1, "no memory for %zu bytes",
+		                     capacity);
+	walk->buffer = larger;
+	walk->capacity = capacity;
+	return ATR_OK;
+}
+
+/* Makes at least `bytes` bytes from walk->at on available, or all up to the end of the file.
+ * Reads end at multiples of PIECE_BYTES in the file. */
+static enum atr_status ensure(struct atr_walk *walk, size_t bytes, struct atr_error *err)
+{
+	const struct atr_file_table *files = walk->home.files;
+	enum atr_status rc;
+
+	while (walk->held - walk->at < bytes && walk->base + walk->held < walk->file_bytes) {
+		uint64_t end = walk->base + walk->held;
+		uint64_t want = PIECE_BYTES - end % PIECE_BYTES;
+
+		/* what is left over goes to the front: less than a record */
+		walk->held -= walk->at;
+		memmove(walk->buffer, walk->buffer + walk->at, walk->held);
+		walk->base += walk->at;
+		walk->at = 0;
+		if (want > walk->file_bytes - end)
+			want = walk->file_bytes - end;
+		if (walk->held + want > walk->capacity || walk->capacity == 0) {
+			size_t capacity = 2 * PIECE_BYTES;
+
+			if (capacity < walk->held + want)
+				capacity = walk->held + (size_t)want + PIECE_BYTES;
+			if (capacity < bytes + PIECE_BYTES && bytes > PIECE_BYTES)
+				capacity = bytes + PIECE_BYTES;
+			rc = grow(walk, capacity, err);
+			if (rc != ATR_OK)
+				return rc;
+		}
+		rc = atr_file_read_exact(files, walk->fd, walk->path, walk->buffer + walk->held,
+		                         (size_t)want, end, err);
+		if (rc != ATR_OK)
+			return rc;
+		if (walk->enciphered &&
+		    atr_keystream_xor(walk->stream, end, walk->buffer + walk->held,
+		                      walk->buffer + walk->held, (size_t)want) != 0)
+			return atr_error_set(err, ATR_EFORMAT, walk->path, (int64_t)end,
+			                     "past the end of the key stream");
+		walk->held += (size_t)want;
+	}
+	return ATR_OK;
+}
+
+/* ---- records ---- */
+
+/* Decodes the record at walk->at, reading on when it is longer than what is held. ATR_END when
+ * the file ends there. why is set with ATR_EFORMAT. */
+static enum atr_status decode_here(struct atr_walk *walk, struct atr_record *out, const char **why,
+                                   struct atr_error *err)
+{
+	size_t need = ATR_RECORD_BYTES_MIN;
+	enum atr_status rc;
+	int cut;
+
+	*why = NULL;
+	for (;;) {
+		size_t available = walk->held - walk->at;
+
+		if (available >= need) {
+			rc = atr_record_decode(&walk->hash_key, walk->buffer + walk->at, available,
+			                       out, &need, why);
+			if (rc != ATR_END)
+				return rc;
+		}
+		if (walk->base + walk->at == walk->file_bytes)
+			return ATR_END;
+		cut = need > walk->file_bytes - (walk->base + walk->at);
+		rc = ensure(walk, cut ? ATR_RECORD_BYTES_MIN : need, err);
+		if (rc != ATR_OK)
+			return rc;
+		if (cut) {
+			*why = "the file ends inside the record";
+			return ATR_EFORMAT;
+		}
+	}
+}
+
+static enum atr_status stick(struct atr_walk *walk, const char *why, struct atr_error *err)
+{
+	uint64_t offset = walk->base + walk->at;
+	uint64_t left = walk->file_bytes - offset;
+	uint32_t word = left >= 4 ? atr_le32_get(walk->buffer + walk->at) : 0;
+
+	walk->stuck = atr_error_set(&walk->stuck_error, ATR_EFORMAT, walk->path, (int64_t)offset,
+	                            "%s (length word 0x%08" PRIx32 ", %" PRIu64
+	                            " bytes left in the file)",
+	                            why, word, left);
+	if (walk->last_sequence != 0)
+		walk->stuck_error.sequence = walk->last_sequence + 1;
+	if (err != NULL)
+		*err = walk->stuck_error;
+	return walk->stuck;
+}
+
+enum atr_status atr_walk_next(struct atr_walk *walk, struct atr_record *out, struct atr_error *err)
+{
+	const char *why;
+	enum atr_status rc = ATR_OK;
+
+	if (walk->stuck == ATR_OK) {
+		rc = decode_here(walk, out, &why, &walk->stuck_error);
+		walk->last = walk->at;
+		if (rc == ATR_EFORMAT && why != NULL)
+			return stick(walk, why, err);
+		if (rc != ATR_OK && rc != ATR_END)
+			walk->stuck = rc;
+	}
+	if (walk->stuck != ATR_OK) {
+		if (err != NULL)
+			*err = walk->stuck_error;
+		return walk->stuck;
+	}
+	if (rc != ATR_OK)
+		return rc;
+	walk->at += out->record_bytes;
+	if (out->kind == ATR_RECORD_MESSAGE)
+		walk->last_sequence = out->message.sequence;
+	return ATR_OK;
+}
+
+/* A compressed block begins with "cmp" and an algorithm byte. So does a block whose first record
+ * has a length of just these bytes: a valid record there decides. */
+static enum atr_status refuse_compressed(struct atr_walk *walk, struct atr_error *err)
+{
+	struct atr_record record;
+	const char *why;
+	enum atr_status rc;
+
+	rc = ensure(walk, 5, err);
+	if (rc != ATR_OK || walk->held < 5 || memcmp(walk->buffer, "cmp", 3) != 0)
+		return rc;
+	rc = decode_here(walk, &record, &why, err);
+	if (rc == ATR_OK || why == NULL)
+		return rc;
+	return atr_error_set(err, ATR_EUNSUPPORTED, walk->path, 0,
+	                     "compressed blocks: not read yet");
+}
+
+/* ---- after damage ---- */
+
+/* True when the 30 bytes at p could begin a record that follows what was read so far; the hash
+ * is taken only then. */
+static int plausible(const struct atr_walk *walk, const uint8_t *p, uint64_t left)
+{
+	uint32_t bytes = atr_le32_get(p) & ~(UINT32_C(1) << 31);
+	uint64_t sequence = atr_le64_get(p + 4) & ATR_SEQUENCE_MAX;
+
+	return bytes >= ATR_RECORD_BYTES_MIN + atr_le16_get(p + 20) && bytes <= left &&
+	       bytes <= ATR_RECORD_BYTES_MAX && sequence > 0 &&
+	       sequence - 1 < walk->last_sequence + RESYNC_SEQUENCE_SPAN;
+}
+
+/* True when a valid record starts at walk->at. */
+static enum atr_status valid_here(struct atr_walk *walk, int *valid, struct atr_error *err)
+{
+	uint64_t left = walk->file_bytes - (walk->base + walk->at);
+	struct atr_record record;
+	const char *why;
+	enum atr_status rc;
+
+	*valid = 0;
+	rc = ensure(walk, ATR_RECORD_BYTES_MIN, err);
+	if (rc != ATR_OK || left < ATR_RECORD_BYTES_MIN ||
+	    !plausible(walk, walk->buffer + walk->at, left))
+		return rc;
+	rc = decode_here(walk, &record, &why, err);
+	*valid = rc == ATR_OK;
+	return rc == ATR_EFORMAT && why != NULL ? ATR_OK : rc;
+}
+
+enum atr_status atr_walk_resync(struct atr_walk *walk, struct atr_error *err)
+{
+	uint64_t damage = walk->base + walk->at;
+	uint64_t step = 0;
+	enum atr_status rc;
+	int valid;
+
+	if (walk->stuck == ATR_OK)
+		return ATR_OK;
+	rc = ensure(walk, ATR_RECORD_BYTES_MIN, err);
+	if (rc != ATR_OK)
+		return rc;
+	if (walk->held - walk->at >= 4)
+		step = atr_le32_get(walk->buffer + walk->at) & ~(UINT32_C(1) << 31);
+	if (step >= ATR_RECORD_BYTES_MIN && step <= ATR_RECORD_BYTES_MAX &&
+	    damage + step < walk->file_bytes) {
+		atr_walk_seek(walk, damage + step);
+		rc = valid_here(walk, &valid, err);
+		if (rc != ATR_OK || valid)
+			return rc;
+	}
+	for (uint64_t offset = damage + 1; offset + ATR_RECORD_BYTES_MIN <= walk->file_bytes;
+	     offset++) {
+		atr_walk_seek(walk, offset);
+		rc = valid_here(walk, &valid, err);
+		if (rc != ATR_OK || valid)
+			return rc;
+	}
+	atr_walk_seek(walk, walk->file_bytes);
+	return ATR_END;
+}
+
+/* ---- positions ---- */
+
+uint64_t atr_walk_offset(const struct atr_walk *walk)
+{
+	return walk->base + walk->last;
+}
+
+void atr_walk_seek(struct atr_walk *walk, uint64_t offset)
+{
+	if (offset >= walk->base && offset <= walk->base + walk->held) {
+		walk->at = (size_t)(offset - walk->base);
+	} else {
+		walk->base = offset;
+		walk->held = walk->at = 0;
+	}
+	walk->last = walk->at;
+	walk->stuck = ATR_OK;
+}
+
+uint64_t atr_walk_file_bytes(const struct atr_walk *walk)
+{
+	return walk->file_bytes;
+}
+
+const struct atr_seed *atr_walk_seed(const struct atr_walk *walk)
+{
+	return walk->enciphered ? walk->seed : NULL;
+}
+
+enum atr_status atr_walk_last_check(struct atr_walk *walk, uint8_t lchk[8], struct atr_error *err)
+{
+	enum atr_status rc;
+	uint64_t offset;
+
+	if (walk->file_bytes < ATR_HASH_BYTES)
+		return atr_error_set(err, ATR_EFORMAT, walk->path, (int64_t)walk->file_bytes,
+		                     "the file ends here, expected at least %u bytes",
+		                     (unsigned)ATR_HASH_BYTES);
+	offset = walk->file_bytes - ATR_HASH_BYTES;
+	rc = atr_file_read_exact(walk->home.files, walk->fd, walk->path, lchk, ATR_HASH_BYTES,
+	                         offset, err);
+	if (rc == ATR_OK && walk->enciphered &&
+	    atr_keystream_xor(walk->stream, offset, lchk, lchk, ATR_HASH_BYTES) != 0)
+		rc = atr_error_set(err, ATR_EFORMAT, walk->path, (int64_t)offset,
+		                   "past the end of the key stream");
+	return rc;
+}

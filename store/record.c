@@ -1,0 +1,163 @@
+#include "store/record.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "store/bytes.h"
+
+#define HEADERS_BIT   (UINT32_C(1) << 31)
+#define FIXED_BYTES   22u /* up to the subject */
+#define LENGTH_BYTES  4u  /* length word; also the headers' length field */
+#define HASHED_PREFIX 16u /* sequence word and timestamp */
+
+static_assert(FIXED_BYTES + ATR_HASH_BYTES == ATR_RECORD_BYTES_MIN, "smallest record");
+
+size_t atr_record_bytes(const struct atr_message *m)
+{
+	size_t rest = ATR_RECORD_BYTES_MAX - ATR_RECORD_BYTES_MIN - LENGTH_BYTES;
+
+	if (m->subject_bytes > ATR_SUBJECT_BYTES_MAX || m->headers_bytes > rest ||
+	    m->payload_bytes > rest)
+		return 0;
+	size_t bytes = ATR_RECORD_BYTES_MIN + m->subject_bytes + m->payload_bytes;
+
+	if (m->headers_bytes > 0)
+		bytes += LENGTH_BYTES + m->headers_bytes;
+	return bytes <= ATR_RECORD_BYTES_MAX ? bytes : 0;
+}
+
+/* Sequence, time and subject are laid `shift` bytes late, so that everything that is hashed is
+ * one run; `shift` is what stands between the timestamp and the subject (2) or, with headers,
+ * between the timestamp and the headers apart from the subject (2 + 4). */
+size_t atr_record_encode(const struct atr_hash_key *key, const struct atr_message *m, uint8_t *out)
+{
+	size_t bytes = atr_record_bytes(m);
+	size_t subject = m->subject_bytes;
+	size_t shift = m->headers_bytes > 0 ? 2 + LENGTH_BYTES : 2;
+	uint8_t *run = out + LENGTH_BYTES + shift;
+	uint8_t *p = run + HASHED_PREFIX;
+
+	assert(bytes > 0);
+	atr_le64_put(run, m->sequence);
+	atr_le64_put(run + 8, (uint64_t)m->time_ns);
+	if (subject > 0)
+		memcpy(p, m->subject, subject);
+	p += subject;
+	if (m->headers_bytes > 0)
+		memcpy(p, m->headers, m->headers_bytes);
+	p += m->headers_bytes;
+	if (m->payload_bytes > 0)
+		memcpy(p, m->payload, m->payload_bytes);
+	p += m->payload_bytes;
+	assert((size_t)(p - out) + ATR_HASH_BYTES == bytes);
+	atr_le64_put(p, atr_hash64(key, run, (size_t)(p - run)));
+
+	atr_le32_put(out, (uint32_t)bytes | (m->headers_bytes > 0 ? HEADERS_BIT : 0));
+	atr_le64_put(out + 4, m->sequence);
+	atr_le64_put(out + 12, (uint64_t)m->time_ns);
+	if (m->headers_bytes > 0) {
+		memmove(out + FIXED_BYTES, run + HASHED_PREFIX, subject);
+		atr_le32_put(out + FIXED_BYTES + subject, (uint32_t)m->headers_bytes);
+	}
+	atr_le16_put(out + 20, (uint16_t)subject);
+	return bytes;
+}
+
+/* Takes the hash over the record in place: see atr_record_encode. What the moved fields
+ * overwrite is put back. */
+static uint64_t hash_in_place(const struct atr_hash_key *key, uint8_t *data, size_t subject_bytes,
+                              int has_headers, uint32_t headers_bytes, size_t record_bytes)
+{
+	size_t shift = has_headers ? 2 + LENGTH_BYTES : 2;
+	uint8_t *run = data + LENGTH_BYTES + shift;
+	size_t run_bytes = record_bytes - ATR_HASH_BYTES - LENGTH_BYTES - shift;
+	uint8_t head[HASHED_PREFIX];
+	uint64_t hash;
+
+	memcpy(head, data + 4, HASHED_PREFIX);
+	if (has_headers)
+		memmove(run + HASHED_PREFIX, data + FIXED_BYTES, subject_bytes);
+	memcpy(run, head, HASHED_PREFIX);
+	hash = atr_hash64(key, run, run_bytes);
+	if (has_headers) {
+		memmove(data + FIXED_BYTES, run + HASHED_PREFIX, subject_bytes);
+		atr_le32_put(data + FIXED_BYTES + subject_bytes, headers_bytes);
+	}
+	memcpy(data + 4, head, HASHED_PREFIX);
+	atr_le16_put(data + 20, (uint16_t)subject_bytes);
+	return hash;
+}
+
+static void fill(struct atr_record *out, uint8_t *data, size_t subject_bytes, int has_headers,
+                 uint32_t headers_bytes, uint32_t bytes)
+{
+	uint64_t word = atr_le64_get(data + 4);
+	uint8_t *p = data + FIXED_BYTES;
+	uint8_t *end = data + bytes - ATR_HASH_BYTES;
+
+	if (word == 0 || (word & ATR_SEQUENCE_ERASED) != 0)
+		out->kind = ATR_RECORD_ERASED;
+	else if ((word & ATR_SEQUENCE_TOMBSTONE) != 0)
+		out->kind = ATR_RECORD_TOMBSTONE;
+	else
+		out->kind = ATR_RECORD_MESSAGE;
+	out->record_bytes = bytes;
+	out->hash = atr_le64_get(end);
+	out->message.sequence = word & ATR_SEQUENCE_MAX;
+	out->message.time_ns = (int64_t)atr_le64_get(data + 12);
+	out->message.subject = (const char *)p;
+	out->message.subject_bytes = subject_bytes;
+	p += subject_bytes;
+	if (has_headers)
+		p += LENGTH_BYTES;
+	out->message.headers = headers_bytes > 0 ? p : NULL;
+	out->message.headers_bytes = headers_bytes;
+	p += headers_bytes;
+	out->message.payload = p;
+	out->message.payload_bytes = (size_t)(end - p);
+}
+
+enum atr_status atr_record_decode(const struct atr_hash_key *key, uint8_t *data,
+                                  size_t available_bytes, struct atr_record *out,
+                                  size_t *need_bytes, const char **why)
+{
+	uint32_t word, bytes, headers_bytes = 0;
+	size_t subject_bytes, least;
+	int has_headers;
+
+	if (available_bytes < ATR_RECORD_BYTES_MIN) {
+		*need_bytes = ATR_RECORD_BYTES_MIN;
+		return ATR_END;
+	}
+	word = atr_le32_get(data);
+	has_headers = (word & HEADERS_BIT) != 0;
+	bytes = word & ~HEADERS_BIT;
+	subject_bytes = atr_le16_get(data + 20);
+	least = ATR_RECORD_BYTES_MIN + subject_bytes + (has_headers ? LENGTH_BYTES : 0);
+	if (bytes > ATR_RECORD_BYTES_MAX) {
+		*why = "record length above 32 MiB";
+		return ATR_EFORMAT;
+	}
+	if (bytes < least) {
+		*why = "record length below what its subject needs";
+		return ATR_EFORMAT;
+	}
+	if (bytes > available_bytes) {
+		*need_bytes = bytes;
+		return ATR_END;
+	}
+	if (has_headers) {
+		headers_bytes = atr_le32_get(data + FIXED_BYTES + subject_bytes);
+		if (headers_bytes > bytes - least) {
+			*why = "record length below what its headers need";
+			return ATR_EFORMAT;
+		}
+	}
+	if (hash_in_place(key, data, subject_bytes, has_headers, headers_bytes, bytes) !=
+	    atr_le64_get(data + bytes - ATR_HASH_BYTES)) {
+		*why = "record hash differs";
+		return ATR_EFORMAT;
+	}
+	fill(out, data, subject_bytes, has_headers, headers_bytes, bytes);
+	return ATR_OK;
+}
