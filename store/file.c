@@ -95,6 +95,7 @@ static int real_stat(void *context, const char *path, struct atr_file_stat *out)
 	out->bytes = (uint64_t)st.st_size;
 	out->allocated_bytes = (uint64_t)st.st_blocks * 512;
 	out->is_directory = S_ISDIR(st.st_mode);
+	out->is_special = !S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode);
 	out->mode = st.st_mode & 07777;
 	return 0;
 }
@@ -183,7 +184,27 @@ static int real_random(void *context, void *to, size_t bytes)
 	return atr_random(to, bytes) == 0 ? 0 : -EIO;
 }
 
-/* True when a descriptor in /proc/PID/fd leads to a file below root. */
+/* True when the descriptor /proc/PID/fd/NAME is open for writing; readers harm nobody. */
+static int descriptor_writes(const char *fd_directory, const char *name)
+{
+	char path[PATH_MAX], line[64];
+	unsigned flags = O_RDONLY;
+	FILE *info;
+
+	/* /proc/PID/fd -> /proc/PID/fdinfo */
+	if (snprintf(path, sizeof path, "%sinfo/%s", fd_directory, name) >= (int)sizeof path)
+		return 0;
+	info = fopen(path, "re");
+	if (info == NULL)
+		return 0;
+	while (fgets(line, sizeof line, info) != NULL)
+		if (sscanf(line, "flags: %o", &flags) == 1)
+			break;
+	(void)fclose(info);
+	return (flags & O_ACCMODE) != O_RDONLY;
+}
+
+/* True when a descriptor in /proc/PID/fd leads to a file below root and may write it. */
 static int process_holds(const char *fd_directory, const char *root, size_t root_bytes)
 {
 	char link_path[PATH_MAX], target[PATH_MAX];
@@ -203,7 +224,8 @@ static int process_holds(const char *fd_directory, const char *root, size_t root
 		if (n <= 0)
 			continue;
 		target[n] = '\0';
-		held = strncmp(target, root, root_bytes) == 0 && target[root_bytes] == '/';
+		held = strncmp(target, root, root_bytes) == 0 && target[root_bytes] == '/' &&
+		       descriptor_writes(fd_directory, entry->d_name);
 	}
 	(void)closedir(dir);
 	return held;

@@ -17,6 +17,7 @@ struct atr_file_stat {
 	uint64_t bytes;           /* apparent size */
 	uint64_t allocated_bytes; /* blocks on disk */
 	int is_directory;
+	int is_special; /* neither a file nor a directory: opening it could block */
 	unsigned mode;
 };
 
@@ -43,8 +44,8 @@ struct atr_file_table {
 	int64_t (*realtime_ns)(void *context);                    /* since 1970-01-01 UTC */
 	uint64_t (*monotonic_ns)(void *context);
 	int (*random)(void *context, void *to, size_t bytes);
-	/* Process id of another process that holds a file below path open, 0 when none is seen
-	 * (only what the caller may see is seen). NULL: not looked for. */
+	/* Process id of another process that holds a file below path open for writing, 0 when none
+	 * is seen (only what the caller may see is seen). NULL: not looked for. */
 	int (*holder)(void *context, const char *path);
 };
 
