@@ -1,0 +1,15 @@
+# The house: layout of the tree, of the sources and of what is installed; real servers.
+# sources are listed by hand, no globbing
+
+function(atrest_script_test name label)
+  add_test(NAME ${name} COMMAND ${ARGN} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES LABELS "${label}" SKIP_RETURN_CODE 77 TIMEOUT 120)
+endfunction()
+
+# These do not depend on how the programs were built: once is enough.
+if(NOT CMAKE_C_FLAGS MATCHES "-fsanitize")
+  atrest_script_test(check_layers smoke scripts/check-layers)
+  atrest_script_test(test_check_layers smoke tests/smoke/test_check_layers.sh)
+  atrest_script_test(check_format smoke scripts/format --check)
+  atrest_script_test(check_shell smoke tests/smoke/test_shell.sh)
+endif()
