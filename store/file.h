@@ -13,6 +13,10 @@
 
 #include "store/status.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct atr_file_stat {
 	uint64_t bytes;           /* apparent size */
 	uint64_t allocated_bytes; /* blocks on disk */
@@ -83,4 +87,7 @@ enum atr_status atr_file_replace(const struct atr_file_table *files, const char 
 enum atr_status atr_file_sync_directory(const struct atr_file_table *files, const char *path,
                                         struct atr_error *err);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -9,6 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define ATR_HASH_BYTES 8
 
 struct atr_hash_key {
@@ -25,4 +29,7 @@ uint64_t atr_hash64(const struct atr_hash_key *key, const uint8_t *data, size_t 
 /* The 16 lower-case hex digits of the 8 little-endian bytes, as in meta.sum, NUL-terminated. */
 void atr_hash_hex(uint64_t hash, char hex[17]);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -19,6 +19,10 @@
 #include "store/hash.h"
 #include "store/status.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define ATR_RECORD_BYTES_MIN 30u                   /* 22 + 8 */
 #define ATR_RECORD_BYTES_MAX (32u * 1024u * 1024u) /* the server accepts no longer one */
 #define ATR_SUBJECT_BYTES_MAX 65535u
@@ -73,4 +77,7 @@ enum atr_status atr_record_decode(const struct atr_hash_key *key, uint8_t *data,
                                   size_t available_bytes, struct atr_record *out,
                                   size_t *need_bytes, const char **why);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

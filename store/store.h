@@ -16,6 +16,10 @@
 #include "store/record.h"
 #include "store/status.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct atr_store;  /* one open stream; append, flush, sync from any thread */
 struct atr_reader; /* one reading position; one thread at a time, many per store */
 
@@ -138,4 +142,7 @@ void atr_reader_close(struct atr_reader *reader);
 int atr_store_path(char *path, size_t path_bytes, const char *store_dir, const char *account,
                    const char *stream);
 
+#ifdef __cplusplus
+}
+#endif
 #endif
