@@ -325,6 +325,7 @@ const struct atr_cipher atr_cipher_openssl_chachapoly = {
         .open = chachapoly_open,
         .stream_new = chachapoly_stream_new,
         .stream_key = chachapoly_stream_key,
+        .stream_subkey = chachapoly_stream_subkey,
         .stream_xor = chachapoly_stream_xor,
         .stream_free = stream_free,
 };

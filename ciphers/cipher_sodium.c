@@ -138,6 +138,7 @@ const struct atr_cipher atr_cipher_sodium_chachapoly = {
         .open = open_sealed,
         .stream_new = stream_new,
         .stream_key = stream_key,
+        .stream_subkey = stream_subkey,
         .stream_xor = stream_xor,
         .stream_free = atr_secret_free,
 };
