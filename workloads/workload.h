@@ -13,11 +13,12 @@
 #include <stdio.h>
 
 #define WORKLOAD_NAME_BYTES 64
-#define WORKLOAD_SIZES_MAX 32
+#define WORKLOAD_SIZES_MAX  32
 
 enum workload_operation {
 	WORKLOAD_PUBLISH,         /* writing cell: append `messages` to a fresh store */
-	WORKLOAD_READ_SEQUENTIAL, /* reading cell: every message of a filled store, in order */
+	WORKLOAD_READ_SEQUENTIAL, /* reading cell: `messages` reads of a filled store in order, read
+	                             i of sequence i % fill_messages + 1: passes over it again */
 	WORKLOAD_READ_RANDOM,     /* reading cell: `messages` gets at seeded random sequences */
 	WORKLOAD_MIXED            /* `publishers` append while `readers` read random live messages
 	                             of what was filled and published before */
@@ -40,23 +41,23 @@ struct workload_size {
 };
 
 struct workload {
-	char name[WORKLOAD_NAME_BYTES];  /* file name without .ini */
-	char class_[WORKLOAD_NAME_BYTES];/* key `class`: rows of one figure, e.g. "publish" */
-	char question[256];              /* key `question`: what the file answers */
+	char name[WORKLOAD_NAME_BYTES];   /* file name without .ini */
+	char class_[WORKLOAD_NAME_BYTES]; /* key `class`: rows of one figure, e.g. "publish" */
+	char question[256];               /* key `question`: what the file answers */
 
 	enum workload_operation operation;
-	uint64_t messages;       /* operations per slice, all threads together */
-	uint64_t fill_messages;  /* reading and mixed cells: messages in the store before */
-	uint32_t rounds;         /* of --quick */
-	uint64_t seed;           /* 0: the run's seed */
+	uint64_t messages;      /* operations per slice, all threads together */
+	uint64_t fill_messages; /* reading and mixed cells: messages in the store before */
+	uint32_t rounds;        /* of --quick */
+	uint64_t seed;          /* 0: the run's seed */
 
 	struct workload_size sizes[WORKLOAD_SIZES_MAX];
 	size_t size_count;
-	uint32_t headers_bytes;       /* whole header block of a message that has headers; 0 none */
-	double headers_share;         /* 0..1 of the messages that have headers */
-	double compressibility;       /* 0 random (default) .. 1 zeros: share of each 64 bytes that
-	                                 is a repeated byte */
-	char subject_prefix[128];     /* subjects are "<prefix>.<n>", n = 0..subjects-1, decimal */
+	uint32_t headers_bytes;   /* whole header block of a message that has headers; 0 none */
+	double headers_share;     /* 0..1 of the messages that have headers */
+	double compressibility;   /* 0 random (default) .. 1 zeros: share of each 64 bytes that
+	                             is zero */
+	char subject_prefix[128]; /* subjects are "<prefix>.<n>", n = 0..subjects-1, decimal */
 	uint32_t subjects;
 	enum workload_distribution subject_distribution;
 	double zipf_exponent;
@@ -69,12 +70,12 @@ struct workload {
 	enum workload_flush flush;
 	enum workload_sync sync;
 	uint64_t sync_interval_ns;
-	uint64_t block_bytes;           /* WORKLOAD_BLOCK_BYTES_SERVER for the server's rule */
+	uint64_t block_bytes; /* WORKLOAD_BLOCK_BYTES_SERVER for the server's rule */
 	enum workload_read read;
 	uint32_t key_ahead;             /* 0: the server's way */
 	uint32_t keystream_ahead_bytes; /* 0: the server's way */
-	enum workload_cache cache;
-	uint32_t latency_every; /* record the latency of each n-th operation; 0: none */
+	enum workload_cache cache;      /* reading cells; cold: dropped once before the slice */
+	uint32_t latency_every;         /* record the latency of each n-th operation; 0: none */
 };
 
 /* Every default of workloads/README.md. */
@@ -84,8 +85,9 @@ struct workload_error {
 	char text[512]; /* "file:line: found, expected" */
 };
 
-/* Reads one file. Unknown or duplicate key, bad or out-of-range value, a line above 4096 bytes,
- * NUL: -1 and err says file and line. 0 on success. */
+/* Reads one file. Unknown or duplicate key, bad or out-of-range value, a line above 198 bytes
+ * (what inih takes), a control character, NUL, text that is not UTF-8: -1 and err says file and
+ * line. 0 on success. Does not check keys against each other: see workload_check. */
 int workload_parse_file(const char *path, struct workload *w, struct workload_error *err);
 /* The same from an open stream; name stands for the file in messages and names the workload. */
 int workload_parse_stream(FILE *in, const char *name, struct workload *w,
@@ -94,13 +96,18 @@ int workload_parse_stream(FILE *in, const char *name, struct workload *w,
  * keys against each other: call workload_check after the last. */
 int workload_set(struct workload *w, const char *key, const char *value,
                  struct workload_error *err);
-/* What no single key shows: messages above fill, readers without fill, pool too large, ... */
+/* What no single key shows: reading without fill, fewer messages than threads, records that are
+ * too long, ... The text begins with the workload's name, as there is no line. 0 or -1. */
 int workload_check(const struct workload *w, struct workload_error *err);
 
 /* Writes every key, resolved; reading it again gives the same struct. 0, or -1 on I/O error. */
 int workload_write(const struct workload *w, FILE *out);
 
-/* ---- operations ---- */
+/* ---- operations ----
+ *
+ * seed is the workload's own, or the run's when that is 0; these functions do not look at
+ * w->seed.
+ */
 
 /* The pool every payload is cut from: random bytes with the workload's compressibility,
  * 4 MiB or twice the largest payload, whichever is more. A pure function of (workload, seed);

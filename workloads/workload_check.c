@@ -1,0 +1,78 @@
+/* workload_check.c - what no single key of a workload shows. Keys that an operation has no use for
+ * are no error: --set names one key for all workloads of a run.
+ */
+#include "workloads/workload_keys.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+#define RECORD_BYTES_MAX  (UINT64_C(32) * 1024 * 1024) /* the server accepts no longer one */
+#define RECORD_FRAME      34 /* length, sequence, time, two field lengths, hash */
+#define HEADERS_BYTES_MIN 32
+#define TOTAL_BYTES_MAX   1e18
+
+__attribute__((format(printf, 3, 4))) static int
+refuse(const struct workload *w, struct workload_error *err, const char *format, ...)
+{
+	va_list args;
+	int used = snprintf(err->text, sizeof(err->text), "%s: ", w->name);
+
+	va_start(args, format);
+	vsnprintf(err->text + used, sizeof(err->text) - (size_t)used, format, args);
+	va_end(args);
+	return -1;
+}
+
+static int check_reading(const struct workload *w, struct workload_error *err)
+{
+	if (w->fill_messages == 0)
+		return refuse(w, err,
+		              "fill_messages is 0, expected a filled store for operation %s",
+		              workload_key_word("operation", w));
+	if (w->streams != 1)
+		return refuse(w, err, "streams is %" PRIu32 ", expected 1 for operation %s",
+		              w->streams, workload_key_word("operation", w));
+	if (w->operation != WORKLOAD_MIXED && w->readers > w->messages)
+		return refuse(w, err,
+		              "messages is %" PRIu64 ", expected one per reader (%" PRIu32 ")",
+		              w->messages, w->readers);
+	if (w->operation == WORKLOAD_READ_SEQUENTIAL && w->cache == WORKLOAD_COLD &&
+	    w->messages > w->fill_messages)
+		return refuse(w, err,
+		              "messages is %" PRIu64 ", expected fill_messages (%" PRIu64
+		              ") at most: a second pass would not be cold",
+		              w->messages, w->fill_messages);
+	return 0;
+}
+
+int workload_check(const struct workload *w, struct workload_error *err)
+{
+	uint64_t record = RECORD_FRAME + strlen(w->subject_prefix) + 9 + w->headers_bytes +
+	                  workload_payload_bytes_max(w);
+	double total =
+	        ((double)w->messages + (double)w->fill_messages) * workload_payload_bytes_mean(w);
+
+	err->text[0] = 0;
+	if (w->headers_bytes && w->headers_bytes < HEADERS_BYTES_MIN)
+		return refuse(w, err, "headers_bytes is %" PRIu32 ", expected 0 or %d and more",
+		              w->headers_bytes, HEADERS_BYTES_MIN);
+	if (record > RECORD_BYTES_MAX)
+		return refuse(w, err, "records of %" PRIu64 " bytes, expected %" PRIu64 " at most",
+		              record, RECORD_BYTES_MAX);
+	if (total > TOTAL_BYTES_MAX)
+		return refuse(w, err, "payloads of %.0f bytes in all, expected %.0f at most", total,
+		              TOTAL_BYTES_MAX);
+	if (w->operation != WORKLOAD_PUBLISH && check_reading(w, err) != 0)
+		return -1;
+	if (w->operation == WORKLOAD_PUBLISH && w->publishers > w->messages)
+		return refuse(w, err,
+		              "messages is %" PRIu64 ", expected one per publisher (%" PRIu32 ")",
+		              w->messages, w->publishers);
+	if (w->streams > w->publishers)
+		return refuse(w, err,
+		              "streams is %" PRIu32 ", expected no more than publishers (%" PRIu32
+		              "): a stream without one stays empty",
+		              w->streams, w->publishers);
+	return 0;
+}
