@@ -1,0 +1,5 @@
+target_sources(atrest_harness PRIVATE
+  analysis/stats.c
+  analysis/verdict.c
+  analysis/summary.c
+  analysis/summary_file.c)

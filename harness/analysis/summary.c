@@ -1,0 +1,580 @@
+/* summary.c - see summary.h. Samples are sorted once by cell, arm and round; a cell is a run of
+ * them, an arm a run of that, and pairs come from walking two arms side by side. */
+#include "harness/analysis/summary.h"
+
+#include "harness/analysis/stats.h"
+#include "harness/analysis/verdict.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ARMS_MAX 64
+
+/* ---- the metrics ---- */
+
+enum metric_kind {
+	METRIC_PAIRED,     /* log-ratio within the round, Wilcoxon interval */
+	METRIC_PERCENTILE, /* the same estimate, bootstrap interval */
+	METRIC_EXACT       /* no chance in it: ratio of the medians, no interval */
+};
+
+struct metric {
+	const char *name;
+	const char *unit;
+	enum metric_kind kind;
+	int more_is_better;
+	int required;           /* a zero is a failed measurement, not "not measured" */
+	uint64_t latencies_min; /* samples a percentile needs in each row */
+	double (*value)(const struct sample *s, int several_dirs);
+};
+
+/* The time that the headline is taken from: product rule "Time". */
+static double headline_s(const struct sample *s, int several_dirs)
+{
+	int owes_sync = strcmp(s->sync, "always") == 0 || several_dirs;
+	return owes_sync ? s->synced_s : s->acked_s;
+}
+
+static double throughput(const struct sample *s, int several_dirs)
+{
+	double seconds = headline_s(s, several_dirs);
+	return seconds > 0 ? (double)s->messages / seconds : 0;
+}
+
+static double time_per_msg(const struct sample *s, int several_dirs)
+{
+	return headline_s(s, several_dirs) * 1e9 / (double)s->messages;
+}
+
+static double cpu_per_msg(const struct sample *s, int several_dirs)
+{
+	(void)several_dirs;
+	return (double)s->cpu_ns / (double)s->messages;
+}
+
+static double machine_cpu_per_msg(const struct sample *s, int several_dirs)
+{
+	(void)several_dirs;
+	return (double)s->machine_cpu_ns / (double)s->messages;
+}
+
+static double cpu_per_gib(const struct sample *s, int several_dirs)
+{
+	(void)several_dirs;
+	if (s->payload_total_bytes == 0)
+		return 0;
+	return (double)s->cpu_ns / ((double)s->payload_total_bytes / (1024.0 * 1024.0 * 1024.0));
+}
+
+#define FIELD_VALUE(name)                                                                          \
+	static double value_##name(const struct sample *s, int several_dirs)                       \
+	{                                                                                          \
+		(void)several_dirs;                                                                \
+		return (double)s->name;                                                            \
+	}
+FIELD_VALUE(latency_p50_ns)
+FIELD_VALUE(latency_p99_ns)
+FIELD_VALUE(latency_p999_ns)
+FIELD_VALUE(disk_apparent_bytes)
+FIELD_VALUE(disk_allocated_bytes)
+FIELD_VALUE(files)
+FIELD_VALUE(rss_peak_bytes)
+FIELD_VALUE(device_written_bytes)
+
+static const struct metric metrics[] = {
+        {"throughput_msgs_s", "msgs/s", METRIC_PAIRED, 1, 1, 0, throughput},
+        {"time_ns_per_msg", "ns", METRIC_PAIRED, 0, 1, 0, time_per_msg},
+        {"cpu_ns_per_msg", "ns", METRIC_PAIRED, 0, 1, 0, cpu_per_msg},
+        {"machine_cpu_ns_per_msg", "ns", METRIC_PAIRED, 0, 0, 0, machine_cpu_per_msg},
+        {"cpu_ns_per_gib", "ns", METRIC_PAIRED, 0, 0, 0, cpu_per_gib},
+        {"latency_p50_ns", "ns", METRIC_PERCENTILE, 0, 0, 1, value_latency_p50_ns},
+        {"latency_p99_ns", "ns", METRIC_PERCENTILE, 0, 0, 1, value_latency_p99_ns},
+        /* Of fewer than 1000 the 99.9th percentile is the maximum. */
+        {"latency_p999_ns", "ns", METRIC_PERCENTILE, 0, 0, 1000, value_latency_p999_ns},
+        {"disk_apparent_bytes", "bytes", METRIC_EXACT, 0, 0, 0, value_disk_apparent_bytes},
+        {"disk_allocated_bytes", "bytes", METRIC_EXACT, 0, 0, 0, value_disk_allocated_bytes},
+        {"files", "files", METRIC_EXACT, 0, 0, 0, value_files},
+        {"rss_peak_bytes", "bytes", METRIC_PAIRED, 0, 0, 0, value_rss_peak_bytes},
+        {"device_written_bytes", "bytes", METRIC_EXACT, 0, 0, 0, value_device_written_bytes},
+};
+#define METRIC_COUNT (sizeof(metrics) / sizeof(metrics[0]))
+
+/* ---- cells and arms ---- */
+
+struct arm {
+	const char *name;
+	const struct sample **rows; /* by round */
+	size_t count;
+	size_t valid;
+	int invalid; /* nothing may be concluded from it */
+};
+
+struct cell {
+	const struct sample **rows;
+	size_t count;
+	struct arm arms[ARMS_MAX];
+	size_t arm_count;
+	const struct arm *baseline, *twin; /* NULL when absent */
+	int several_dirs;
+	/* room for the pairs of two arms */
+	double *x, *y, *scratch;
+};
+
+static int arm_rank(const char *arm, size_t bytes)
+{
+	static const char *const known[] = {"none", "none-twin", "chachapoly", "aes"};
+	int i = 0;
+	for (; i < 4; i++)
+		if (strlen(known[i]) == bytes && memcmp(arm, known[i], bytes) == 0)
+			break;
+	return i;
+}
+
+/* The first directory's arms, which have no @, then by directory; within one in the order of
+ * the documentation. */
+static int arm_order(const char *a, const char *b)
+{
+	size_t a_bytes = strcspn(a, "@");
+	size_t b_bytes = strcspn(b, "@");
+	int order = strcmp(a + a_bytes, b + b_bytes);
+	if (order == 0)
+		order = arm_rank(a, a_bytes) - arm_rank(b, b_bytes);
+	return order != 0 ? order : strcmp(a, b);
+}
+
+static int cell_order(const struct sample *x, const struct sample *y)
+{
+	int order = strcmp(x->target, y->target);
+	if (order == 0)
+		order = strcmp(x->target_version, y->target_version);
+	if (order == 0)
+		order = strcmp(x->class_, y->class_);
+	if (order == 0)
+		order = (x->payload_bytes > y->payload_bytes) -
+		        (x->payload_bytes < y->payload_bytes);
+	return order != 0 ? order : strcmp(x->workload, y->workload);
+}
+
+static int sample_order(const void *a, const void *b)
+{
+	const struct sample *x = *(const struct sample *const *)a;
+	const struct sample *y = *(const struct sample *const *)b;
+	int order = cell_order(x, y);
+	if (order == 0)
+		order = arm_order(x->arm, y->arm);
+	return order != 0 ? order : (x->round > y->round) - (x->round < y->round);
+}
+
+static int set_aside(const struct sample *s)
+{
+	return s->valid == 0 && strncmp(s->error, "repeated", strlen("repeated")) == 0;
+}
+
+static const struct arm *arm_named(const struct cell *c, const char *name)
+{
+	for (size_t i = 0; i < c->arm_count; i++)
+		if (strcmp(c->arms[i].name, name) == 0)
+			return &c->arms[i];
+	return NULL;
+}
+
+static int has_round(const struct arm *a, uint64_t round)
+{
+	for (size_t i = 0; i < a->count; i++)
+		if (a->rows[i]->round == round)
+			return 1;
+	return 0;
+}
+
+/* A row that failed, or a round of the cell that this arm lacks. */
+static int arm_fails(const struct cell *c, const struct arm *a, int complete)
+{
+	uint64_t last = 0;
+	for (size_t i = 0; i < c->count; i++)
+		last = c->rows[i]->round > last ? c->rows[i]->round : last;
+	for (size_t i = 0; i < a->count; i++)
+		if (a->rows[i]->valid == 0 && !set_aside(a->rows[i]))
+			return 1;
+	for (size_t i = 0; i < c->count; i++) {
+		uint64_t round = c->rows[i]->round;
+		if (!has_round(a, round) && (complete || round != last))
+			return 1;
+	}
+	return a->valid == 0;
+}
+
+static int split_arms(struct cell *c, int complete)
+{
+	c->arm_count = 0;
+	c->several_dirs = 0;
+	for (size_t i = 0; i < c->count; i++) {
+		struct arm *a = c->arm_count > 0 ? &c->arms[c->arm_count - 1] : NULL;
+		if (a == NULL || strcmp(a->name, c->rows[i]->arm) != 0) {
+			if (c->arm_count == ARMS_MAX)
+				return -1;
+			a = &c->arms[c->arm_count++];
+			*a = (struct arm){.name = c->rows[i]->arm, .rows = &c->rows[i]};
+			c->several_dirs |= strchr(a->name, '@') != NULL;
+		}
+		a->count++;
+		a->valid += c->rows[i]->valid == 1;
+	}
+	c->baseline = arm_named(c, "none");
+	c->twin = arm_named(c, "none-twin");
+	for (size_t i = 0; i < c->arm_count; i++)
+		c->arms[i].invalid = arm_fails(c, &c->arms[i], complete);
+	for (size_t i = 0; i < c->arm_count; i++)
+		c->arms[i].invalid |= c->baseline == NULL || c->baseline->invalid;
+	return 0;
+}
+
+/* ---- effects ---- */
+
+struct effect {
+	size_t rounds;
+	double baseline_value, value;
+	struct stats_interval overhead; /* percent */
+	struct stats_interval added;    /* in the metric's unit */
+};
+
+static struct stats_interval interval_of(const struct metric *m, const double *x, size_t n)
+{
+	/* Any fixed seed: the same rows must give the same summary. */
+	return m->kind == METRIC_PERCENTILE ? stats_bootstrap(x, n, 1) : stats_hodges_lehmann(x, n);
+}
+
+static struct stats_interval overhead_of_log(const struct metric *m, struct stats_interval log)
+{
+	if (m->more_is_better)
+		return (struct stats_interval){100 * -expm1(log.estimate), 100 * -expm1(log.high),
+		                               100 * -expm1(log.low)};
+	return (struct stats_interval){100 * expm1(log.estimate), 100 * expm1(log.low),
+	                               100 * expm1(log.high)};
+}
+
+/* The rounds in which both are valid; values of a go to y, of the baseline to x. */
+static size_t pair(struct cell *c, const struct metric *m, const struct arm *base,
+                   const struct arm *a)
+{
+	size_t n = 0;
+	size_t i = 0;
+	size_t j = 0;
+	while (i < base->count && j < a->count) {
+		const struct sample *s = base->rows[i];
+		const struct sample *t = a->rows[j];
+		if (s->round < t->round) {
+			i++;
+		} else if (s->round > t->round) {
+			j++;
+		} else {
+			if (s->valid == 1 && t->valid == 1) {
+				c->x[n] = m->value(s, c->several_dirs);
+				c->y[n] = m->value(t, c->several_dirs);
+				n++;
+			}
+			i++;
+			j++;
+		}
+	}
+	return n;
+}
+
+static struct effect effect_of(struct cell *c, const struct metric *m, const struct arm *base,
+                               const struct arm *a)
+{
+	struct effect e = {0, NAN, NAN, {NAN, NAN, NAN}, {NAN, NAN, NAN}};
+	size_t n = pair(c, m, base, a);
+	e.rounds = n;
+	e.baseline_value = stats_median(c->x, n);
+	e.value = stats_median(c->y, n);
+	if (n == 0)
+		return e;
+	if (a == base) {
+		e.overhead = (struct stats_interval){0, 0, 0};
+		e.added = e.overhead;
+		return e;
+	}
+	if (m->kind == METRIC_EXACT) {
+		e.added.estimate = e.value - e.baseline_value;
+		if (e.baseline_value > 0)
+			e.overhead.estimate = 100 * (e.value / e.baseline_value - 1);
+		return e;
+	}
+	for (size_t i = 0; i < n; i++)
+		c->scratch[i] = c->y[i] - c->x[i];
+	e.added = interval_of(m, c->scratch, n);
+	for (size_t i = 0; i < n; i++) {
+		if (!(c->x[i] > 0) || !(c->y[i] > 0))
+			return e;
+		c->scratch[i] = log(c->y[i] / c->x[i]);
+	}
+	e.overhead = overhead_of_log(m, interval_of(m, c->scratch, n));
+	return e;
+}
+
+static double median_of(struct cell *c, const struct metric *m, const struct arm *a)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < a->count; i++)
+		if (a->rows[i]->valid == 1)
+			c->y[n++] = m->value(a->rows[i], c->several_dirs);
+	return stats_median(c->y, n);
+}
+
+static double floor_of(struct cell *c, const struct metric *m)
+{
+	if (c->twin == NULL || c->twin->invalid)
+		return NAN;
+	struct stats_interval twin = effect_of(c, m, c->baseline, c->twin).overhead;
+	return m->kind == METRIC_EXACT ? fabs(twin.estimate) : verdict_floor(twin);
+}
+
+static enum verdict judge(const struct metric *m, const struct arm *a, const struct effect *e,
+                          double floor)
+{
+	if (a->invalid || (m->required && !isfinite(e->overhead.estimate)))
+		return VERDICT_INVALID;
+	if (m->kind == METRIC_EXACT)
+		return verdict_of_exact(e->overhead.estimate, floor);
+	return verdict_of(e->overhead, floor);
+}
+
+/* Against plaintext in the same directory; the arm itself when that is what it is. */
+static double own_dir_overhead(struct cell *c, const struct metric *m, const struct arm *a)
+{
+	const char *at = strchr(a->name, '@');
+	char name[SAMPLES_TEXT_BYTES + 8];
+	snprintf(name, sizeof(name), "none%s", at != NULL ? at : "");
+	const struct arm *base = arm_named(c, name);
+	if (base == NULL || base->invalid)
+		return NAN;
+	return effect_of(c, m, base, a).overhead.estimate;
+}
+
+/* ---- rows ---- */
+
+int summary_add(struct summary *out, const struct summary_row *row)
+{
+	if (out->count == out->capacity) {
+		size_t capacity = out->capacity == 0 ? 64 : out->capacity * 2;
+		struct summary_row *larger = realloc(out->rows, capacity * sizeof(*larger));
+		if (larger == NULL)
+			return -1;
+		out->rows = larger;
+		out->capacity = capacity;
+	}
+	out->rows[out->count++] = *row;
+	return 0;
+}
+
+static void name_row(struct summary_row *row, const struct sample *s)
+{
+	memset(row, 0, sizeof(*row));
+#define COPY(field) memcpy(row->field, s->field, sizeof(row->field))
+	COPY(workload);
+	COPY(class_);
+	COPY(target);
+	COPY(target_version);
+	COPY(dir);
+	COPY(cipher);
+	COPY(provider);
+	COPY(arm);
+#undef COPY
+	row->payload_bytes = s->payload_bytes;
+}
+
+static void fill_row(struct cell *c, const struct metric *m, const struct arm *a, double floor,
+                     struct summary_row *row)
+{
+	struct effect e = {0, NAN, NAN, {NAN, NAN, NAN}, {NAN, NAN, NAN}};
+	if (!a->invalid)
+		e = effect_of(c, m, c->baseline, a);
+	/* The twin is judged against zero alone: it is the floor. */
+	double own_floor = a == c->twin || a == c->baseline ? 0 : floor;
+
+	name_row(row, a->rows[0]);
+	snprintf(row->metric, sizeof(row->metric), "%s", m->name);
+	snprintf(row->unit, sizeof(row->unit), "%s", m->unit);
+	snprintf(row->baseline, sizeof(row->baseline), "none");
+	snprintf(row->verdict, sizeof(row->verdict), "%s",
+	         verdict_name(judge(m, a, &e, own_floor)));
+	row->rounds = a->invalid ? a->valid : e.rounds;
+	row->baseline_value = e.baseline_value;
+	row->value = a->invalid ? median_of(c, m, a) : e.value;
+	row->overhead_pct = e.overhead.estimate;
+	row->low_pct = e.overhead.low;
+	row->high_pct = e.overhead.high;
+	row->floor_pct = floor;
+	row->overhead_own_dir_pct = a->invalid ? NAN : own_dir_overhead(c, m, a);
+	row->added = e.added.estimate;
+	row->added_low = e.added.low;
+	row->added_high = e.added.high;
+}
+
+/* Not measured: zero in every valid row, or too few latencies for the percentile. */
+static int measured(const struct cell *c, const struct metric *m)
+{
+	if (m->required)
+		return 1;
+	int found = 0;
+	for (size_t i = 0; i < c->count; i++) {
+		const struct sample *s = c->rows[i];
+		if (s->valid != 1)
+			continue;
+		if (s->latency_count < m->latencies_min)
+			return 0;
+		found |= m->value(s, c->several_dirs) > 0;
+	}
+	return found;
+}
+
+/* Over the headline metric, the first of the table. */
+static void count_twin(struct cell *c, struct summary_run *run)
+{
+	if (c->twin == NULL || c->twin->invalid)
+		return;
+	struct stats_interval twin = effect_of(c, &metrics[0], c->baseline, c->twin).overhead;
+	if (!isfinite(twin.low))
+		return;
+	run->twins++;
+	run->twins_off_zero += (uint64_t)verdict_excludes_zero(twin);
+}
+
+static int summarise_cell(struct cell *c, struct summary *out)
+{
+	double floors[METRIC_COUNT];
+	for (size_t i = 0; i < METRIC_COUNT; i++)
+		floors[i] = measured(c, &metrics[i]) ? floor_of(c, &metrics[i]) : NAN;
+	for (size_t a = 0; a < c->arm_count; a++) {
+		for (size_t i = 0; i < METRIC_COUNT; i++) {
+			struct summary_row row;
+			if (!measured(c, &metrics[i]))
+				continue;
+			fill_row(c, &metrics[i], &c->arms[a], floors[i], &row);
+			if (summary_add(out, &row) != 0)
+				return -1;
+		}
+		out->run.arms_invalid += c->arms[a].invalid != 0;
+	}
+	count_twin(c, &out->run);
+	out->run.cells++;
+	return 0;
+}
+
+static int same_target(const struct sample *a, const struct sample *b)
+{
+	return strcmp(a->target, b->target) == 0 &&
+	       strcmp(a->target_version, b->target_version) == 0;
+}
+
+/* The arms are the same in every cell of a target: where some cell has more, this many were
+ * lost. rows are sorted and of one target. */
+static uint64_t count_missing_arms(const struct sample *const *rows, size_t count)
+{
+	const char *names[ARMS_MAX];
+	uint64_t name_count = 0;
+	uint64_t cells = 0;
+	uint64_t arms = 0;
+	for (size_t i = 0; i < count; i++) {
+		int new_cell = i == 0 || cell_order(rows[i - 1], rows[i]) != 0;
+		cells += (uint64_t)new_cell;
+		if (!new_cell && strcmp(rows[i - 1]->arm, rows[i]->arm) == 0)
+			continue;
+		arms++;
+		uint64_t known = 0;
+		while (known < name_count && strcmp(names[known], rows[i]->arm) != 0)
+			known++;
+		if (known == name_count && name_count < ARMS_MAX)
+			names[name_count++] = rows[i]->arm;
+	}
+	return name_count * cells - arms;
+}
+
+static void count_samples(const struct samples *samples, struct summary_run *run)
+{
+	run->complete = samples->complete;
+	run->samples = samples->count;
+	for (size_t i = 0; i < samples->count; i++) {
+		const struct sample *s = &samples->rows[i];
+		if (s->valid == 1 || set_aside(s))
+			continue;
+		if (run->invalid_samples++ == 0)
+			snprintf(run->first_error, sizeof(run->first_error), "%s", s->error);
+	}
+}
+
+static int summarise_cells(const struct sample **sorted, size_t count, struct cell *c,
+                           struct summary *out)
+{
+	size_t target = 0; /* where the current target begins */
+	for (size_t first = 0; first < count;) {
+		size_t end = first;
+		while (end < count && cell_order(sorted[first], sorted[end]) == 0)
+			end++;
+		c->rows = sorted + first;
+		c->count = end - first;
+		if (split_arms(c, out->run.complete) != 0 || summarise_cell(c, out) != 0)
+			return -1;
+		first = end;
+		if (end == count || !same_target(sorted[target], sorted[end])) {
+			if (out->run.complete)
+				out->run.arms_missing +=
+				        count_missing_arms(sorted + target, end - target);
+			target = end;
+		}
+	}
+	return 0;
+}
+
+int summary_make(const struct samples *samples, struct summary *out)
+{
+	memset(out, 0, sizeof(*out));
+	count_samples(samples, &out->run);
+	if (samples->count == 0)
+		return 0;
+
+	int rc = -1;
+	struct cell c = {0};
+	const struct sample **sorted = malloc(samples->count * sizeof(*sorted));
+	c.x = malloc(3 * samples->count * sizeof(*c.x));
+	if (sorted != NULL && c.x != NULL) {
+		c.y = c.x + samples->count;
+		c.scratch = c.y + samples->count;
+		for (size_t i = 0; i < samples->count; i++)
+			sorted[i] = &samples->rows[i];
+		qsort(sorted, samples->count, sizeof(*sorted), sample_order);
+		rc = summarise_cells(sorted, samples->count, &c, out);
+	}
+	free(c.x);
+	free(sorted);
+	out->run.twins_limit = stats_twin_limit(out->run.twins);
+	if (rc != 0)
+		summary_free(out);
+	return rc;
+}
+
+void summary_free(struct summary *s)
+{
+	free(s->rows);
+	memset(s, 0, sizeof(*s));
+}
+
+int summary_inconclusive(const struct summary_run *run)
+{
+	return run->twins_off_zero > run->twins_limit;
+}
+
+const struct summary_row *summary_find(const struct summary *s, const struct summary_row *cell,
+                                       const char *arm, const char *metric)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		const struct summary_row *row = &s->rows[i];
+		if (strcmp(row->arm, arm) == 0 && strcmp(row->metric, metric) == 0 &&
+		    strcmp(row->workload, cell->workload) == 0 &&
+		    strcmp(row->target, cell->target) == 0 &&
+		    strcmp(row->target_version, cell->target_version) == 0)
+			return row;
+	}
+	return NULL;
+}

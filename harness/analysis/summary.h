@@ -1,0 +1,100 @@
+/* summary.h - samples to summary rows: one per cell, arm and metric. Pure functions of the rows:
+ * a running benchmark, its table and `report` on an old result call the same ones.
+ *
+ * Cell      workload, target, target_version. Its baseline is the arm `none`, its twin
+ *           `none-twin`; an arm NAME@DIR is also compared with none@DIR.
+ * Pair      an arm's row and the baseline's row of the same round, both valid. Rows with
+ *           valid = 0 never count. One whose error begins with "repeated" was set aside with its
+ *           whole round and measured again; any other makes its arm invalid, and every arm when
+ *           it is the baseline's. So does a round that an arm lacks, the last round of an
+ *           interrupted run excepted.
+ */
+#ifndef ATREST_HARNESS_ANALYSIS_SUMMARY_H
+#define ATREST_HARNESS_ANALYSIS_SUMMARY_H
+
+#include "harness/output/samples.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SUMMARY_SCHEMA         "atrest-summary"
+#define SUMMARY_SCHEMA_VERSION 1
+
+/* T text, U unsigned integer, F number or nothing (NaN, an empty field). results/README.md
+ * defines each. */
+#define SUMMARY_COLUMNS(T, U, F)                                                                   \
+	T(workload)                                                                                \
+	T(class_)                                                                                  \
+	T(target)                                                                                  \
+	T(target_version)                                                                          \
+	T(dir)                                                                                     \
+	T(cipher)                                                                                  \
+	T(provider)                                                                                \
+	T(arm)                                                                                     \
+	U(payload_bytes)                                                                           \
+	T(metric)                                                                                  \
+	T(unit)                                                                                    \
+	U(rounds)                                                                                  \
+	T(baseline)                                                                                \
+	F(baseline_value)                                                                          \
+	F(value)                                                                                   \
+	F(overhead_pct)                                                                            \
+	F(low_pct)                                                                                 \
+	F(high_pct)                                                                                \
+	F(floor_pct)                                                                               \
+	F(overhead_own_dir_pct)                                                                    \
+	T(verdict)                                                                                 \
+	F(added)                                                                                   \
+	F(added_low)                                                                               \
+	F(added_high)
+
+struct summary_row {
+#define T(name) char name[SAMPLES_TEXT_BYTES];
+#define U(name) uint64_t name;
+#define F(name) double name;
+	SUMMARY_COLUMNS(T, U, F)
+#undef T
+#undef U
+#undef F
+};
+
+/* What holds for the run as a whole. */
+struct summary_run {
+	uint64_t samples;         /* rows read */
+	uint64_t invalid_samples; /* of them not valid and not repeated */
+	uint64_t cells;
+	uint64_t arms_invalid;   /* (cell, arm) that nothing may be concluded from */
+	uint64_t arms_missing;   /* (cell, arm) absent though another cell of the target has it */
+	uint64_t twins;          /* throughput twins with an interval */
+	uint64_t twins_off_zero; /* of them, interval excludes zero */
+	uint64_t twins_limit;    /* as many may by chance */
+	int complete;            /* samples had their trailer */
+	char first_error[SAMPLES_TEXT_BYTES]; /* of the first invalid sample, "" */
+};
+
+struct summary {
+	struct summary_row *rows; /* by target, class, payload, workload, arm, metric */
+	size_t count, capacity;
+	struct summary_run run;
+};
+
+/* 0, or -1: memory. */
+int summary_make(const struct samples *samples, struct summary *out);
+int summary_add(struct summary *s, const struct summary_row *row); /* 0, or -1: memory */
+void summary_free(struct summary *s);
+
+/* 1 when more twins exclude zero than chance allows. */
+int summary_inconclusive(const struct summary_run *run);
+
+/* The row, or NULL. arm and metric by name; cell as in another row of it. */
+const struct summary_row *summary_find(const struct summary *s, const struct summary_row *cell,
+                                       const char *arm, const char *metric);
+
+/* Writes by replace_file. 0, or -errno. */
+int summary_write(const char *path, const struct summary *s);
+
+/* run is zero but for complete; results and error as samples_read. A summary without its trailer
+ * is malformed: it is never written in part. */
+enum samples_result summary_read(const char *path, struct summary *out, char error[512]);
+
+#endif
