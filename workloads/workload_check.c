@@ -30,9 +30,11 @@ static int check_reading(const struct workload *w, struct workload_error *err)
 		return refuse(w, err,
 		              "fill_messages is 0, expected a filled store for operation %s",
 		              workload_key_word("operation", w));
-	if (w->streams != 1)
-		return refuse(w, err, "streams is %" PRIu32 ", expected 1 for operation %s",
-		              w->streams, workload_key_word("operation", w));
+	if (w->streams > w->readers)
+		return refuse(w, err,
+		              "streams is %" PRIu32 ", expected no more than readers (%" PRIu32
+		              "): a stream without one is not read",
+		              w->streams, w->readers);
 	if (w->operation != WORKLOAD_MIXED && w->readers > w->messages)
 		return refuse(w, err,
 		              "messages is %" PRIu64 ", expected one per reader (%" PRIu32 ")",
@@ -48,7 +50,7 @@ static int check_reading(const struct workload *w, struct workload_error *err)
 
 int workload_check(const struct workload *w, struct workload_error *err)
 {
-	uint64_t record = RECORD_FRAME + strlen(w->subject_prefix) + 9 + w->headers_bytes +
+	uint64_t record = RECORD_FRAME + strlen(w->subject_prefix) + 20 + w->headers_bytes +
 	                  workload_payload_bytes_max(w);
 	double total =
 	        ((double)w->messages + (double)w->fill_messages) * workload_payload_bytes_mean(w);
@@ -69,7 +71,8 @@ int workload_check(const struct workload *w, struct workload_error *err)
 		return refuse(w, err,
 		              "messages is %" PRIu64 ", expected one per publisher (%" PRIu32 ")",
 		              w->messages, w->publishers);
-	if (w->streams > w->publishers)
+	if (w->operation != WORKLOAD_READ_SEQUENTIAL && w->operation != WORKLOAD_READ_RANDOM &&
+	    w->streams > w->publishers)
 		return refuse(w, err,
 		              "streams is %" PRIu32 ", expected no more than publishers (%" PRIu32
 		              "): a stream without one stays empty",
