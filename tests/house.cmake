@@ -1,4 +1,4 @@
-# The house: layout of the tree, of the sources and of what is installed; real servers.
+# The house: layout of the tree and of the sources, scripts, what is installed, real servers.
 # sources are listed by hand, no globbing
 
 function(atrest_script_test name label)
@@ -12,4 +12,6 @@ if(NOT CMAKE_C_FLAGS MATCHES "-fsanitize")
   atrest_script_test(test_check_layers smoke tests/smoke/test_check_layers.sh)
   atrest_script_test(check_format smoke scripts/format --check)
   atrest_script_test(check_shell smoke tests/smoke/test_shell.sh)
+  atrest_script_test(test_get_server smoke tests/smoke/test_get_server.sh)
 endif()
+

@@ -1,0 +1,47 @@
+/* server.h - a private nats-server on a store_dir, for the tests against real servers.
+ *
+ * Configuration, ports file and log are in a folder of the caller's; the key reaches the server in
+ * its environment. It listens on 127.0.0.1 at a port that it finds itself, dies with the thread
+ * that started it, and is stopped by its process id. What goes wrong is told on stderr, with the
+ * end of the server's log.
+ */
+#ifndef ATREST_TESTS_COMPAT_SERVER_H
+#define ATREST_TESTS_COMPAT_SERVER_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+struct server; /* one running process and a connection to it; one thread */
+
+struct server_config {
+	const char *program;   /* path of the binary, as server_find gives it */
+	const char *store_dir; /* the server adds "jetstream" */
+	const char *cipher;    /* "none", "chachapoly", "aes" */
+	const char *key;       /* letters and digits; NULL with "none" */
+	const char *folder;    /* for server.conf, the ports file and server.log */
+};
+
+/* Asks scripts/get-nats-server for version ("2.9.10", "newest"). 0, or -1 with its reason in why.
+ */
+int server_find(const char *version, char *path, size_t path_bytes, char *why, size_t why_bytes);
+
+/* Starts it and waits until JetStream answers, at most 20 s. 0, or -1; *out is NULL then. */
+int server_start(const struct server_config *config, struct server **out);
+
+/* Asks it to leave and waits, at most 20 s, then kills it. 0 when it left by itself; NULL is 0. */
+int server_stop(struct server *server);
+
+/* A request to the JetStream API; json may be "". The reply is owned by the caller; NULL when
+ * there was none or it is not JSON. An error of the API is a reply with the member "error". */
+json_t *server_request(struct server *server, const char *subject, const char *json);
+
+/* Publishes and waits for the acknowledgement. headers: "Name: value" pairs, NULL none, ended by
+ * a NULL name. The sequence, or 0 when it was not acknowledged. */
+struct server_header {
+	const char *name, *value;
+};
+unsigned long long server_publish(struct server *server, const char *subject,
+                                  const struct server_header *headers, const void *payload,
+                                  size_t payload_bytes);
+
+#endif

@@ -1,0 +1,47 @@
+#!/bin/bash
+# get-nats-server without a network: what it says, and its exit codes.
+set -euo pipefail
+get=$(cd "$(dirname "$0")/../.." && pwd)/scripts/get-nats-server
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export XDG_CACHE_HOME=$work/cache
+unset NATS_SERVER
+failed=0
+
+# expect STATUS TEXT COMMAND ... - one line that holds TEXT, and that exit status.
+expect() {
+	local status=$1 text=$2 said got=0
+	shift 2
+	said=$("$@" 2>&1) || got=$?
+	if [ "$got" -ne "$status" ] || [[ $said != *"$text"* ]] || [[ $said == *$'\n'* ]]; then
+		echo "FAIL: $*: status $got (expected $status), said: $said (expected: $text)"
+		failed=1
+	fi
+}
+
+expect 2 'expected one argument' "$get"
+expect 2 '"latest" is not a version' "$get" latest
+expect 4 "NATS_SERVER=$work/none is not an executable" env NATS_SERVER="$work/none" "$get" newest
+expect 0 /bin/true env NATS_SERVER=/bin/true "$get" 2.9.10
+
+# A cached binary is found without any package tool, and nothing else is.
+mkdir -p "$work/bin" "$work/cache/atrest/nats-server-9.8.7"
+for tool in bash cat find; do
+	ln -s "$(command -v "$tool")" "$work/bin/$tool"
+done
+cp /bin/true "$work/cache/atrest/nats-server-9.8.7/nats-server"
+expect 0 "$work/cache/atrest/nats-server-9.8.7/nats-server" env PATH="$work/bin" "$get" 9.8.7
+expect 4 'there is no apt-get here' env PATH="$work/bin" "$get" 9.8.6
+echo 9.8.7 >"$work/cache/atrest/newest"
+expect 0 "$work/cache/atrest/nats-server-9.8.7/nats-server" env PATH="$work/bin" "$get" newest
+
+# A mirror that does not answer.
+mkdir -p "$work/etc/sources.list.d"
+echo "deb http://127.0.0.1:9/debian bookworm main" >"$work/etc/sources.list"
+printf '%s\n' "Dir::Etc::sourcelist \"$work/etc/sources.list\";" \
+	"Dir::Etc::sourceparts \"$work/etc/sources.list.d\";" >"$work/apt.conf"
+expect 4 'no Debian mirror was reached' env APT_CONFIG="$work/apt.conf" "$get" 9.8.6
+
+[ "$failed" -eq 0 ] && echo "exit codes and lines are as they should be"
+exit "$failed"
