@@ -39,6 +39,7 @@ struct atr_walk {
 	uint64_t base;
 	size_t last; /* where the record last returned (or the damage) starts */
 	enum atr_status stuck;
+	int cut; /* stuck because the file ends inside the record */
 	struct atr_error stuck_error;
 	uint64_t last_sequence;
 };
@@ -288,6 +289,7 @@ static enum atr_status decode_here(struct atr_walk *walk, struct atr_record *out
 	int cut;
 
 	*why = NULL;
+	walk->cut = 0;
 	for (;;) {
 		size_t available = walk->held - walk->at;
 
@@ -300,6 +302,7 @@ static enum atr_status decode_here(struct atr_walk *walk, struct atr_record *out
 		if (walk->base + walk->at == walk->file_bytes)
 			return ATR_END;
 		cut = need > walk->file_bytes - (walk->base + walk->at);
+		walk->cut = cut;
 		rc = ensure(walk, cut ? ATR_RECORD_BYTES_MIN : need, err);
 		if (rc != ATR_OK)
 			return rc;
@@ -452,6 +455,11 @@ void atr_walk_seek(struct atr_walk *walk, uint64_t offset)
 	}
 	walk->last = walk->at;
 	walk->stuck = ATR_OK;
+}
+
+int atr_walk_is_cut(const struct atr_walk *walk)
+{
+	return walk->stuck == ATR_EFORMAT && walk->cut;
 }
 
 uint64_t atr_walk_file_bytes(const struct atr_walk *walk)

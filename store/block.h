@@ -59,6 +59,9 @@ enum atr_status atr_walk_next(struct atr_walk *walk, struct atr_record *out,
  * Returns ATR_OK, the walk continues there; ATR_END, none up to the end of the file. */
 enum atr_status atr_walk_resync(struct atr_walk *walk, struct atr_error *err);
 
+/* After ATR_EFORMAT: 1 when the file ends inside the record there, as a torn write leaves it. */
+int atr_walk_is_cut(const struct atr_walk *walk);
+
 /* Offset of the record last returned (or of the damage), in the file. */
 uint64_t atr_walk_offset(const struct atr_walk *walk);
 /* Positions the walk at a record that starts at offset. */
