@@ -1,0 +1,59 @@
+/* histogram.c - see histogram.h: merging, and from buckets back to values.
+ */
+#include "harness/measure/histogram.h"
+
+#include <math.h>
+#include <string.h>
+
+#define SUB_BUCKETS (1u << HISTOGRAM_SUB_BITS)
+
+void histogram_init(struct histogram *h)
+{
+	memset(h, 0, sizeof(*h));
+	h->min = UINT64_MAX;
+}
+
+void histogram_merge(struct histogram *into, const struct histogram *from)
+{
+	for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++)
+		into->bucket[i] += from->bucket[i];
+	into->count += from->count;
+	into->sum += from->sum;
+	into->min = from->min < into->min ? from->min : into->min;
+	into->max = from->max > into->max ? from->max : into->max;
+}
+
+uint64_t histogram_edge(uint32_t index)
+{
+	if (index < 2 * SUB_BUCKETS)
+		return index;
+
+	uint32_t shift = index / SUB_BUCKETS - 1;
+	uint64_t sub = index - shift * SUB_BUCKETS; /* SUB_BUCKETS .. 2 * SUB_BUCKETS - 1 */
+	return ((sub + 1) << shift) - 1;
+}
+
+uint64_t histogram_quantile(const struct histogram *h, double q)
+{
+	uint64_t seen = 0, rank;
+
+	if (h->count == 0)
+		return 0;
+	/* The tiny step back: 0.999 * 1000 is a hair above 999. */
+	rank = (uint64_t)ceil(q * (double)h->count - 1e-6);
+	if (rank < 1)
+		rank = 1;
+	if (rank >= h->count)
+		return h->max;
+	for (uint32_t i = 0; i < HISTOGRAM_BUCKETS - 1; i++) {
+		seen += h->bucket[i];
+		if (seen >= rank)
+			return histogram_edge(i) < h->max ? histogram_edge(i) : h->max;
+	}
+	return h->max; /* the last bucket has no edge */
+}
+
+double histogram_mean(const struct histogram *h)
+{
+	return h->count ? (double)h->sum / (double)h->count : 0;
+}
