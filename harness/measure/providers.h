@@ -26,6 +26,9 @@ struct provider_choice {
 	int pinned; /* set by providers_pin, not by measuring */
 };
 
+/* The rule alone: chachapoly's provider for these two times per 16 KiB. */
+const struct atr_cipher *providers_decide(double openssl_ns, double sodium_ns);
+
 /* Measures chachapoly's providers and chooses; below 200 ms. Returns 0, or -1 when a library
  * fails (memory); *out then holds the default. */
 int providers_choose(struct provider_choice *out);
@@ -46,8 +49,8 @@ struct provider_speed {
 /* Bytes per ns as GiB/s. */
 double providers_gib_s(size_t bytes, double ns);
 
-/* Every (algorithm, provider) pair in the order of atr_cipher_at, about a third of a second.
- * Returns how many rows were filled, or -1 as above. */
-int providers_measure(struct provider_speed rows[PROVIDERS_MAX]);
+/* Every (algorithm, provider) pair in the order of atr_cipher_at, about a third of a second; the
+ * choice follows from the same figures. Returns how many rows were filled, or -1 as above. */
+int providers_measure(struct provider_speed rows[PROVIDERS_MAX], struct provider_choice *out);
 
 #endif
