@@ -1,0 +1,68 @@
+/* orders.h - what the run and a worker process say to each other: one JSON object a line.
+ *
+ *   run -> worker                                worker -> run
+ *                                                {"protocol":1,"version":...,"build":...}
+ *   {"order":"setup",...} and the key, raw       {"ok":true,...}
+ *   {"order":"fill","directory":...}             {"ok":true,...}
+ *   {"order":"slice","directory":...}            {"ok":true,"row":{column:value,...}}
+ *
+ * A failure is {"ok":false,"fault":N,"error":text}, or a row with valid 0. The server key is not
+ * in a line: its bytes follow the setup line, and only memory for secrets holds them.
+ */
+#ifndef ATREST_HARNESS_ORDERS_H
+#define ATREST_HARNESS_ORDERS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "harness/output/samples.h"
+#include "harness/targets/target.h"
+#include "workloads/workload.h"
+
+#define ORDERS_PROTOCOL 1
+#define ORDERS_LINE_MAX (256 * 1024)
+
+enum order_kind { ORDER_SETUP, ORDER_FILL, ORDER_SLICE };
+
+struct order {
+	enum order_kind kind;
+	char directory[4096]; /* fill, slice: a store_dir */
+	/* setup */
+	char target[16];
+	char cipher[16];
+	char provider[16]; /* "" = the default */
+	uint64_t seed;     /* below 2^63: JSON integers are signed */
+	size_t key_bytes;
+	struct workload workload;
+	/* slice */
+	int synced;  /* ends with a sync */
+	int control; /* check every message, look for clear text, try a wrong key */
+	int keep;    /* the store stays: close it durably */
+};
+
+struct order_hello {
+	char version[64];
+	char commit[64];
+	char build[32];
+};
+
+struct order_reply {
+	int ok;
+	struct target_error error; /* text "" when there is none */
+	char library[128];         /* setup: what enciphers */
+	char warning[256];         /* slice: does not spoil the row; "" = none */
+	struct sample row;         /* slice: the columns that were sent replace those in here */
+};
+
+/* Each returns a line with its newline, malloc'd; NULL when memory is out. */
+char *orders_write(const struct order *order);
+char *orders_write_hello(const struct order_hello *hello);
+/* row NULL: none. */
+char *orders_write_reply(const struct order_reply *reply, const struct sample *row);
+
+/* 0; or -1 and error says what was wrong with the line. */
+int orders_read(const char *line, struct order *out, char error[256]);
+int orders_read_hello(const char *line, struct order_hello *out, char error[256]);
+int orders_read_reply(const char *line, struct order_reply *out, char error[256]);
+
+#endif

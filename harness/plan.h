@@ -1,0 +1,94 @@
+/* plan.h - which slices, in which order: cells, arms, rounds. Pure: same request, same plan.
+ *
+ *   cell   workload x target
+ *   arm    cipher x directory x program of a cell:  CIPHER[@DIRECTORY][+PROGRAM]
+ *          none is always there (the baseline); none-twin, the same again, only in the first
+ *          directory and of this program
+ *   round  one slice of every arm, back to back
+ *   square as many rounds as there are arms (twice as many when that is odd): each arm is at
+ *          each position equally often, and follows each other arm equally often (Williams)
+ *
+ * Rounds are the outer loop and cells the shuffled inner one, so a run that ends anywhere has
+ * about as many rounds of each cell.
+ */
+#ifndef ATREST_HARNESS_PLAN_H
+#define ATREST_HARNESS_PLAN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "workloads/workload.h"
+
+#define PLAN_NAME_BYTES  64
+#define PLAN_ARM_BYTES   128
+#define PLAN_PATH_BYTES  4096
+#define PLAN_ARMS_MAX    64
+#define PLAN_CHOICES_MAX 16
+
+/* NAME=PATH of --dir and NAME=PROGRAM of --arm. */
+struct plan_place {
+	char name[PLAN_NAME_BYTES];
+	char path[PLAN_PATH_BYTES];
+};
+
+struct plan_request {
+	const struct workload *workloads; /* borrowed for as long as the plan */
+	size_t workload_count;
+	const char *targets[PLAN_CHOICES_MAX];
+	size_t target_count;
+	const char *ciphers[PLAN_CHOICES_MAX]; /* "none" need not be among them */
+	size_t cipher_count;
+	struct plan_place dirs[PLAN_CHOICES_MAX]; /* at least one */
+	size_t dir_count;
+	struct plan_place programs[PLAN_CHOICES_MAX]; /* besides this one */
+	size_t program_count;
+	uint32_t rounds; /* 0: what each workload says */
+	uint64_t seed;
+};
+
+struct plan_arm {
+	char name[PLAN_ARM_BYTES];
+	const char *cipher; /* borrowed from the request */
+	size_t dir;         /* index of the request */
+	size_t program;     /* 0: this one, else index + 1 of the request */
+};
+
+struct plan_cell {
+	const struct workload *workload;
+	const char *target;
+	struct plan_arm arms[PLAN_ARMS_MAX];
+	size_t arm_count;
+	uint32_t rounds; /* whole squares */
+	uint32_t square_rounds;
+};
+
+/* Counted from 0. */
+struct plan_slice {
+	uint32_t cell;
+	uint32_t arm;
+	uint32_t round;
+	uint32_t position;
+	uint32_t square;
+};
+
+struct plan {
+	const struct plan_request *request; /* borrowed */
+	struct plan_cell *cells;
+	size_t cell_count;
+	struct plan_slice *slices; /* in the order of running */
+	size_t slice_count;
+};
+
+/* 0; or -1 and error says what cannot be: too many arms, an unknown target, two arms or two
+ * cells of one name, out of memory. */
+int plan_make(const struct plan_request *request, struct plan *out, char error[256]);
+void plan_free(struct plan *plan);
+
+/* Rounds of one square of so many arms. */
+uint32_t plan_square_rounds(size_t arms);
+
+/* A shuffled Williams square: order[r * arms + p] is the arm at position p of round r, for
+ * plan_square_rounds(arms) rounds. */
+void plan_square(size_t arms, uint64_t seed, uint32_t *order);
+
+#endif

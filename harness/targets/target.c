@@ -1,0 +1,32 @@
+/* target.c - see target.h. */
+#include "harness/targets/target.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct target *const targets[] = {&target_store, &target_null};
+
+const struct target *target_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++)
+		if (strcmp(targets[i]->name, name) == 0)
+			return targets[i];
+	return NULL;
+}
+
+const char *target_names(void)
+{
+	return "store, null";
+}
+
+int target_fail(struct target_error *error, enum target_fault fault, const char *format, ...)
+{
+	va_list args;
+
+	error->fault = fault;
+	va_start(args, format);
+	vsnprintf(error->text, sizeof(error->text), format, args);
+	va_end(args);
+	return -1;
+}
