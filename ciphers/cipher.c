@@ -17,10 +17,6 @@ static const struct atr_cipher *const all[] = {
 
 #define ALL_COUNT (sizeof(all) / sizeof(all[0]))
 
-/* A larger piece goes to the library directly: its fixed cost per call is small against the
- * piece, an extra pass over made key stream is not. */
-#define DIRECT_BYTES 4096u
-
 #define AHEAD_UNIT 64u
 
 struct atr_keystream {
@@ -153,18 +149,24 @@ int atr_keystream_rekey(struct atr_keystream *s, const uint8_t key[ATR_CIPHER_KE
 	return s->cipher->stream_key(s->state, key, nonce);
 }
 
-/* Whole 64-bit words of 64 bytes at a time: compilers make vector instructions of it. */
+/* 16 bytes at any address, as one register where the machine has such. */
+typedef uint8_t lane __attribute__((vector_size(16), aligned(1), may_alias));
+
+/* out may be in: each group is read whole before it is written. */
 static void xor_bytes(const uint8_t *in, const uint8_t *key_stream, uint8_t *out, size_t bytes)
 {
-	uint64_t a[8], b[8];
 	size_t i = 0;
 
-	for (; bytes - i >= sizeof(a); i += sizeof(a)) {
-		memcpy(a, in + i, sizeof(a));
-		memcpy(b, key_stream + i, sizeof(b));
-		for (size_t j = 0; j < 8; j++)
-			a[j] ^= b[j];
-		memcpy(out + i, a, sizeof(a));
+	for (; bytes - i >= 4 * sizeof(lane); i += 4 * sizeof(lane)) {
+		const lane *a = (const lane *)(in + i);
+		const lane *b = (const lane *)(key_stream + i);
+		lane *to = (lane *)(out + i);
+		lane w = a[0] ^ b[0], x = a[1] ^ b[1], y = a[2] ^ b[2], z = a[3] ^ b[3];
+
+		to[0] = w;
+		to[1] = x;
+		to[2] = y;
+		to[3] = z;
 	}
 	for (; i < bytes; i++)
 		out[i] = in[i] ^ key_stream[i];
@@ -198,7 +200,7 @@ int atr_keystream_xor(struct atr_keystream *s, uint64_t offset, const uint8_t *i
 		size_t n;
 
 		if (offset >= s->ahead_end || offset < s->ahead_start) {
-			if (!s->ahead || !continues || bytes >= DIRECT_BYTES)
+			if (!s->ahead || !continues || bytes >= s->cipher->direct_bytes)
 				return s->cipher->stream_xor(s->state, offset, in, out, bytes);
 			if (make_ahead(s, offset) != 0)
 				return -1;

@@ -19,6 +19,9 @@ struct atr_cipher {
 	size_t nonce_bytes;
 	size_t tag_bytes;
 	uint64_t stream_bytes_max; /* first offset the stream cannot reach */
+	/* Pieces of this size and more are not worth making key stream ahead for: the library's
+	 * fixed cost per call is small against them, the extra pass over made key stream is not. */
+	size_t direct_bytes;
 
 	/* AEAD; NULL where there is none. sealed is text_bytes + tag_bytes long. open leaves
 	 * whatever it likes in text when it fails: cipher.c wipes. */

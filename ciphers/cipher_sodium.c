@@ -133,6 +133,7 @@ const struct atr_cipher atr_cipher_sodium_chachapoly = {
         .library = library,
         .nonce_bytes = 24,
         .tag_bytes = 16,
+        .direct_bytes = 8192,
         .stream_bytes_max = ATR_CHACHA_STREAM_BYTES_MAX,
         .seal = seal,
         .open = open_sealed,
