@@ -131,16 +131,24 @@ static int arm_rank(const char *arm, size_t bytes)
 	return i;
 }
 
-/* The first directory's arms, which have no @, then by directory; within one in the order of
- * the documentation. */
+/* Names are CIPHER[@DIRECTORY][+PROGRAM]: the first directory's come first, then directory by
+ * directory; within one in the order of the documentation. */
 static int arm_order(const char *a, const char *b)
 {
-	size_t a_bytes = strcspn(a, "@");
-	size_t b_bytes = strcspn(b, "@");
+	size_t a_bytes = strcspn(a, "@+");
+	size_t b_bytes = strcspn(b, "@+");
 	int order = strcmp(a + a_bytes, b + b_bytes);
 	if (order == 0)
 		order = arm_rank(a, a_bytes) - arm_rank(b, b_bytes);
 	return order != 0 ? order : strcmp(a, b);
+}
+
+/* Publishing first, it is what most ask about; then reading, then the rest by name. */
+static int class_rank(const char *class_)
+{
+	if (strncmp(class_, "publish", strlen("publish")) == 0)
+		return 0;
+	return strncmp(class_, "read", strlen("read")) == 0 ? 1 : 2;
 }
 
 static int cell_order(const struct sample *x, const struct sample *y)
@@ -148,6 +156,8 @@ static int cell_order(const struct sample *x, const struct sample *y)
 	int order = strcmp(x->target, y->target);
 	if (order == 0)
 		order = strcmp(x->target_version, y->target_version);
+	if (order == 0)
+		order = class_rank(x->class_) - class_rank(y->class_);
 	if (order == 0)
 		order = strcmp(x->class_, y->class_);
 	if (order == 0)
@@ -345,7 +355,8 @@ static double own_dir_overhead(struct cell *c, const struct metric *m, const str
 {
 	const char *at = strchr(a->name, '@');
 	char name[SAMPLES_TEXT_BYTES + 8];
-	snprintf(name, sizeof(name), "none%s", at != NULL ? at : "");
+	snprintf(name, sizeof(name), "none%.*s", at != NULL ? (int)strcspn(at, "+") : 0,
+	         at != NULL ? at : "");
 	const struct arm *base = arm_named(c, name);
 	if (base == NULL || base->invalid)
 		return NAN;

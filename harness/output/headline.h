@@ -1,0 +1,50 @@
+/* headline.h - a summary in words: the one sentence, the table at the end of a run, JSON.
+ *
+ * ns and CPU per message lead; a percentage is said to be of "this store", and that a server's
+ * own cost was not measured, unless rows of a real server are there.
+ */
+#ifndef ATREST_HARNESS_OUTPUT_HEADLINE_H
+#define ATREST_HARNESS_OUTPUT_HEADLINE_H
+
+#include "harness/analysis/stats.h"
+#include "harness/analysis/summary.h"
+#include "harness/output/table.h"
+
+#include <jansson.h>
+
+#define HEADLINE_BYTES      2048
+#define HEADLINE_TEXT_BYTES 96
+
+/* The cell that the sentence and the figures speak of: of a real server before the store before
+ * the harness alone; class publish before others; the payload nearest to 1 KiB. Its plaintext
+ * throughput row; NULL when the summary has none. */
+const struct summary_row *headline_cell(const struct summary *s);
+
+/* Who is measured: "this store", "nats-server 2.15.1", "the harness alone". */
+const char *headline_subject(const struct summary_row *cell, char text[HEADLINE_TEXT_BYTES]);
+
+/* One or more sentences without a line end; says so when the run is interrupted, inconclusive or
+ * has invalid rows. */
+void headline_sentence(const struct summary *s, char text[HEADLINE_BYTES]);
+
+/* A row per cell and arm. NULL: memory. The caller frees it. */
+struct table *headline_table(const struct summary *s);
+
+/* { "sentence", "complete", "inconclusive", "invalid_samples", ..., "rows": [ ... ] } with
+ * every column of summary.csv; a new reference, NULL: memory. */
+json_t *headline_json(const struct summary *s);
+
+/* "12.3 % [10.1, 14.5]" with as many decimals as the interval allows; without an interval the
+ * estimate alone; "-" when there is neither. */
+const char *headline_percent(struct stats_interval i, char text[HEADLINE_TEXT_BYTES]);
+/* "0.14 µs [0.13, 0.15]", the unit from the estimate. */
+const char *headline_ns(struct stats_interval i, char text[HEADLINE_TEXT_BYTES]);
+
+/* The columns of a row as intervals. */
+struct stats_interval headline_overhead(const struct summary_row *row);
+struct stats_interval headline_added(const struct summary_row *row);
+
+/* 1 for an arm that is neither plaintext nor the twin, in whichever directory or program. */
+int headline_is_cipher(const struct summary_row *row);
+
+#endif

@@ -1,0 +1,77 @@
+# style.gp - what all figures share. Each is run as
+#
+#   gnuplot -c FIGURE.gp SUMMARY.csv OUTPUT TARGET TARGET_VERSION CLASS SUBJECT PAYLOAD_BYTES
+#
+# in this folder, and reads nothing but summary.csv. OUTPUT ends in .svg or .png; TARGET,
+# TARGET_VERSION and CLASS choose the rows; SUBJECT says whose they are ("this store");
+# PAYLOAD_BYTES is the size whose values are written beside the points.
+
+summary = ARG1
+target = ARG3
+version = ARG4
+class = ARG5
+subject = ARG6
+payload = ARG7 + 0
+
+figure(width, height) = ARG2[strlen(ARG2) - 3:] eq ".svg" ? \
+	sprintf("set terminal svg size %d,%d dynamic enhanced font 'DejaVu Sans,14' background rgb 'white'", width, height) : \
+	sprintf("set terminal pngcairo size %d,%d enhanced font 'DejaVu Sans,11' background rgb 'white'", width, height)
+
+set output ARG2
+set encoding utf8
+set datafile separator comma
+set datafile commentschars "#"
+set datafile columnheaders
+set datafile missing NaN
+
+# Okabe and Ito's colours stay apart for the colour-blind; the shapes do so in grey.
+none_color = "#444444"
+twin_color = "#8A8A8A"
+chachapoly_color = "#D55E00"
+aes_color = "#0072B2"
+set linetype 1 linecolor rgb none_color pointtype 6 linewidth 2 pointsize 1.1
+set linetype 2 linecolor rgb twin_color pointtype 2 linewidth 1.5 pointsize 0.9
+set linetype 3 linecolor rgb chachapoly_color pointtype 7 linewidth 2 pointsize 1.2
+set linetype 4 linecolor rgb aes_color pointtype 5 linewidth 2 pointsize 1.1
+
+set border 3 linecolor rgb "#444444"
+set tics nomirror
+set grid ytics linecolor rgb "#dddddd" linewidth 1 linetype -1
+set key top left Left reverse noenhanced samplen 2
+
+# The rows of one arm and metric: of the class of the figure, or of every class of the target.
+of_target(arm, metric) = strcol("target") eq target && strcol("target_version") eq version && \
+	strcol("arm") eq arm && strcol("metric") eq metric
+of_class(arm, metric) = of_target(arm, metric) && strcol("class") eq class
+cell(arm, metric, name) = of_class(arm, metric) ? column(name) : NaN
+cell_at(arm, metric, name, bytes) = column("payload_bytes") == bytes ? cell(arm, metric, name) : NaN
+
+# For eval: NAME_min, NAME_max of what the expression gives over the rows, NaN when nothing does.
+extent(name, expression) = sprintf("%s_min = NaN; %s_max = NaN; stats summary using (%s) name '%s' nooutput", \
+	name, name, expression, name)
+
+# Figures by workload: the how manieth cell of the target a row belongs to, which its plaintext
+# throughput row opens. Evaluated row by row, from the first.
+cell_number = 0
+cell_of(arm, metric) = (cell_number = (column(0) == 0 ? 0 : cell_number) + of_target("none", "throughput_msgs_s"), \
+	of_target(arm, metric) ? cell_number : NaN)
+
+# For eval in those figures: how many cells there are, and their workloads below the axis.
+array workloads[256]
+cell_named(dummy) = (cell_of("none", "throughput_msgs_s"), \
+	of_target("none", "throughput_msgs_s") && cell_number <= 256 ? (workloads[cell_number] = strcol("workload"), cell_number) : NaN)
+workload_tics = "stats summary using (cell_named(0)) name 'CELLS' nooutput; " . \
+	"set xrange [0.4:CELLS_max + 0.6]; set xtics noenhanced scale 0 ('' 0); " . \
+	"do for [i = 1:int(CELLS_max)] { set xtics add (workloads[i] i) }; " . \
+	"if (CELLS_max > 8) { set xtics rotate by 25 right }"
+
+size_tics = "set xtics ('16 B' 16, '64 B' 64, '256 B' 256, '1 KiB' 1024, '4 KiB' 4096, '16 KiB' 16384, '64 KiB' 65536, '256 KiB' 262144, '1 MiB' 1048576, '8 MiB' 8388608)"
+size_text(bytes) = bytes >= 1048576 ? sprintf("%.3g MiB", bytes / 1048576.0) : \
+	bytes >= 1024 ? sprintf("%.3g KiB", bytes / 1024.0) : sprintf("%.0f B", bytes)
+
+# 842 ns, 1.24 µs, 3.1 ms
+ns_text(ns) = abs(ns) < 999.5 ? sprintf("%.0f ns", ns) : \
+	abs(ns) < 9995 ? sprintf("%.2f µs", ns / 1e3) : \
+	abs(ns) < 99950 ? sprintf("%.1f µs", ns / 1e3) : \
+	abs(ns) < 999500 ? sprintf("%.0f µs", ns / 1e3) : \
+	abs(ns) < 999.5e6 ? sprintf("%.3g ms", ns / 1e6) : sprintf("%.3g s", ns / 1e9)
