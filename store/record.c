@@ -14,10 +14,9 @@ static_assert(FIXED_BYTES + ATR_HASH_BYTES == ATR_RECORD_BYTES_MIN, "smallest re
 
 size_t atr_record_bytes(const struct atr_message *m)
 {
-	size_t rest = ATR_RECORD_BYTES_MAX - ATR_RECORD_BYTES_MIN - LENGTH_BYTES;
-
-	if (m->subject_bytes > ATR_SUBJECT_BYTES_MAX || m->headers_bytes > rest ||
-	    m->payload_bytes > rest)
+	/* each by itself first, so that the sum cannot wrap */
+	if (m->subject_bytes > ATR_SUBJECT_BYTES_MAX || m->headers_bytes > ATR_RECORD_BYTES_MAX ||
+	    m->payload_bytes > ATR_RECORD_BYTES_MAX)
 		return 0;
 	size_t bytes = ATR_RECORD_BYTES_MIN + m->subject_bytes + m->payload_bytes;
 
