@@ -29,7 +29,8 @@ static int real_open(void *context, const char *path, int flags, unsigned mode)
 	int fd;
 
 	(void)context;
-	RETRY(fd, open(path, flags | O_CLOEXEC, (mode_t)mode));
+	/* O_NONBLOCK: a pipe in place of a file must not hang the reader */
+	RETRY(fd, open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, (mode_t)mode));
 	return fd < 0 ? -errno : fd;
 }
 

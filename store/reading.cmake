@@ -2,4 +2,12 @@
 target_sources(atrest_store PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/seqset.c
   ${CMAKE_CURRENT_LIST_DIR}/index.c
-  ${CMAKE_CURRENT_LIST_DIR}/consumer.c)
+  ${CMAKE_CURRENT_LIST_DIR}/consumer.c
+  ${CMAKE_CURRENT_LIST_DIR}/boundary.c
+  ${CMAKE_CURRENT_LIST_DIR}/tally.c
+  ${CMAKE_CURRENT_LIST_DIR}/scan.c
+  ${CMAKE_CURRENT_LIST_DIR}/listing.c
+  ${CMAKE_CURRENT_LIST_DIR}/survey.c
+  ${CMAKE_CURRENT_LIST_DIR}/inspect.c
+  ${CMAKE_CURRENT_LIST_DIR}/verify.c
+  ${CMAKE_CURRENT_LIST_DIR}/discover.c)

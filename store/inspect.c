@@ -1,0 +1,677 @@
+#include "store/inspect.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ciphers/prf.h"
+#include "ciphers/secret.h"
+#include "store/boundary.h"
+#include "store/consumer.h"
+#include "store/survey.h"
+
+#define CONSUMER_BYTES_MAX ((size_t)256 * 1024 * 1024)
+
+const char *atr_finding_text(enum atr_finding_kind kind)
+{
+	switch (kind) {
+	case ATR_FINDING_NOTE:
+		return "note";
+	case ATR_FINDING_DAMAGE:
+		return "damage";
+	case ATR_FINDING_CLEAR:
+		return "clear text";
+	case ATR_FINDING_UNSUPPORTED:
+		return "not supported";
+	case ATR_FINDING_SYSTEM:
+		return "system";
+	}
+	return "unknown";
+}
+
+void atr_inspect_sha256_hex(const uint8_t *data, size_t bytes, char hex[65])
+{
+	static const char digits[] = "0123456789abcdef";
+	uint8_t sum[ATR_SHA256_BYTES];
+
+	hex[0] = '\0';
+	if (atr_sha256(data, bytes, sum) != 0)
+		return;
+	for (size_t i = 0; i < sizeof sum; i++) {
+		hex[2 * i] = digits[sum[i] >> 4];
+		hex[2 * i + 1] = digits[sum[i] & 15];
+	}
+	hex[64] = '\0';
+}
+
+/* ---- open and close ---- */
+
+/* A shared lock on the stream directory, and no other process that writes below it. */
+static enum atr_status lock_shared(struct atr_inspect *in, struct atr_error *err)
+{
+	const struct atr_file_table *files = in->home.files;
+	int result;
+
+	in->lock_fd = files->open(files->context, in->dir, O_RDONLY | O_DIRECTORY, 0);
+	if (in->lock_fd == -ENOENT || in->lock_fd == -ENOTDIR)
+		return atr_error_set(err, ATR_ENOTSTORE, in->dir, -1, "no such directory");
+	if (in->lock_fd < 0)
+		return atr_file_error(err, in->lock_fd, in->dir, -1, "open");
+	result = files->lock(files->context, in->lock_fd, 0);
+	if (result == -EWOULDBLOCK)
+		return atr_error_set(err, ATR_ELOCKED, in->dir, -1,
+		                     "locked: another process writes this stream");
+	if (result < 0)
+		return atr_file_error(err, result, in->dir, -1, "lock");
+	result = files->holder != NULL ? files->holder(files->context, in->dir) : 0;
+	if (result > 0)
+		return atr_error_set(err, ATR_ELOCKED, in->dir, -1,
+		                     "process %d has files of this stream open for writing: stop "
+		                     "it (a server takes no lock)",
+		                     result);
+	return ATR_OK;
+}
+
+static enum atr_status read_meta(struct atr_inspect *in, struct atr_error *err)
+{
+	json_t *config;
+	const char *created;
+	enum atr_status rc;
+
+	in->meta = atr_secret_alloc(sizeof *in->meta);
+	if (in->meta == NULL)
+		return atr_error_set(err, ATR_ENOMEM, in->dir, -1, "no memory for a key");
+	rc = atr_meta_read(in->home.files, in->dir, &in->ring, in->account, in->stream, in->stream,
+	                   in->meta, err);
+	if (rc != ATR_OK)
+		return rc;
+	created = json_string_value(json_object_get(in->meta->config, "Created"));
+	in->created = strdup(created != NULL ? created : "");
+	config = json_copy(in->meta->config);
+	(void)json_object_del(config, "Created");
+	in->config_json = json_dumps(config, JSON_COMPACT);
+	json_decref(config);
+	if (in->created == NULL || in->config_json == NULL)
+		return atr_error_set(err, ATR_ENOMEM, in->dir, -1, "no memory");
+	return ATR_OK;
+}
+
+static const char *last_part(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? slash + 1 : path;
+}
+
+static enum atr_status take_options(struct atr_inspect *in, const char *dir,
+                                    const struct atr_inspect_options *o)
+{
+	in->lock_fd = -1;
+	in->dir = strdup(dir);
+	if (in->dir == NULL)
+		return ATR_ENOMEM;
+	for (size_t n = strlen(in->dir); n > 1 && in->dir[n - 1] == '/'; n--)
+		in->dir[n - 1] = '\0';
+	in->account = strdup(o->account != NULL ? o->account : "$G");
+	in->stream = strdup(o->stream != NULL ? o->stream : last_part(in->dir));
+	in->msgs_path = malloc(strlen(in->dir) + sizeof "/msgs");
+	if (in->account == NULL || in->stream == NULL || in->msgs_path == NULL)
+		return ATR_ENOMEM;
+	(void)sprintf(in->msgs_path, "%s/msgs", in->dir);
+	in->ring = (struct atr_keyring){o->key, o->key_bytes, o->prev_key, o->prev_key_bytes};
+	in->home = (struct atr_block_home){
+	        .files = o->files != NULL ? o->files : &atr_file_real,
+	        .msgs_path = in->msgs_path,
+	        .account = in->account,
+	        .stream = in->stream,
+	        .ring = &in->ring,
+	        .prefer = o->prefer,
+	};
+	in->finding = o->finding;
+	in->finding_arg = o->finding_arg;
+	return ATR_OK;
+}
+
+enum atr_status atr_inspect_open(const char *dir, const struct atr_inspect_options *options,
+                                 struct atr_inspect **out, struct atr_error *err)
+{
+	struct atr_inspect *in = calloc(1, sizeof *in);
+	struct atr_error ignored;
+	enum atr_status rc;
+
+	*out = NULL;
+	if (err == NULL)
+		err = &ignored;
+	if (in == NULL)
+		return atr_error_set(err, ATR_ENOMEM, dir, -1, "no memory");
+	rc = take_options(in, dir, options);
+	if (rc != ATR_OK)
+		rc = atr_error_set(err, rc, dir, -1, "no memory");
+	if (rc == ATR_OK)
+		rc = lock_shared(in, err);
+	if (rc == ATR_OK)
+		rc = read_meta(in, err);
+	if (rc == ATR_OK)
+		rc = survey_stream(in, err);
+	if (rc != ATR_OK) {
+		atr_inspect_close(in);
+		return rc;
+	}
+	atr_inspect_rewind(in);
+	*out = in;
+	return ATR_OK;
+}
+
+void atr_inspect_close(struct atr_inspect *in)
+{
+	if (in == NULL)
+		return;
+	atr_walk_close(in->scan.walk);
+	if (in->lock_fd >= 0)
+		(void)in->home.files->close(in->home.files->context, in->lock_fd);
+	if (in->meta != NULL)
+		atr_meta_free(in->meta);
+	atr_secret_free(in->meta);
+	for (size_t i = 0; i < in->consumer_count; i++)
+		free(in->consumer[i].name);
+	free(in->consumer);
+	free(in->block);
+	atr_tally_free(&in->stream_tally);
+	atr_tally_free(&in->block_tally);
+	atr_fss_free(&in->fss);
+	atr_index_free(&in->index);
+	atr_seqset_free(&in->live);
+	atr_seqset_free(&in->doubtful);
+	atr_seqset_free(&in->accounted);
+	free(in->created);
+	free(in->config_json);
+	free(in->dir);
+	free(in->msgs_path);
+	free(in->account);
+	free(in->stream);
+	free(in);
+}
+
+/* ---- what is known after open ---- */
+
+void atr_inspect_stream(const struct atr_inspect *in, struct atr_inspect_stream *out)
+{
+	*out = (struct atr_inspect_stream){
+	        .account = in->account,
+	        .stream = in->stream,
+	        .cipher = in->meta->encrypted ? atr_cipher_name(in->meta->seed.cipher) : "none",
+	        .under_prev_key = in->meta->encrypted && in->meta->seed.under_prev_key,
+	        .created = in->created,
+	        .config_json = in->config_json,
+	        .blocks = in->block_count,
+	        .consumers = in->consumer_count,
+	};
+}
+
+void atr_inspect_state(const struct atr_inspect *in, struct atr_inspect_state *out)
+{
+	*out = in->state;
+}
+
+enum atr_status atr_inspect_next_deleted(const struct atr_inspect *in, uint64_t after,
+                                         uint64_t *first, uint64_t *last)
+{
+	size_t i;
+
+	/* the gaps between the ranges of live messages */
+	for (i = 0; i < in->live.count; i++) {
+		uint64_t gap_first = in->live.range[i].last + 1;
+		uint64_t gap_last = i + 1 < in->live.count ? in->live.range[i + 1].first - 1
+		                                           : in->state.last_seq;
+
+		if (gap_last <= after || gap_first > gap_last)
+			continue;
+		*first = gap_first > after ? gap_first : after + 1;
+		*last = gap_last;
+		return ATR_OK;
+	}
+	return ATR_END;
+}
+
+void atr_inspect_block(const struct atr_inspect *in, size_t index, struct atr_inspect_block *out)
+{
+	const struct survey_block *b = &in->block[index];
+
+	*out = (struct atr_inspect_block){
+	        .number = b->number,
+	        .file_bytes = b->file_bytes,
+	        .cipher = b->cipher,
+	        .under_prev_key = b->under_prev_key,
+	        .first_seq = b->first_seq,
+	        .last_seq = b->last_seq,
+	        .messages = b->first_seq <= b->last_seq
+	                            ? atr_seqset_count(&in->live, b->first_seq, b->last_seq)
+	                            : 0,
+	};
+}
+
+/* ---- consumers ---- */
+
+static enum atr_status read_consumer_state(struct atr_inspect *in, const char *dir,
+                                           const struct atr_meta *meta,
+                                           struct atr_consumer_state *state, struct atr_error *err)
+{
+	uint8_t *content = NULL, *text = NULL;
+	size_t bytes = 0, text_bytes = 0;
+	const char *why = NULL;
+	char path[PATH_MAX];
+	enum atr_status rc;
+
+	memset(state, 0, sizeof *state);
+	if (snprintf(path, sizeof path, "%s/o.dat", dir) >= (int)sizeof path)
+		return atr_error_set(err, ATR_EINVAL, dir, -1, "path too long");
+	rc = atr_file_read_whole(in->home.files, path, CONSUMER_BYTES_MAX, &content, &bytes, err);
+	if (rc == ATR_ENOTFOUND)
+		return ATR_OK; /* never delivered anything */
+	if (rc != ATR_OK)
+		return rc;
+	if (meta->encrypted) {
+		rc = atr_meta_unseal(&meta->seed, content, bytes, &text, &text_bytes);
+		if (rc == ATR_OK)
+			rc = atr_consumer_decode(text, text_bytes, state, &why);
+		if (rc == ATR_EAUTH && atr_consumer_decode(content, bytes, state, &why) == ATR_OK) {
+			survey_find(in, ATR_FINDING_CLEAR, path, -1, 0,
+			            "clear text in an encrypted stream");
+			rc = ATR_OK;
+		} else if (rc == ATR_EAUTH) {
+			why = "message authentication failed: damaged";
+		}
+	} else {
+		rc = atr_consumer_decode(content, bytes, state, &why);
+	}
+	if (rc != ATR_OK)
+		rc = atr_error_set(err, rc, path, -1, "%s",
+		                   why != NULL ? why : atr_status_text(rc));
+	free(text);
+	free(content);
+	return rc;
+}
+
+static enum atr_status read_consumer(struct atr_inspect *in, const char *name,
+                                     struct atr_meta *meta, struct atr_inspect_consumer *out,
+                                     struct atr_error *err)
+{
+	char dir[PATH_MAX], context[600], hash_name[600];
+	struct atr_consumer_state state;
+	enum atr_status rc;
+
+	if (snprintf(dir, sizeof dir, "%s/obs/%s", in->dir, name) >= (int)sizeof dir ||
+	    snprintf(context, sizeof context, "%s.%s", in->stream, name) >= (int)sizeof context ||
+	    snprintf(hash_name, sizeof hash_name, "%s/%s", in->stream, name) >=
+	            (int)sizeof hash_name)
+		return atr_error_set(err, ATR_EINVAL, in->dir, -1, "consumer name too long");
+	rc = atr_meta_read(in->home.files, dir, &in->ring, in->account, context, hash_name, meta,
+	                   err);
+	if (rc == ATR_ENOTSTORE)
+		rc = atr_error_set(err, ATR_EFORMAT, dir, -1, "meta.inf is missing");
+	if (rc != ATR_OK)
+		return rc;
+	if (in->meta->encrypted && !meta->encrypted)
+		survey_find(in, ATR_FINDING_CLEAR, dir, -1, 0,
+		            "no meta.key: clear text in an encrypted stream");
+	out->cipher = meta->encrypted ? atr_cipher_name(meta->seed.cipher) : "none";
+	out->under_prev_key = meta->encrypted && meta->seed.under_prev_key;
+	rc = read_consumer_state(in, dir, meta, &state, err);
+	if (rc != ATR_OK)
+		return rc;
+	out->delivered_consumer_seq = state.delivered_consumer;
+	out->delivered_stream_seq = state.delivered_stream;
+	out->ack_floor_consumer_seq = state.ack_floor_consumer;
+	out->ack_floor_stream_seq = state.ack_floor_stream;
+	out->num_ack_pending = state.pending_count;
+	out->num_redelivered = state.redelivered_count;
+	atr_consumer_free(&state);
+	return ATR_OK;
+}
+
+enum atr_status atr_inspect_consumer(struct atr_inspect *in, size_t index,
+                                     struct atr_inspect_consumer *out, struct atr_error *err)
+{
+	struct survey_consumer *c = &in->consumer[index];
+	struct atr_meta *meta = atr_secret_alloc(sizeof *meta);
+	struct atr_error ignored;
+	enum atr_status rc;
+
+	if (err == NULL)
+		err = &ignored;
+	*out = (struct atr_inspect_consumer){.name = c->name, .cipher = "?"};
+	if (meta == NULL)
+		return atr_error_set(err, ATR_ENOMEM, in->dir, -1, "no memory for a key");
+	rc = read_consumer(in, c->name, meta, out, err);
+	atr_meta_free(meta);
+	atr_secret_free(meta);
+	if (rc != ATR_OK && !c->reported) {
+		struct atr_error about = *err;
+
+		(void)snprintf(about.text, sizeof about.text, "consumer %.256s: %.200s", c->name,
+		               err->text);
+		(void)survey_find_error(in, &about);
+	}
+	c->reported = 1;
+	return rc;
+}
+
+/* ---- messages ---- */
+
+void atr_inspect_rewind(struct atr_inspect *in)
+{
+	in->at = 0;
+	in->reading = 0;
+	in->last_returned = 0;
+	in->losses = 0;
+	in->records = in->messages = 0;
+	atr_tally_reset(&in->stream_tally);
+	atr_seqset_free(&in->accounted);
+}
+
+static void report_damage(struct atr_inspect *in, const struct atr_error *damage, int64_t goes_on)
+{
+	const struct survey_block *b = &in->block[in->at];
+	uint64_t sequence = in->scan.previous + 1;
+
+	in->losses++;
+	if (goes_on < 0)
+		return; /* at the end of the block: judged there */
+	if (in->scan.previous == 0)
+		sequence = b->listed && b->first_seq <= b->last_seq ? b->first_seq : 0;
+	survey_find(in, ATR_FINDING_DAMAGE, damage->path, damage->offset, sequence,
+	            "%s; reading goes on at %" PRId64, damage->text, goes_on);
+}
+
+/* The fss of a block whose idx is believed: its subjects are those of the live messages. */
+static enum atr_status open_fss(struct atr_inspect *in, const struct survey_block *b)
+{
+	char path[PATH_MAX];
+	uint8_t lchk[ATR_HASH_BYTES];
+	enum atr_status rc;
+
+	if (!b->has_fss || !b->idx_fits)
+		return ATR_OK;
+	survey_block_path(in, b->number, "fss", path, sizeof path);
+	if (atr_fss_read(in->home.files, path, in->stream, b->number, &in->fss, NULL) != ATR_OK)
+		return ATR_OK; /* no reader needs it; verify says so */
+	if (atr_walk_last_check(in->scan.walk, lchk, NULL) != ATR_OK ||
+	    memcmp(lchk, in->fss.lchk, sizeof lchk) != 0)
+		return ATR_OK;
+	rc = atr_tally_init(&in->block_tally, in->fss.subject, in->fss.subject_count);
+	return rc == ATR_EFORMAT ? ATR_OK : rc;
+}
+
+/* A block without a key file in an encrypted stream is clear text, or its key file is gone. */
+static enum atr_status check_clear(struct atr_inspect *in, struct survey_block *b, int *readable,
+                                   struct atr_error *err)
+{
+	struct atr_record record;
+	char path[PATH_MAX];
+	enum atr_status rc;
+
+	if (!in->meta->encrypted || atr_walk_seed(in->scan.walk) != NULL || b->file_bytes == 0)
+		return ATR_OK;
+	survey_block_path(in, b->number, "blk", path, sizeof path);
+	rc = atr_walk_next(in->scan.walk, &record, err);
+	atr_walk_seek(in->scan.walk, 0);
+	if (rc == ATR_OK) {
+		survey_find(in, in->allow_clear ? ATR_FINDING_NOTE : ATR_FINDING_CLEAR, path, -1, 0,
+		            "clear text in an encrypted stream: it has no key file");
+		return ATR_OK;
+	}
+	if (rc != ATR_EFORMAT && rc != ATR_END)
+		return survey_find_error(in, err);
+	survey_block_path(in, b->number, "key", path, sizeof path);
+	survey_find(in, ATR_FINDING_DAMAGE, path, -1,
+	            b->listed && b->first_seq <= b->last_seq ? b->first_seq : 0,
+	            "missing: block %" PRIu64 " is not clear text and cannot be deciphered",
+	            b->number);
+	in->losses++;
+	b->unreadable = 1;
+	*readable = 0;
+	return ATR_OK;
+}
+
+static enum atr_status begin_block(struct atr_inspect *in, struct atr_error *err)
+{
+	struct survey_block *b = &in->block[in->at];
+	enum atr_status rc;
+	int readable;
+
+	if (b->unreadable)
+		in->losses++;
+	rc = scan_open(in, &in->scan, b, &readable, err);
+	if (rc == ATR_OK && readable)
+		rc = check_clear(in, b, &readable, err);
+	if (rc == ATR_OK && readable)
+		rc = open_fss(in, b);
+	in->reading = readable;
+	if (!readable)
+		in->at++;
+	return rc;
+}
+
+/* The lowest sequence of the next block that has any; 0 when there is none. */
+static uint64_t next_block_first(const struct atr_inspect *in)
+{
+	for (size_t i = in->at + 1; i < in->block_count; i++)
+		if (in->block[i].first_seq <= in->block[i].last_seq && in->block[i].last_seq > 0)
+			return in->block[i].first_seq;
+	return 0;
+}
+
+/* Damage up to the end of the block: a torn tail that lost nothing, or a loss. */
+static void judge_tail(struct atr_inspect *in, const struct survey_block *b)
+{
+	const struct scan *scan = &in->scan;
+	uint64_t last = scan->previous, next = next_block_first(in);
+	uint64_t bytes = b->file_bytes - scan->tail_offset;
+	char path[PATH_MAX];
+	int lost_nothing;
+
+	for (size_t i = in->at; last == 0 && i > 0; i--)
+		if (in->block[i - 1].first_seq <= in->block[i - 1].last_seq)
+			last = in->block[i - 1].last_seq;
+	if (next != 0)
+		lost_nothing = next == last + 1;
+	else
+		lost_nothing = scan->tail_is_cut &&
+		               !(b->listed && b->first_seq <= b->last_seq && last < b->last_seq);
+	survey_block_path(in, b->number, "blk", path, sizeof path);
+	if (lost_nothing)
+		survey_find(in, ATR_FINDING_NOTE, path, (int64_t)scan->tail_offset, 0,
+		            "torn tail: the last %" PRIu64
+		            " bytes are no whole record; no message is missing",
+		            bytes);
+	else
+		survey_find(in, ATR_FINDING_DAMAGE, path, (int64_t)scan->tail_offset, last + 1,
+		            "the last %" PRIu64 " bytes hold no valid record (%s)", bytes,
+		            scan->tail_is_cut ? "the file ends inside one"
+		                              : "length or hash differ");
+}
+
+/* Sequences from..to of this block need no finding of their own any more. */
+static enum atr_status account(struct atr_inspect *in, uint64_t from, uint64_t to)
+{
+	return to < from ? ATR_OK : atr_seqset_slice(&in->live, from, to, 1, &in->accounted);
+}
+
+static enum atr_status end_block(struct atr_inspect *in, struct atr_error *err)
+{
+	const struct survey_block *b = &in->block[in->at];
+	struct atr_seqset expected = {0}, missing = {0};
+	char path[PATH_MAX];
+	enum atr_status rc = ATR_OK;
+	size_t at = 0;
+
+	if (in->scan.damaged)
+		rc = account(in, in->scan.previous + 1, b->last_seq);
+	if (in->scan.tail)
+		judge_tail(in, b);
+	atr_seqset_settle(&in->accounted);
+	if (rc == ATR_OK && b->first_seq <= b->last_seq)
+		rc = atr_seqset_slice(&in->live, b->first_seq, b->last_seq, 1, &expected);
+	if (rc == ATR_OK)
+		rc = atr_seqset_minus(&expected, &in->accounted, &missing);
+	survey_block_path(in, b->number, "blk", path, sizeof path);
+	for (size_t i = 0; i < missing.count; i++) {
+		in->losses++;
+		survey_find(in, ATR_FINDING_DAMAGE, path, -1, missing.range[i].first,
+		            "sequences %" PRIu64 " to %" PRIu64
+		            " are listed by the state file and not in the block",
+		            missing.range[i].first, missing.range[i].last);
+	}
+	survey_block_path(in, b->number, "fss", path, sizeof path);
+	for (const struct atr_tally_entry *e;
+	     in->losses == 0 && (e = atr_tally_differing(&in->block_tally, &at)) != NULL;)
+		survey_find(in,
+		            e->seen > e->listed->messages ? ATR_FINDING_DAMAGE : ATR_FINDING_NOTE,
+		            path, -1, 0,
+		            "subject '%.*s': %" PRIu64 " messages listed, %" PRIu64 " read",
+		            (int)(e->listed->name_bytes > 200 ? 200 : e->listed->name_bytes),
+		            e->listed->name, e->listed->messages, e->seen);
+	atr_seqset_free(&expected);
+	atr_seqset_free(&missing);
+	atr_seqset_free(&in->accounted);
+	atr_tally_free(&in->block_tally);
+	atr_fss_free(&in->fss);
+	in->reading = 0;
+	in->at++;
+	return rc == ATR_OK ? rc : atr_error_set(err, rc, in->dir, -1, "no memory");
+}
+
+/* A record that is not live is still looked at: a changed byte is named wherever it is. */
+static void check_deleted(struct atr_inspect *in, const struct atr_record *r, const char *path)
+{
+	const char *doubt = NULL;
+
+	if (r->kind != ATR_RECORD_MESSAGE)
+		doubt = r->message.subject_bytes > 0 || r->message.headers_bytes > 0
+		                ? "a deleted record with a subject: its length does not fit"
+		                : NULL;
+	else
+		doubt = atr_boundary_doubt(&r->message, 0, in->meta->config);
+	if (doubt != NULL)
+		survey_find(in, ATR_FINDING_DAMAGE, path, (int64_t)atr_walk_offset(in->scan.walk),
+		            r->message.sequence, "%s (the message is deleted)", doubt);
+}
+
+/* True when the record is a live message that can be returned. */
+static enum atr_status judge_record(struct atr_inspect *in, const struct atr_record *r, int *usable)
+{
+	const struct survey_block *b = &in->block[in->at];
+	const struct atr_message *m = &r->message;
+	int64_t offset = (int64_t)atr_walk_offset(in->scan.walk);
+	enum atr_status rc = ATR_OK;
+	const char *doubt = NULL;
+	char path[PATH_MAX];
+	int listed, live;
+
+	*usable = 0;
+	in->records++;
+	survey_block_path(in, b->number, "blk", path, sizeof path);
+	if (r->kind == ATR_RECORD_TOMBSTONE) {
+		check_deleted(in, r, path);
+		return ATR_OK;
+	}
+	if (m->sequence <= in->scan.previous) {
+		survey_find(in, ATR_FINDING_NOTE, path, offset, m->sequence,
+		            "not above the sequence before it: dropped");
+		return ATR_OK;
+	}
+	if (in->scan.damaged) { /* what lay between is lost to the damage that was named */
+		rc = account(in, in->scan.previous + 1, m->sequence - 1);
+		in->scan.damaged = 0;
+	}
+	in->scan.previous = m->sequence;
+	live = r->kind == ATR_RECORD_MESSAGE && m->sequence >= b->first_seq &&
+	       m->sequence <= b->last_seq && atr_seqset_has(&in->live, m->sequence);
+	if (!live) {
+		check_deleted(in, r, path);
+		return rc;
+	}
+	if (rc == ATR_OK)
+		rc = account(in, m->sequence, m->sequence);
+	if (rc != ATR_OK)
+		return rc;
+	listed = in->index_fits ? atr_tally_see(&in->stream_tally, m->subject, m->subject_bytes)
+	                        : atr_tally_see(&in->block_tally, m->subject, m->subject_bytes);
+	if (!listed && (in->stream_tally.slots > 0 || in->block_tally.slots > 0))
+		doubt = "the subject is not in the state file's list: its length does not fit";
+	if (doubt == NULL)
+		doubt = atr_boundary_doubt(m, listed, in->meta->config);
+	if (doubt == NULL && m->sequence <= in->last_returned)
+		doubt = "the sequence is in an earlier block too";
+	if (doubt != NULL) {
+		in->losses++;
+		survey_find(in, ATR_FINDING_DAMAGE, path, offset, m->sequence, "%s", doubt);
+		return ATR_OK;
+	}
+	*usable = 1;
+	return ATR_OK;
+}
+
+/* Subjects of which another number was read than a believed index.db lists. */
+static void end_stream(struct atr_inspect *in)
+{
+	char path[PATH_MAX];
+	size_t at = 0;
+
+	(void)snprintf(path, sizeof path, "%s/index.db", in->msgs_path);
+	for (const struct atr_tally_entry *e;
+	     in->losses == 0 && (e = atr_tally_differing(&in->stream_tally, &at)) != NULL;)
+		survey_find(in, ATR_FINDING_DAMAGE, path, -1, 0,
+		            "subject '%.*s': %" PRIu64 " messages listed, %" PRIu64 " read",
+		            (int)(e->listed->name_bytes > 200 ? 200 : e->listed->name_bytes),
+		            e->listed->name, e->listed->messages, e->seen);
+	in->at++; /* once */
+}
+
+enum atr_status atr_inspect_next(struct atr_inspect *in, struct atr_inspect_message *out,
+                                 struct atr_error *err)
+{
+	struct atr_record record;
+	struct atr_error ignored;
+	enum atr_status rc;
+	int usable;
+
+	if (err == NULL)
+		err = &ignored;
+	for (;;) {
+		if (!in->reading) {
+			if (in->at == in->block_count)
+				end_stream(in);
+			if (in->at > in->block_count)
+				return ATR_END;
+			rc = begin_block(in, err);
+			if (rc != ATR_OK)
+				return rc;
+			continue;
+		}
+		rc = scan_next(in, &in->scan, &record, report_damage, err);
+		if (rc == ATR_END)
+			rc = end_block(in, err);
+		else if (rc == ATR_OK)
+			rc = judge_record(in, &record, &usable);
+		if (rc != ATR_OK)
+			return rc;
+		if (in->reading && usable)
+			break;
+	}
+	*out = (struct atr_inspect_message){
+	        .message = record.message,
+	        .cipher = in->block[in->at].cipher,
+	        .block = in->block[in->at].number,
+	        .maybe_deleted = in->block[in->at].maybe_deleted ||
+	                         (in->all_maybe_deleted && !in->block[in->at].listed) ||
+	                         atr_seqset_has(&in->doubtful, record.message.sequence),
+	};
+	in->last_returned = record.message.sequence;
+	in->messages++;
+	return ATR_OK;
+}

@@ -1,0 +1,194 @@
+/* inspect.h - stream directories that no process writes: what is in them, and is it whole?
+ *
+ * Reads what nats-server 2.9 to 2.15 or the store of this project left, never writes, truncates
+ * or renames. A damaged place costs what it holds: it is reported as a *finding* and reading
+ * goes on behind it.
+ *
+ *   atr_discover            which streams lie below a directory
+ *   atr_inspect_open        one of them: lock, keys, configuration, which messages live
+ *   atr_inspect_next        its live messages, in ascending sequence
+ *   ..._next_deleted, _state, _consumer, _block
+ *   atr_inspect_verify      everything above, and every other file
+ *
+ * One thread at a time per struct atr_inspect.
+ */
+#ifndef ATREST_STORE_INSPECT_H
+#define ATREST_STORE_INSPECT_H
+
+#include "store/store.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- which streams ---- */
+
+/* All pointers are valid during the call only. */
+struct atr_place {
+	const char *dir; /* stream directory */
+	const char *account;
+	const char *stream;
+};
+
+/* A status other than ATR_OK ends the search and is returned. */
+typedef enum atr_status atr_place_fn(void *arg, const struct atr_place *place,
+                                     struct atr_error *err);
+
+/* Calls each for the streams below dir, in order of account and stream name. dir (absolute, or
+ * account and stream cannot be taken from it) is a store_dir, its jetstream/, an account or a
+ * stream directory.
+ *
+ * account, stream  NULL, or: in a stream directory whose path does not name them, its names;
+ *                  elsewhere only these are visited. A stream directory named by its path is
+ *                  not visited when they differ.
+ *
+ * Returns ATR_OK, also when there is no stream; ATR_ENOTSTORE, dir is none of the four;
+ * ATR_EREADONLY, ATR_EIO; what each returned.
+ */
+enum atr_status atr_discover(const struct atr_file_table *files, const char *dir,
+                             const char *account, const char *stream, atr_place_fn *each, void *arg,
+                             struct atr_error *err);
+
+/* ---- findings ---- */
+
+enum atr_finding_kind {
+	ATR_FINDING_NOTE,        /* nothing is wrong, or nothing is lost by it */
+	ATR_FINDING_DAMAGE,      /* changed, cut or missing bytes; wrong key for one file */
+	ATR_FINDING_CLEAR,       /* clear text, or another cipher, where one was promised */
+	ATR_FINDING_UNSUPPORTED, /* a newer version or a form not read yet */
+	ATR_FINDING_SYSTEM       /* could not be read: permission, I/O error */
+};
+
+struct atr_finding {
+	enum atr_finding_kind kind;
+	const char *path;  /* file concerned */
+	int64_t offset;    /* byte in it, -1 if it does not apply */
+	uint64_t sequence; /* message concerned, 0 if it does not apply */
+	const char *text;  /* what was found, what was expected */
+};
+
+typedef void atr_finding_fn(void *arg, const struct atr_finding *finding);
+
+/* "note", "damage", "clear text", "not supported", "system". */
+const char *atr_finding_text(enum atr_finding_kind kind);
+
+/* ---- one stream ---- */
+
+struct atr_inspect;
+
+struct atr_inspect_options {
+	const struct atr_file_table *files; /* NULL: the real file system */
+	const char *account;                /* NULL: "$G" */
+	const char *stream;                 /* NULL: last part of the path */
+	const uint8_t *key;                 /* server key, raw; borrowed until close */
+	size_t key_bytes;
+	const uint8_t *prev_key; /* borrowed until close */
+	size_t prev_key_bytes;
+	const struct atr_cipher *prefer; /* provider to read with; NULL = default */
+	atr_finding_fn *finding;         /* NULL: not told; called once per finding */
+	void *finding_arg;
+};
+
+/* Takes a shared lock, opens the meta files and finds out which messages live: from index.db if
+ * it fits the blocks, else per block from its idx if that fits, else from all records without
+ * those that a tombstone names (then every block is read once here).
+ *
+ * Returns ATR_OK; ATR_ENOTSTORE; ATR_ENOKEY; ATR_EAUTH, wrong key or damaged meta files;
+ * ATR_EFORMAT, damaged meta files; ATR_ELOCKED, a process writes there; ATR_EIO ...; ATR_ENOMEM.
+ * *out is NULL unless ATR_OK. Damage elsewhere is a finding.
+ */
+enum atr_status atr_inspect_open(const char *dir, const struct atr_inspect_options *options,
+                                 struct atr_inspect **out, struct atr_error *err);
+void atr_inspect_close(struct atr_inspect *in); /* NULL allowed; wipes keys */
+
+/* Strings are owned by the inspect. */
+struct atr_inspect_stream {
+	const char *account;
+	const char *stream;
+	const char *cipher;      /* of meta.key; "none" without one */
+	int under_prev_key;      /* meta.key opens with the previous key only */
+	const char *created;     /* as in meta.inf, "" if absent */
+	const char *config_json; /* the configuration without "Created", one line */
+	size_t blocks;
+	size_t consumers;
+};
+
+void atr_inspect_stream(const struct atr_inspect *in, struct atr_inspect_stream *out);
+
+struct atr_inspect_state {
+	uint64_t messages, bytes, first_seq, last_seq, num_deleted; /* as the server's API says */
+	int damaged; /* a block could not be read completely when the stream was opened */
+};
+
+void atr_inspect_state(const struct atr_inspect *in, struct atr_inspect_state *out);
+
+struct atr_inspect_message {
+	struct atr_message message; /* pointers are valid until the next call */
+	const char *cipher;         /* of its block */
+	uint64_t block;
+	int maybe_deleted; /* the state file that would know is damaged */
+};
+
+/* The next live message. ATR_OK; ATR_END; ATR_ENOMEM, ATR_EMFILE, which end the reading. A
+ * damaged record is a finding and is passed over, and so is one whose subject or headers do not
+ * look like any: it could be wrong data. */
+enum atr_status atr_inspect_next(struct atr_inspect *in, struct atr_inspect_message *out,
+                                 struct atr_error *err);
+void atr_inspect_rewind(struct atr_inspect *in);
+
+/* The first run of deleted sequences, inside first..last of the stream, above `after`.
+ * ATR_OK or ATR_END. */
+enum atr_status atr_inspect_next_deleted(const struct atr_inspect *in, uint64_t after,
+                                         uint64_t *first, uint64_t *last);
+
+struct atr_inspect_block {
+	uint64_t number, file_bytes;
+	const char *cipher; /* "none": clear text; "?": key not opened yet, or not openable */
+	int under_prev_key;
+	uint64_t first_seq, last_seq; /* empty: first = last + 1 */
+	uint64_t messages;            /* live */
+};
+
+/* index < blocks of the stream. */
+void atr_inspect_block(const struct atr_inspect *in, size_t index, struct atr_inspect_block *out);
+
+struct atr_inspect_consumer {
+	const char *name; /* owned by the inspect */
+	const char *cipher;
+	int under_prev_key;
+	uint64_t delivered_consumer_seq, delivered_stream_seq;
+	uint64_t ack_floor_consumer_seq, ack_floor_stream_seq;
+	uint64_t num_ack_pending, num_redelivered;
+};
+
+/* index < consumers of the stream. A consumer without o.dat never delivered anything. Anything
+ * but ATR_OK: it cannot be read, err says why, and the finding was made (once). */
+enum atr_status atr_inspect_consumer(struct atr_inspect *in, size_t index,
+                                     struct atr_inspect_consumer *out, struct atr_error *err);
+
+/* ---- verify ---- */
+
+struct atr_verify_options {
+	const char *cipher; /* promised: "chachapoly", "aes", "none"; NULL: what meta.key says */
+	int encrypted;      /* promised: any cipher, so a clear stream is a finding */
+	int allow_clear;    /* clear-text blocks are notes */
+};
+
+struct atr_verify_counts {
+	uint64_t blocks, records, messages, consumers;
+	uint64_t clear_blocks;
+	uint64_t under_prev_key; /* files */
+};
+
+/* Reads everything in the directory; findings go where open's went. ATR_OK whatever was found;
+ * ATR_ENOMEM, ATR_EMFILE. */
+enum atr_status atr_inspect_verify(struct atr_inspect *in, const struct atr_verify_options *options,
+                                   struct atr_verify_counts *out, struct atr_error *err);
+
+/* SHA-256 as 64 lower-case hex digits, NUL-terminated: how a payload is named in a dump. */
+void atr_inspect_sha256_hex(const uint8_t *data, size_t bytes, char hex[65]);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
