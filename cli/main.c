@@ -11,7 +11,10 @@
 #endif
 
 /* Each command's own source file defines its table. */
+extern const struct command command_ciphers;
+
 const struct command *const commands[] = {
+        &command_ciphers,
         NULL,
 };
 
