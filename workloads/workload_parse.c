@@ -235,12 +235,13 @@ static int take_key(void *user, const char *section, const char *name, const cha
 		     "goes on over several lines)");
 		return 0;
 	}
-	if (strlen(p->value) + strlen(value) + 2 > sizeof(p->value)) {
+	/* inih takes inline comments off the first line only. No size has a ';'. */
+	size_t used = strlen(p->value), bytes = strcspn(value, ";");
+	if (used + bytes + 2 > sizeof(p->value)) {
 		fail(p, p->line, "sizes longer than %d bytes", VALUE_BYTES_MAX - 1);
 		return 0;
 	}
-	strcat(p->value, " ");
-	strcat(p->value, value);
+	snprintf(p->value + used, sizeof(p->value) - used, " %.*s", (int)bytes, value);
 	return 1;
 }
 
