@@ -11,10 +11,14 @@
 #endif
 
 /* Each command's own source file defines its table. */
+extern const struct command command_report;
 extern const struct command command_ciphers;
+extern const struct command command_machine;
 
 const struct command *const commands[] = {
+        &command_report,
         &command_ciphers,
+        &command_machine,
         NULL,
 };
 

@@ -223,6 +223,8 @@ static void hypervisor_name(char name[13])
 	memcpy(name, &b, 4);
 	memcpy(name + 4, &c, 4);
 	memcpy(name + 8, &d, 4);
+	for (size_t n = strlen(name); n && name[n - 1] == ' '; n--)
+		name[n - 1] = 0;
 #endif
 }
 
