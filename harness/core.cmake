@@ -1,8 +1,16 @@
+# A run: what is planned, done in worker processes, checked and kept.
 target_sources(atrest_harness PRIVATE
   plan.c
+  prepare.c
   generator.c
   orders.c
   slice.c
   controls.c
   worker.c
-  worker_client.c)
+  worker_client.c
+  keep.c
+  rows.c
+  provenance.c
+  run.c
+  output/run_folder.c
+  output/progress.c)

@@ -429,45 +429,6 @@ static int run_threads(struct slice *slice, struct target_error *error)
 
 /* ---- rows ---- */
 
-static void text_put(char *out, const char *text)
-{
-	snprintf(out, SAMPLES_TEXT_BYTES, "%s", text);
-}
-
-static void duration_put(char *out, uint64_t ns)
-{
-	if (ns % UINT64_C(60000000000) == 0)
-		snprintf(out, SAMPLES_TEXT_BYTES, "%llum", (unsigned long long)(ns / 60000000000));
-	else if (ns % 1000000000 == 0)
-		snprintf(out, SAMPLES_TEXT_BYTES, "%llus", (unsigned long long)(ns / 1000000000));
-	else
-		snprintf(out, SAMPLES_TEXT_BYTES, "%llums", (unsigned long long)(ns / 1000000));
-}
-
-/* What the arm and its workload are, whatever becomes of the slice. */
-static void row_identity(const struct session *s, struct sample *row)
-{
-	const struct workload *w = &s->setup.workload;
-
-	text_put(row->cipher, s->setup.cipher);
-	text_put(row->provider, atr_cipher_provider(s->cipher));
-	row->payload_bytes = (uint64_t)(workload_payload_bytes_mean(w) + 0.5);
-	row->block_bytes = w->block_bytes == WORKLOAD_BLOCK_BYTES_SERVER ? 0 : w->block_bytes;
-	text_put(row->flush, w->flush == WORKLOAD_FLUSH_ASYNC ? "async" : "each");
-	if (w->sync == WORKLOAD_SYNC_INTERVAL)
-		duration_put(row->sync, w->sync_interval_ns);
-	else
-		text_put(row->sync, w->sync == WORKLOAD_SYNC_ALWAYS ? "always" : "none");
-	text_put(row->read, w->read == WORKLOAD_READ_RECORD ? "record" : "block");
-	text_put(row->cache, w->cache == WORKLOAD_COLD ? "cold" : "warm");
-	row->key_ahead = w->key_ahead;
-	row->keystream_ahead_bytes = w->keystream_ahead_bytes;
-	row->publishers = s->publishes > 0 ? w->publishers : 0;
-	row->readers = s->reads > 0 ? w->readers : 0;
-	row->streams = w->streams;
-	row->seed = s->setup.seed;
-}
-
 /* What else is read before and after. */
 struct surroundings {
 	struct cpu_machine machine;
@@ -599,27 +560,39 @@ static int place_open(struct session *s, const char *directory, struct target_pl
 	return 0;
 }
 
-/* The sync that is owed, then what the kernel still has to write, which is nobody's time but the
- * next slice's trouble. */
+/* The sync that is owed: to a policy whose interval has passed, or because the order says so. */
+static int owes_sync(const struct slice *slice, const struct order *order)
+{
+	const struct workload *w = &slice->session->setup.workload;
+
+	return order->synced || (w->sync == WORKLOAD_SYNC_INTERVAL &&
+	                         slice->acked_ns - slice->started_ns >= w->sync_interval_ns);
+}
+
+/* That sync, then what the kernel still has to write: nobody's time, but the next slice's
+ * trouble, except where a file system below does its work then. */
 static int settle(struct slice *slice, const struct order *order, struct surroundings *after,
                   struct target_error *error)
 {
 	struct session *s = slice->session;
-	int always = s->publishes > 0 && s->setup.workload.sync == WORKLOAD_SYNC_ALWAYS;
 
-	if (order->synced && s->publishes > 0) {
+	/* What is read is there already. */
+	if (s->publishes == 0 || s->setup.workload.sync == WORKLOAD_SYNC_ALWAYS)
+		slice->synced_ns = slice->acked_ns;
+	if (s->publishes > 0 && owes_sync(slice, order)) {
 		if (s->target->sync(slice->place, error) != 0)
 			return -1;
 		slice->synced_ns = clock_ns();
-		filesystem_drain(order->directory);
+	}
+	if (s->publishes == 0 || slice->synced_ns == 0 || !s->target->stores) {
 		surroundings_read(slice, after);
 		return 0;
 	}
-	surroundings_read(slice, after);
-	if (always) {
-		slice->synced_ns = slice->acked_ns;
-		filesystem_drain(order->directory);
-	}
+	if (!order->synced)
+		surroundings_read(slice, after);
+	filesystem_drain(order->directory);
+	if (order->synced)
+		surroundings_read(slice, after);
 	return 0;
 }
 
@@ -660,7 +633,6 @@ void session_slice(struct session *session, const struct order *order, struct or
 	int rc;
 
 	reply->ok = 1;
-	row_identity(session, row);
 	row->started_unix_ns = clock_unix_ns();
 	rc = slice_measure(&slice, order, reply);
 	threads_close(&slice);

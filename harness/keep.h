@@ -1,0 +1,19 @@
+/* keep.h - stores that outlive the run (--keep-stores), for `atrest stream` and real servers.
+ *
+ *   DIR/key                  the throwaway server key of the run, one line, mode 0600
+ *   DIR/<workload>-<arm>/    a store_dir: jetstream/$G/streams/BENCH, BENCH-2, ...
+ */
+#ifndef ATREST_HARNESS_KEEP_H
+#define ATREST_HARNESS_KEEP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Makes dir, which may be there but must be empty, and the key file. 0, or -1 and error. */
+int keep_open(const char *dir, const uint8_t *key, size_t key_bytes, char error[512]);
+
+/* Moves the tree from to the new directory dir/name; copies it (times, modes and holes are not
+ * kept) when dir is on another file system. 0, or -1 and error. */
+int keep_store(const char *dir, const char *name, const char *from, char error[512]);
+
+#endif

@@ -1,0 +1,31 @@
+/* progress.h - one line on a terminal that says how far a run is and how long it will take.
+ *
+ * Written between slices, by the process that measures nothing; nothing at all where standard
+ * error is no terminal.
+ */
+#ifndef ATREST_HARNESS_OUTPUT_PROGRESS_H
+#define ATREST_HARNESS_OUTPUT_PROGRESS_H
+
+#include <stdint.h>
+
+struct progress {
+	int shown; /* standard error is a terminal */
+	int drawn; /* the line is there */
+	uint64_t started_ns;
+	double whole; /* of the work, in whatever unit */
+	double done;
+};
+
+void progress_start(struct progress *p, double whole);
+/* done of the whole is done; text says what comes now. */
+void progress_update(struct progress *p, double done, const char *text);
+/* Takes the line away, for other output; the next update draws it again. */
+void progress_clear(struct progress *p);
+
+/* Seconds that are left when it goes on like this; negative when nothing is known yet. */
+double progress_left_s(const struct progress *p, uint64_t now_ns);
+/* "about 40 s", "about 3 min", "about 2 h 10 min"; returns text. */
+#define PROGRESS_TEXT_BYTES 32
+const char *progress_duration(double seconds, char text[PROGRESS_TEXT_BYTES]);
+
+#endif

@@ -1,0 +1,184 @@
+/* prepare.c - see prepare.h. */
+#include "harness/prepare.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "harness/measure/filesystem.h"
+#include "harness/targets/target.h"
+
+#define SLICE_OVERHEAD_S 0.06 /* order, fresh store, checks, cutting the files */
+#define NEED_MARGIN      (UINT64_C(64) * 1024 * 1024)
+
+int prepare_writes(const struct workload *w)
+{
+	return w->operation == WORKLOAD_PUBLISH || w->operation == WORKLOAD_MIXED;
+}
+
+/* Frame 30, subject "PREFIX.N", headers with their length word, payload. */
+static double record_bytes(const struct workload *w)
+{
+	return 30 + (double)strlen(w->subject_prefix) + 6 +
+	       w->headers_share * (w->headers_bytes == 0 ? 0 : 4 + w->headers_bytes) +
+	       workload_payload_bytes_mean(w);
+}
+
+static double publishes(const struct workload *w)
+{
+	if (w->operation == WORKLOAD_PUBLISH)
+		return (double)w->messages;
+	if (w->operation == WORKLOAD_MIXED)
+		return (double)w->messages * (1 - w->read_share);
+	return 0;
+}
+
+uint64_t prepare_slice_bytes(const struct workload *w)
+{
+	return (uint64_t)(publishes(w) * record_bytes(w));
+}
+
+uint64_t prepare_fill_bytes(const struct workload *w)
+{
+	if (w->operation == WORKLOAD_PUBLISH)
+		return 0;
+	return (uint64_t)((double)w->fill_messages * record_bytes(w));
+}
+
+int prepare_cap(struct workload *w, uint64_t limit_bytes, char note[256])
+{
+	uint64_t bytes = prepare_slice_bytes(w);
+	uint64_t before = w->messages;
+
+	if (w->sync == WORKLOAD_SYNC_ALWAYS || bytes <= limit_bytes)
+		return 0;
+	w->messages = (uint64_t)((double)w->messages * ((double)limit_bytes / (double)bytes));
+	if (w->messages < w->publishers)
+		w->messages = w->publishers;
+	if (w->messages == 0)
+		w->messages = 1;
+	if (w->messages >= before) {
+		w->messages = before;
+		return 0;
+	}
+	if (note != NULL)
+		snprintf(note, 256,
+		         "%s: %llu messages a slice instead of %llu: more than %llu MiB dirty and "
+		         "this kernel writes back during the slice",
+		         w->name, (unsigned long long)w->messages, (unsigned long long)before,
+		         (unsigned long long)(limit_bytes / (1024 * 1024)));
+	return 1;
+}
+
+uint64_t prepare_dirty_limit(void)
+{
+	uint64_t background = filesystem_dirty_background_bytes();
+	uint64_t memory = filesystem_memory_limit_bytes();
+	uint64_t limit = UINT64_MAX;
+
+	if (background != 0)
+		limit = background / 8;
+	if (memory != 0 && memory / 8 < limit)
+		limit = memory / 8;
+	return limit;
+}
+
+void prepare_long(struct workload *w, double plain_s)
+{
+	double bytes = publishes(w) * workload_payload_bytes_mean(w);
+	double factor = 1;
+
+	if (!prepare_writes(w) || bytes <= 0)
+		return;
+	if (bytes < (double)PREPARE_LONG_BYTES)
+		factor = (double)PREPARE_LONG_BYTES / bytes;
+	/* A tenth more: the next slice may be faster than the one that was timed. */
+	if (plain_s > 0 && plain_s * factor < PREPARE_LONG_S * 1.1)
+		factor = PREPARE_LONG_S * 1.1 / plain_s;
+	if (factor > 1)
+		w->messages = (uint64_t)((double)w->messages * factor) + 1;
+}
+
+double prepare_fill_s(const struct workload *w)
+{
+	/* Coalesced, then on the device at half a gigabyte a second. */
+	if (w->operation == WORKLOAD_PUBLISH)
+		return 0;
+	return (double)w->fill_messages * (100e-9 + record_bytes(w) * (0.4e-9 + 2e-9));
+}
+
+double prepare_slice_s(const struct workload *w)
+{
+	double bytes = record_bytes(w);
+	double publish_s = w->flush == WORKLOAD_FLUSH_ASYNC ? 80e-9 + bytes * 0.35e-9
+	                                                    : 600e-9 + bytes * 0.45e-9;
+	double gets = (double)w->messages - publishes(w);
+	double get_s = w->read == WORKLOAD_READ_RECORD ? 6e-6 + bytes * 1e-9 : 400e-6;
+	double seconds;
+
+	if (w->sync == WORKLOAD_SYNC_ALWAYS)
+		publish_s += 150e-6;
+	if (w->operation == WORKLOAD_READ_SEQUENTIAL)
+		get_s = 50e-9 + bytes * 0.25e-9;
+	if (w->operation != WORKLOAD_PUBLISH && w->cache == WORKLOAD_COLD)
+		get_s += w->operation == WORKLOAD_READ_SEQUENTIAL ? bytes * 2e-9 : 2e-3;
+	seconds = publishes(w) * publish_s + gets * get_s;
+	if (w->operation == WORKLOAD_MIXED)
+		seconds += prepare_fill_s(w);
+	return seconds + SLICE_OVERHEAD_S;
+}
+
+double prepare_plan_s(const struct plan *plan)
+{
+	double seconds = 0;
+
+	for (size_t c = 0; c < plan->cell_count; c++) {
+		const struct plan_cell *cell = &plan->cells[c];
+		double arms = (double)cell->arm_count;
+		seconds += cell->rounds * arms * prepare_slice_s(cell->workload);
+		if (!prepare_writes(cell->workload))
+			seconds += cell->rounds / cell->square_rounds * arms *
+			           prepare_fill_s(cell->workload);
+	}
+	return seconds;
+}
+
+uint64_t prepare_timeout_ns(const struct workload *w)
+{
+	/* A disk of 5 MB/s, a sync of 100 ms, a get of 50 ms. */
+	double seconds = 120 + (double)(prepare_slice_bytes(w) + prepare_fill_bytes(w)) / 5e6;
+
+	if (w->sync == WORKLOAD_SYNC_ALWAYS)
+		seconds += publishes(w) * 0.1;
+	seconds += ((double)w->messages - publishes(w)) *
+	           (w->operation == WORKLOAD_READ_SEQUENTIAL ? record_bytes(w) / 5e6 : 0.05);
+	return seconds > 1e9 ? UINT64_C(1000000000000000000) : (uint64_t)(seconds * 1e9);
+}
+
+uint64_t prepare_need_bytes(const struct plan *plan, size_t dir, int keep)
+{
+	uint64_t need = 0, largest = 0;
+
+	for (size_t c = 0; c < plan->cell_count; c++) {
+		const struct plan_cell *cell = &plan->cells[c];
+		const struct target *target = target_find(cell->target);
+		uint64_t slice = prepare_slice_bytes(cell->workload);
+		uint64_t fill = prepare_fill_bytes(cell->workload);
+		uint64_t arms = 0;
+
+		for (size_t a = 0; a < cell->arm_count; a++)
+			arms += cell->arms[a].dir == dir;
+		if (target == NULL || !target->stores || arms == 0)
+			continue;
+		/* Written and cut again slice by slice; filled for a square at a time. */
+		if (prepare_writes(cell->workload)) {
+			if (slice + fill > largest)
+				largest = slice + fill;
+			if (keep)
+				need += arms * (slice + fill);
+		} else {
+			need += arms * fill;
+		}
+	}
+	need += largest;
+	return need == 0 ? 0 : need + need / 20 + NEED_MARGIN;
+}

@@ -1,0 +1,31 @@
+/* provenance.h - what produced a result: machine.json.
+ *
+ * The fingerprint of the machine (measure/machine.h) and a member "run": seed, arms, programs,
+ * directories, providers, rounds, start, end, warnings. Never the server key.
+ */
+#ifndef ATREST_HARNESS_PROVENANCE_H
+#define ATREST_HARNESS_PROVENANCE_H
+
+#include <jansson.h>
+
+#include "harness/orders.h"
+#include "harness/run.h"
+
+struct provenance {
+	json_t *machine; /* fingerprint */
+	json_t *run;
+	json_t *warnings;
+};
+
+/* 0, or -1: memory. hellos: one per program of the request. */
+int provenance_start(struct provenance *p, const struct run_options *options,
+                     const struct plan *plan, const struct order_hello *hellos);
+/* What enciphers in an arm of that cipher. */
+void provenance_library(struct provenance *p, const char *cipher, const char *library);
+/* 1 when this warning is new. */
+int provenance_warn(struct provenance *p, const char *text);
+/* The object to be written, complete or not: a new reference, NULL: memory. */
+json_t *provenance_json(struct provenance *p, const struct run_result *result, int finished);
+void provenance_free(struct provenance *p);
+
+#endif

@@ -1,0 +1,16 @@
+/* rows.h - the columns of a row that follow from plan and workload, whatever becomes of the slice:
+ * so that a row without a result is told apart by the same columns as one with.
+ */
+#ifndef ATREST_HARNESS_ROWS_H
+#define ATREST_HARNESS_ROWS_H
+
+#include "harness/output/samples.h"
+#include "harness/plan.h"
+
+/* Which slice it was. */
+void row_put_slice(const struct plan *plan, const struct plan_slice *slice, const char *provider,
+                   struct sample *row);
+/* What was to be done. */
+void row_put_workload(const struct workload *w, uint64_t seed, struct sample *row);
+
+#endif

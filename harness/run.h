@@ -1,0 +1,58 @@
+/* run.h - the rounds: which slice next, what becomes of it, when to stop.
+ *
+ * Per square every arm of a cell gets a worker process of its own; reading cells fill their
+ * stores then. Each slice's row goes to samples.csv at once, so that a run which ends anywhere
+ * leaves a valid partial result: the first SIGINT, SIGTERM or SIGHUP kills the slice at work and
+ * ends the run in order, the second one ends it at once.
+ *
+ * A slice that fails is an invalid row, and the run goes on, unless the next one would fail as
+ * well (no space, read-only, an order that cannot be obeyed).
+ */
+#ifndef ATREST_HARNESS_RUN_H
+#define ATREST_HARNESS_RUN_H
+
+#include "harness/measure/providers.h"
+#include "harness/output/run_folder.h"
+#include "harness/output/samples.h"
+#include "harness/plan.h"
+
+typedef void run_warn_fn(const char *text);
+
+/* Borrowed by all calls below. */
+struct run_options {
+	struct plan_request request; /* its workloads are `workloads`; a first directory with
+	                                path "" is the folder of the results */
+	struct workload *workloads;  /* made smaller or longer by run_prepare */
+	struct provider_choice providers;
+	const char *label;      /* NULL: the host's name */
+	const char *output;     /* NULL: results/<time>-<label> */
+	const char *keep;       /* --keep-stores, NULL: none */
+	run_warn_fn *warn;      /* a line about what a reader of the result should know */
+	char *const *arguments; /* for machine.json, NULL-terminated */
+};
+
+/* All 0 is a result without a flaw. */
+struct run_result {
+	struct run_folder folder; /* locked; run_result_free unlocks */
+	struct samples samples;
+	int interrupted;   /* a signal: the rows are whole, the run is not */
+	int verify_failed; /* a read that differed, clear text, a key that should not fit */
+	int usage;         /* asked for what cannot be done */
+	int system;        /* no space, locked, read-only */
+	int invalid;       /* some row is not valid */
+	char error[512];   /* the first of these, "" if none */
+};
+
+/* Settles the sizes of the slices for this machine and plans. 0, or -1 and error: bad request. */
+int run_prepare(struct run_options *options, struct plan *plan, char error[512]);
+
+/* 1 when slices have to be seen through to the device: several directories, or an encrypted
+ * one. */
+int run_synced(const struct run_options *options);
+
+/* Runs the plan. The result is there whatever happens; its folder's path is "" when nothing was
+ * written. */
+void run_execute(struct run_options *options, struct plan *plan, struct run_result *result);
+void run_result_free(struct run_result *result);
+
+#endif
