@@ -20,6 +20,9 @@ printf '#include "store/store.h"\n#include <nats/nats.h>\n' >harness/targets/tar
 printf '#include "store/block.h"\n' >harness/micro/micro_block.c
 printf '#include "harness/output/samples.h"\n' >harness/analysis/stats.c
 printf '#include "harness/run.h"\n#include "store/inspect.h"\n' >cli/main.c
+# Made at build time.
+touch harness/version.h.in harness/build_info.cmake
+printf '#include "harness/version.h"\n#include "harness/build_info.h"\n' >harness/run.c
 printf '#include "store/block.h"\n#include <sodium.h>\n#include <cmocka.h>\n' >tests/unit/test_block.c
 
 failed=0
