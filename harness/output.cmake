@@ -1,7 +1,14 @@
 target_sources(atrest_harness PRIVATE
   output/csv.c
+  output/figures.c
   output/headline.c
+  output/page.c
   output/replace.c
   output/samples.c
   output/table.c)
 target_link_libraries(atrest_harness PRIVATE csv)
+# Where the figures' scripts are: of the tree that was built, or of the installation.
+set_source_files_properties(output/figures.c PROPERTIES COMPILE_DEFINITIONS
+  "ATREST_SOURCE_DIR=\"${PROJECT_SOURCE_DIR}\";ATREST_DATA_DIR=\"${CMAKE_INSTALL_FULL_DATADIR}/atrest\"")
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/plots/ DESTINATION ${CMAKE_INSTALL_DATADIR}/atrest/plots
+  FILES_MATCHING PATTERN "*.gp")

@@ -233,6 +233,58 @@ int table_print(const struct table *t, FILE *out)
 	return ferror(out) ? -1 : 0;
 }
 
+/* ---- as HTML ---- */
+
+void table_html_text(FILE *out, const char *text)
+{
+	for (; *text != '\0'; text++) {
+		switch (*text) {
+		case '&':
+			fputs("&amp;", out);
+			break;
+		case '<':
+			fputs("&lt;", out);
+			break;
+		case '>':
+			fputs("&gt;", out);
+			break;
+		case '"':
+			fputs("&quot;", out);
+			break;
+		case '\'':
+			fputs("&#39;", out);
+			break;
+		default:
+			fputc(*text, out);
+		}
+	}
+}
+
+int table_html(const struct table *t, FILE *out)
+{
+	if (t == NULL || t->failed)
+		return -1;
+	fputs("<table>\n<tr>", out);
+	for (size_t i = 0; i < t->column_count; i++) {
+		fputs(t->columns[i].align == TABLE_RIGHT ? "<th class=r>" : "<th>", out);
+		table_html_text(out, t->columns[i].head);
+		fputs("</th>", out);
+	}
+	fputs("</tr>\n", out);
+	for (size_t r = 0; r < t->row_count; r++) {
+		const struct cell *cells = t->rows[r].cells;
+		fputs(shown(&cells[0])[0] != '\0' ? "<tr class=group>" : "<tr>", out);
+		for (size_t i = 0; i < t->column_count; i++) {
+			fputs(t->columns[i].align == TABLE_RIGHT ? "<td class=r>" : "<td>", out);
+			table_html_text(out, shown(&cells[i]));
+			fputs("</td>", out);
+		}
+		fputs("</tr>\n", out);
+	}
+	fputs("</table>\n", out);
+	return ferror(out) ? -1 : 0;
+}
+
 /* ---- as JSON ---- */
 
 static json_t *json_of(const struct cell *c)
@@ -322,7 +374,7 @@ const char *table_bytes(double bytes, char text[TABLE_NUMBER_BYTES])
 	}
 	for (size_t i = 0; i < 4; i++) {
 		double units = bytes / scales[i].unit;
-		if (fabs(units) >= 1 && units == floor(units)) {
+		if (fabs(units) >= 1 && fabs(units) < 1024 && units == floor(units)) {
 			snprintf(text, TABLE_NUMBER_BYTES, "%.0f%s", units, scales[i].name);
 			return text;
 		}

@@ -43,6 +43,11 @@ void table_colored(struct table *t, enum table_color color);
 int table_print(const struct table *t, FILE *out);
 int table_json(const struct table *t, FILE *out);
 
+/* A <table>; a row whose first cell is not empty begins a group. */
+int table_html(const struct table *t, FILE *out);
+/* Text with what HTML would take for markup escaped. */
+void table_html_text(FILE *out, const char *text);
+
 /* 1 when colours may be written to out: a terminal, NO_COLOR unset or empty, TERM not dumb. */
 int table_colors(FILE *out);
 

@@ -1,0 +1,183 @@
+/* figures.c - see figures.h. */
+#include "harness/output/figures.h"
+
+#include "harness/output/headline.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+const struct figure figures[] = {
+        {"overhead", "Overhead against payload size",
+         "Left: throughput lost against plaintext, the documented range shaded. Right: CPU time "
+         "added per message, on a logarithmic scale. Bars are 95 % intervals; “plaintext again” "
+         "is the same arm measured a second time and shows what this machine cannot tell apart."},
+        {"cpu", "CPU per message",
+         "The number is what one message costs; the height of the bar is relative to plaintext in "
+         "the same workload."},
+        {"throughput", "Throughput",
+         "Messages per second on a logarithmic scale, and the same as payload bytes per second."},
+        {"disk", "Disk growth",
+         "How much more the stream's directory takes than in plaintext, at the same block size: "
+         "blocks that the file system gave, and bytes in the files."},
+        {"latency", "Latency",
+         "Percentiles of single operations; medians over the rounds, on a logarithmic scale."},
+        {NULL, NULL, NULL}};
+
+static const char *script_folder(void)
+{
+	static const char *const folders[] = {ATREST_SOURCE_DIR "/plots", ATREST_DATA_DIR "/plots"};
+	for (size_t i = 0; i < 2; i++) {
+		char style[PATH_MAX];
+		snprintf(style, sizeof(style), "%s/style.gp", folders[i]);
+		if (access(style, R_OK) == 0)
+			return folders[i];
+	}
+	return NULL;
+}
+
+/* The last line of what a child wrote, since gnuplot ends with the error. */
+static void read_last_line(int fd, char line[256])
+{
+	char text[4096];
+	size_t have = 0;
+	for (;;) {
+		ssize_t n = read(fd, text + have, sizeof(text) - 1 - have);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		have += (size_t)n;
+		if (have > sizeof(text) / 2) {
+			memmove(text, text + have - sizeof(text) / 2, sizeof(text) / 2);
+			have = sizeof(text) / 2;
+		}
+	}
+	while (have > 0 && (text[have - 1] == '\n' || text[have - 1] == ' '))
+		have--;
+	text[have] = '\0';
+	char *start = strrchr(text, '\n');
+	snprintf(line, 256, "%.255s", start != NULL ? start + 1 : text);
+}
+
+/* Runs a program in a folder with its errors in line. Its exit status, or -errno. */
+static int run_in(const char *folder, char *const argv[], char line[256])
+{
+	int ends[2];
+	if (pipe(ends) != 0)
+		return -errno;
+	posix_spawn_file_actions_t actions;
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addchdir_np(&actions, folder);
+	posix_spawn_file_actions_adddup2(&actions, ends[1], 2);
+	posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
+	posix_spawn_file_actions_addclose(&actions, ends[0]);
+	posix_spawn_file_actions_addclose(&actions, ends[1]);
+	pid_t child;
+	int rc = posix_spawnp(&child, argv[0], &actions, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	close(ends[1]);
+	line[0] = '\0';
+	if (rc != 0) {
+		close(ends[0]);
+		return -rc;
+	}
+	read_last_line(ends[0], line);
+	close(ends[0]);
+	int status;
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
+static enum figures_result draw(const char *scripts, const char *dir, const char *name,
+                                const char *format, const struct summary_row *cell, char error[512])
+{
+	char script[64];
+	char summary[PATH_MAX + 16];
+	char output[PATH_MAX + 80];
+	char subject[HEADLINE_TEXT_BYTES];
+	char payload[24];
+	char line[256];
+	snprintf(script, sizeof(script), "%s.gp", name);
+	snprintf(summary, sizeof(summary), "%s/summary.csv", dir);
+	snprintf(output, sizeof(output), "%s/plots/%s.%s", dir, name, format);
+	snprintf(payload, sizeof(payload), "%" PRIu64, cell->payload_bytes);
+	headline_subject(cell, subject);
+	/* spawn's argv is not const, for old reasons; it is not written to. */
+	char *argv[] = {(char *)"gnuplot",
+	                (char *)"-d",
+	                (char *)"-c",
+	                script,
+	                summary,
+	                output,
+	                (char *)cell->target,
+	                (char *)cell->target_version,
+	                (char *)cell->class_,
+	                subject,
+	                payload,
+	                NULL};
+	unlink(output);
+	int rc = run_in(scripts, argv, line);
+	if (rc == 0)
+		return FIGURES_OK;
+	unlink(output);
+	if (rc == -ENOENT) {
+		snprintf(error, 512, "gnuplot is not installed (package gnuplot-nox): no figures");
+		return FIGURES_NO_GNUPLOT;
+	}
+	if (rc < 0)
+		snprintf(error, 512, "gnuplot: %s", strerror(-rc));
+	else
+		snprintf(error, 512, "gnuplot %s: %s", script, line);
+	return FIGURES_FAILED;
+}
+
+enum figures_result figures_draw(const char *dir, const struct summary *s, char error[512])
+{
+	char folder[PATH_MAX + 16];
+	char *whole = realpath(dir, NULL);
+	const struct summary_row *cell = headline_cell(s);
+	const char *scripts = script_folder();
+	enum figures_result worst = FIGURES_OK;
+	if (whole == NULL) {
+		snprintf(error, 512, "%.300s: %s", dir, strerror(errno));
+		return FIGURES_FAILED;
+	}
+	snprintf(folder, sizeof(folder), "%s/plots", whole);
+	if (mkdir(folder, 0755) != 0 && errno != EEXIST) {
+		snprintf(error, 512, "%.300s: %s", folder, strerror(errno));
+		worst = FIGURES_FAILED;
+	} else if (cell == NULL) {
+		snprintf(error, 512, "no plaintext throughput: nothing to draw");
+		worst = FIGURES_FAILED;
+	} else if (scripts == NULL) {
+		snprintf(error, 512, "no plots in %s nor %s: no figures",
+		         ATREST_SOURCE_DIR "/plots", ATREST_DATA_DIR "/plots");
+		worst = FIGURES_NO_GNUPLOT;
+	}
+	for (const struct figure *f = figures;
+	     f->name != NULL && worst != FIGURES_NO_GNUPLOT && cell != NULL; f++) {
+		char reason[512];
+		const char *const formats[] = {"svg", "png"};
+		for (size_t i = 0; i < 2; i++) {
+			enum figures_result rc =
+			        draw(scripts, whole, f->name, formats[i], cell, reason);
+			if (rc != FIGURES_OK && worst == FIGURES_OK) {
+				worst = rc;
+				memcpy(error, reason, sizeof(reason));
+			}
+		}
+	}
+	free(whole);
+	return worst;
+}

@@ -1,0 +1,347 @@
+/* page.c - see page.h. Order: the sentence, overhead, CPU, throughput, disk, latency, all cells,
+ * what the numbers mean, the machine. Everything that comes from a file goes through
+ * table_html_text. */
+#include "harness/output/page.h"
+
+#include "harness/output/headline.h"
+#include "harness/output/replace.h"
+#include "harness/output/table.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define FIGURE_BYTES_MAX    (16u << 20)
+#define MACHINE_BYTES_MAX   (4u << 20)
+#define FILE_CREATE_SLOW_NS 40000
+
+struct page {
+	FILE *out;
+	const char *dir;
+	const struct samples *samples;
+	const struct summary *summary;
+};
+
+static const char style[] =
+        "body{font:16px/1.5 'DejaVu Sans',Verdana,sans-serif;color:#222;background:#fff;"
+        "max-width:1180px;margin:0 auto;padding:1.2em}"
+        "h1{font-size:1em;font-weight:normal;color:#666;margin:0 0 .8em}"
+        ".lead{font-size:1.3em;line-height:1.45;margin:0 0 1em}"
+        "h2{font-size:1.2em;margin:2em 0 .4em;border-bottom:1px solid #ccc;padding-bottom:.2em}"
+        "figure{margin:0}figure img{width:100%;height:auto}"
+        "figcaption,.note{color:#555;font-size:.88em}"
+        ".warning{background:#fff3e0;border-left:6px solid #d55e00;padding:.6em 1em;margin:1em 0}"
+        ".scroll{overflow-x:auto}"
+        "table{border-collapse:collapse;font-size:.85em;font-variant-numeric:tabular-nums}"
+        "th,td{padding:.2em .7em;text-align:left;white-space:nowrap}"
+        "th{border-bottom:2px solid #888}td.r,th.r{text-align:right}"
+        "tr.group td{border-top:1px solid #ccc}"
+        "table.machine td{white-space:normal;vertical-align:top;overflow-wrap:anywhere}"
+        "@media print{body{max-width:none;padding:0;font-size:11px}h2{break-after:avoid}"
+        "figure,tr{break-inside:avoid}.scroll{overflow:visible}}";
+
+/* ---- machine.json ---- */
+
+static void put_machine_row(FILE *out, const char *name, const char *value)
+{
+	fputs("<tr><td>", out);
+	table_html_text(out, name);
+	fputs("</td><td>", out);
+	table_html_text(out, value);
+	fputs("</td></tr>\n", out);
+}
+
+static void put_number(const char *name, json_int_t value, char text[64])
+{
+	char number[TABLE_NUMBER_BYTES];
+	size_t bytes = strlen(name);
+	if (bytes > 6 && strcmp(name + bytes - 6, "_bytes") == 0)
+		snprintf(text, 64, "%s", table_bytes((double)value, number));
+	else if (bytes > 3 && strcmp(name + bytes - 3, "_ns") == 0)
+		snprintf(text, 64, "%s", table_ns((double)value, number));
+	else
+		snprintf(text, 64, "%" JSON_INTEGER_FORMAT, value);
+}
+
+/* Members of members as "cpu model", lists of texts in one row; null is left out. */
+static void put_machine(FILE *out, const char *name, const json_t *value, int depth)
+{
+	char text[64];
+	const char *key;
+	json_t *member;
+	size_t i;
+	if (depth > 6)
+		return;
+	if (json_is_object(value)) {
+		json_object_foreach((json_t *)value, key, member)
+		{
+			char path[256];
+			snprintf(path, sizeof(path), "%.120s%s%.120s", name,
+			         name[0] != '\0' ? " " : "", key);
+			put_machine(out, path, member, depth + 1);
+		}
+	} else if (json_is_array(value) && json_is_string(json_array_get(value, 0))) {
+		char list[4096] = "";
+		json_array_foreach(value, i, member)
+		{
+			size_t have = strlen(list);
+			snprintf(list + have, sizeof(list) - have, "%s%s", i > 0 ? ", " : "",
+			         json_is_string(member) ? json_string_value(member) : "?");
+		}
+		put_machine_row(out, name, list);
+	} else if (json_is_array(value)) {
+		json_array_foreach(value, i, member)
+		{
+			char path[256];
+			snprintf(path, sizeof(path), "%.200s %zu", name, i + 1);
+			put_machine(out, path, member, depth + 1);
+		}
+	} else if (json_is_string(value)) {
+		put_machine_row(out, name, json_string_value(value));
+	} else if (json_is_integer(value)) {
+		put_number(name, json_integer_value(value), text);
+		put_machine_row(out, name, text);
+	} else if (json_is_real(value)) {
+		snprintf(text, sizeof(text), "%g", json_real_value(value));
+		put_machine_row(out, name, text);
+	} else if (json_is_boolean(value)) {
+		put_machine_row(out, name, json_is_true(value) ? "yes" : "no");
+	}
+}
+
+static void put_machine_section(struct page *p)
+{
+	char path[PATH_MAX];
+	char *text;
+	size_t bytes;
+	fputs("<h2>The machine</h2>\n", p->out);
+	snprintf(path, sizeof(path), "%s/machine.json", p->dir);
+	int rc = read_whole_file(path, MACHINE_BYTES_MAX, &text, &bytes);
+	json_t *machine = rc == 0 ? json_loadb(text, bytes, JSON_REJECT_DUPLICATES, NULL) : NULL;
+	free(text);
+	if (!json_is_object(machine)) {
+		fputs("<p>No readable machine.json: which machine these numbers belong to is not "
+		      "known.</p>\n",
+		      p->out);
+	} else {
+		fputs("<div class=scroll><table class=machine>\n", p->out);
+		put_machine(p->out, "", machine, 0);
+		fputs("</table></div>\n", p->out);
+	}
+	json_decref(machine);
+}
+
+/* ---- figures ---- */
+
+static void put_base64(FILE *out, const unsigned char *data, size_t bytes)
+{
+	static const char digits[] =
+	        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	for (size_t i = 0; i < bytes; i += 3) {
+		uint32_t group = (uint32_t)data[i] << 16;
+		if (i + 1 < bytes)
+			group |= (uint32_t)data[i + 1] << 8;
+		if (i + 2 < bytes)
+			group |= data[i + 2];
+		fputc(digits[group >> 18], out);
+		fputc(digits[group >> 12 & 63], out);
+		fputc(i + 1 < bytes ? digits[group >> 6 & 63] : '=', out);
+		fputc(i + 2 < bytes ? digits[group & 63] : '=', out);
+	}
+}
+
+/* As a data-URI image: SVGs of gnuplot inlined in one document would share element ids. */
+static void put_figure(struct page *p, const struct figure *f)
+{
+	char path[PATH_MAX];
+	char *image;
+	size_t bytes;
+	fprintf(p->out, "<h2>%s</h2>\n", f->title);
+	snprintf(path, sizeof(path), "%s/plots/%s.svg", p->dir, f->name);
+	if (read_whole_file(path, FIGURE_BYTES_MAX, &image, &bytes) != 0) {
+		fputs("<p class=warning>This figure could not be drawn.</p>\n", p->out);
+		return;
+	}
+	fprintf(p->out, "<figure><img alt=\"%s\" src=\"data:image/svg+xml;base64,", f->title);
+	put_base64(p->out, (const unsigned char *)image, bytes);
+	fprintf(p->out, "\">\n<figcaption>%s</figcaption></figure>\n", f->caption);
+	free(image);
+}
+
+/* ---- what the numbers mean ---- */
+
+static void put_items_of_run(struct page *p)
+{
+	const struct summary_run *run = &p->summary->run;
+	uint64_t slow = 0;
+	uint64_t unfit = 0;
+	uint64_t slowest = 0;
+	for (size_t i = 0; i < p->samples->count; i++) {
+		const struct sample *s = &p->samples->rows[i];
+		slow += s->file_create_ns > FILE_CREATE_SLOW_NS;
+		slowest = s->file_create_ns > slowest ? s->file_create_ns : slowest;
+		unfit += strcmp(s->build, "release") != 0;
+	}
+	fprintf(p->out,
+	        "<li>%" PRIu64 " slices in %" PRIu64 " cells; %" PRIu64
+	        " failed. Failed ones never count, and nothing is concluded from an arm that has "
+	        "one.</li>\n",
+	        run->samples, run->cells, run->invalid_samples);
+	fprintf(p->out,
+	        "<li>Noise: %" PRIu64 " of %" PRIu64
+	        " plaintext twins differ from plaintext in throughput; chance allows %" PRIu64
+	        ".</li>\n",
+	        run->twins_off_zero, run->twins, run->twins_limit);
+	if (slow > 0) {
+		char number[TABLE_NUMBER_BYTES];
+		fprintf(p->out,
+		        "<li><b>Creating a file was slow</b> before %" PRIu64
+		        " slices (up to %s, expected below 40 µs). Encrypted streams create seven "
+		        "to eight times more files, so their overhead is overstated here.</li>\n",
+		        slow, table_ns((double)slowest, number));
+	}
+	if (unfit > 0)
+		fprintf(p->out,
+		        "<li><b>%" PRIu64 " slices come from a build that is not optimised or is "
+		                          "sanitised</b>: not fit "
+		        "for conclusions.</li>\n",
+		        unfit);
+}
+
+static void put_meaning(struct page *p, const struct summary_row *cell)
+{
+	char subject[HEADLINE_TEXT_BYTES];
+	fputs("<h2>What the numbers mean</h2>\n<ul>\n", p->out);
+	if (cell != NULL) {
+		headline_subject(cell, subject);
+		fputs("<li>Percentages are percentages of <b>", p->out);
+		table_html_text(p->out, subject);
+		fputs("</b> in plaintext on this machine. They depend on everything else that is "
+		      "done per message: the faster the rest, the larger the percentage. "
+		      "Nanoseconds and CPU per message carry over, percentages do not.</li>\n",
+		      p->out);
+		if (strcmp(cell->target, "nats") != 0)
+			fputs("<li><b>A server's own cost was not measured.</b> Its cost per "
+			      "message is like this one only where its cipher code is as fast; it "
+			      "may be several times slower. Neither a percentage nor a time of "
+			      "this page is the cost of a deployment.</li>\n",
+			      p->out);
+	}
+	fputs("<li>An estimate is the Hodges–Lehmann estimate over paired rounds (each arm runs "
+	      "in every round), the interval the exact 95 % Wilcoxon signed-rank interval; for "
+	      "latency percentiles a bootstrap over the rounds. Disk figures are exact.</li>\n"
+	      "<li>An effect whose interval includes zero, or that is not larger than what a "
+	      "second plaintext arm shows, is “not distinguishable from zero here”; the table "
+	      "then gives what it may be at most (&lt;=).</li>\n",
+	      p->out);
+	put_items_of_run(p);
+	fputs("<li>Every figure can be made again with <code>atrest report</code>; the rows are in "
+	      "samples.csv, the estimates in summary.csv.</li>\n</ul>\n",
+	      p->out);
+}
+
+/* ---- the page ---- */
+
+static void put_warnings(struct page *p)
+{
+	const struct summary_run *run = &p->summary->run;
+	if (!run->complete)
+		fputs("<p class=warning><b>Interrupted run.</b> It stopped before its end; what "
+		      "follows is of the rounds that were done.</p>\n",
+		      p->out);
+	if (run->invalid_samples > 0) {
+		fprintf(p->out, "<p class=warning><b>%" PRIu64 " slices failed.</b> The first: ",
+		        run->invalid_samples);
+		table_html_text(p->out,
+		                run->first_error[0] != '\0' ? run->first_error : "no reason given");
+		fputs("</p>\n", p->out);
+	}
+	if (run->arms_missing > 0)
+		fprintf(p->out, "<p class=warning><b>%" PRIu64 " arms are missing.</b></p>\n",
+		        run->arms_missing);
+	if (summary_inconclusive(run))
+		fputs("<p class=warning><b>Inconclusive.</b> More plaintext twins differ from "
+		      "plaintext than chance allows: this machine was not quiet enough.</p>\n",
+		      p->out);
+}
+
+static void put_dates(struct page *p)
+{
+	uint64_t first = UINT64_MAX;
+	for (size_t i = 0; i < p->samples->count; i++)
+		if (p->samples->rows[i].started_unix_ns < first)
+			first = p->samples->rows[i].started_unix_ns;
+	time_t seconds = (time_t)(first / 1000000000u);
+	struct tm tm;
+	char text[64] = "";
+	if (p->samples->count > 0 && first > 0 && gmtime_r(&seconds, &tm) != NULL)
+		strftime(text, sizeof(text), ", started %Y-%m-%d %H:%M UTC", &tm);
+	fprintf(p->out, "<h1>atrest: what encryption at rest costs%s</h1>\n", text);
+}
+
+static int put_page(struct page *p)
+{
+	char sentence[HEADLINE_BYTES];
+	const struct summary_row *cell = headline_cell(p->summary);
+	headline_sentence(p->summary, sentence);
+	fputs("<!DOCTYPE html>\n<html lang=en><head><meta charset=utf-8>\n"
+	      "<meta name=viewport content=\"width=device-width,initial-scale=1\">\n"
+	      "<title>atrest report</title>\n<style>",
+	      p->out);
+	fputs(style, p->out);
+	fputs("</style></head><body>\n", p->out);
+	put_dates(p);
+	fputs("<p class=lead>", p->out);
+	table_html_text(p->out, sentence);
+	fputs("</p>\n", p->out);
+	put_warnings(p);
+	for (const struct figure *f = figures; f->name != NULL; f++)
+		put_figure(p, f);
+
+	fputs("<h2>All workloads and arms</h2>\n<div class=scroll>\n", p->out);
+	struct table *t = headline_table(p->summary);
+	int rc = table_html(t, p->out);
+	table_free(t);
+	fputs("</div>\n<p class=note>CPU/msg and added: CPU time of the process that owns the "
+	      "store, per "
+	      "message. Lost: throughput. Brackets hold 95 % intervals.</p>\n",
+	      p->out);
+	put_meaning(p, cell);
+	put_machine_section(p);
+	fputs("</body></html>\n", p->out);
+	return rc;
+}
+
+int page_make(const char *dir, const struct samples *samples, const struct summary *s,
+              enum figures_result *drawn, char error[512])
+{
+	char path[PATH_MAX];
+	char *text = NULL;
+	size_t bytes = 0;
+	*drawn = FIGURES_FAILED;
+	error[0] = '\0';
+	snprintf(path, sizeof(path), "%s/summary.csv", dir);
+	int rc = summary_write(path, s);
+	if (rc != 0) {
+		snprintf(error, 512, "%.400s: %s", path, strerror(-rc));
+		return rc;
+	}
+	*drawn = figures_draw(dir, s, error);
+
+	struct page p = {open_memstream(&text, &bytes), dir, samples, s};
+	if (p.out == NULL)
+		return -ENOMEM;
+	rc = put_page(&p) != 0 ? -ENOMEM : 0;
+	if (fclose(p.out) != 0 && rc == 0)
+		rc = -ENOMEM;
+	snprintf(path, sizeof(path), "%s/report.html", dir);
+	if (rc == 0)
+		rc = replace_file(path, text, bytes);
+	free(text);
+	if (rc != 0)
+		snprintf(error, 512, "%.400s: %s", path, strerror(-rc));
+	return rc;
+}
