@@ -1,7 +1,7 @@
 atrest_test(test_cipher unit
   SOURCES unit/test_cipher.c LIBRARIES atrest_ciphers PkgConfig::CRYPTO Threads::Threads)
 atrest_test(test_prf unit SOURCES unit/test_prf.c LIBRARIES atrest_ciphers Threads::Threads)
-atrest_test(test_secret unit SOURCES unit/test_secret.c LIBRARIES atrest_ciphers)
+atrest_test(test_secret unit SOURCES unit/test_secret.c LIBRARIES atrest_ciphers Threads::Threads)
 atrest_test(test_known_answers vectors
   SOURCES vectors/test_known_answers.c vectors/vectors.c LIBRARIES atrest_ciphers PkgConfig::JANSSON)
 atrest_test(test_providers unit SOURCES unit/test_providers.c LIBRARIES atrest_harness)

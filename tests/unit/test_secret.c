@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -41,6 +42,63 @@ static void is_zeroed_and_aligned_at_every_size(void **state)
 		atr_secret_free(p);
 	}
 	atr_secret_free(NULL);
+}
+
+/* What is freed is handed out again: wiped, and never to two at once. */
+static void reuses_wiped_regions(void **state)
+{
+	enum { COUNT = 100, BYTES = 192 };
+	uint8_t *p[COUNT];
+
+	(void)state;
+	for (int round = 0; round < 3; round++) {
+		for (size_t i = 0; i < COUNT; i++) {
+			p[i] = atr_secret_alloc(i % 2 ? BYTES : 2 * BYTES);
+			assert_non_null(p[i]);
+			for (size_t j = 0; j < BYTES; j++)
+				assert_int_equal(p[i][j], 0);
+			memset(p[i], (int)i + 1, BYTES);
+		}
+		for (size_t i = 0; i < COUNT; i++) {
+			for (size_t j = 0; j < BYTES; j++)
+				assert_int_equal(p[i][j], i + 1);
+			atr_secret_free(p[i]);
+		}
+	}
+	/* Of more than are kept at all. */
+	p[0] = atr_secret_alloc((size_t)2 << 20);
+	assert_non_null(p[0]);
+	memset(p[0], 1, (size_t)2 << 20);
+	atr_secret_free(p[0]);
+}
+
+static void *churn(void *result)
+{
+	for (size_t i = 0; i < 2000; i++) {
+		size_t n = 64 * (1 + i % 5);
+		uint8_t *p = atr_secret_alloc(n);
+
+		if (!p || p[0] || p[n - 1])
+			return result;
+		memset(p, 0xee, n);
+		atr_secret_free(p);
+	}
+	return NULL;
+}
+
+static void serves_several_threads(void **state)
+{
+	static int failed;
+	pthread_t threads[4];
+	void *result;
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, churn, &failed), 0);
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(pthread_join(threads[i], &result), 0);
+		assert_null(result);
+	}
 }
 
 static void refuses_what_does_not_fit(void **state)
@@ -116,16 +174,17 @@ static int in_child(int (*run)(void))
 
 static int alloc_without_lock(void)
 {
+	enum { NEVER_FREED_BEFORE = 4160 }; /* else it may be one that is locked already */
 	static const struct rlimit none;
 	uint8_t *p;
 
 	/* Root may lock in spite of the limit. */
 	if (setrlimit(RLIMIT_MEMLOCK, &none) != 0 || (geteuid() == 0 && setuid(65534) != 0))
 		return 2;
-	p = atr_secret_alloc(64);
+	p = atr_secret_alloc(NEVER_FREED_BEFORE);
 	if (!p)
 		return 3;
-	memset(p, 1, 64);
+	memset(p, 1, NEVER_FREED_BEFORE);
 	atr_secret_free(p);
 	return atr_secret_is_locked() ? 1 : 0;
 }
@@ -170,6 +229,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(is_zeroed_and_aligned_at_every_size),
+	        cmocka_unit_test(reuses_wiped_regions),
+	        cmocka_unit_test(serves_several_threads),
 	        cmocka_unit_test(refuses_what_does_not_fit),
 	        cmocka_unit_test(wipe_clears),
 	        cmocka_unit_test(is_locked_and_not_dumped),
