@@ -1,4 +1,4 @@
-/* cgroup.c - /proc/self/cgroup says which group, mountinfo where its files are (cgroups(7)):
+/* cgroup.c - /proc/PID/cgroup says which group, mountinfo where its files are (cgroups(7)):
  * a line is "ID:CONTROLLERS:PATH", version 2 has ID 0 and no controllers.
  */
 #include "harness/measure/cgroup.h"
@@ -28,13 +28,16 @@ static int is_unified(const struct mount *m, const void *arg)
 }
 
 /* Path of the process's group; controller NULL: of version 2. */
-static int own_group(const char *controller, char *path, size_t bytes)
+static int own_group(const char *proc, const char *controller, char *path, size_t bytes)
 {
-	FILE *in = fopen("/proc/self/cgroup", "re");
+	char file[PATH_MAX];
 	char *line = NULL;
 	size_t capacity = 0;
 	int rc = -1;
+	FILE *in;
 
+	snprintf(file, sizeof(file), "%s/cgroup", proc);
+	in = fopen(file, "re");
 	if (!in)
 		return -1;
 	while (rc != 0 && getline(&line, &capacity, in) > 0) {
@@ -55,17 +58,17 @@ static int own_group(const char *controller, char *path, size_t bytes)
 
 /* The innermost level of a controller; 0 when there is one. A container often shows the host's
  * path while only the container's part is mounted: the mount itself is then the level. */
-static int innermost(const char *controller, struct level *level)
+static int innermost(const char *proc, const char *controller, struct level *level)
 {
 	struct mount m;
 	char group[PATH_MAX];
 
 	level->version = 1;
-	if (mounts_find(is_controller, controller, &m) != 0 ||
-	    own_group(controller, group, sizeof(group)) != 0) {
+	if (mounts_find(proc, is_controller, controller, &m) != 0 ||
+	    own_group(proc, controller, group, sizeof(group)) != 0) {
 		level->version = 2;
-		if (mounts_find(is_unified, NULL, &m) != 0 ||
-		    own_group(NULL, group, sizeof(group)) != 0)
+		if (mounts_find(proc, is_unified, NULL, &m) != 0 ||
+		    own_group(proc, NULL, group, sizeof(group)) != 0)
 			return -1;
 	}
 	const char *below = group;
@@ -125,12 +128,12 @@ static int read_named(const struct level *level, const char *file, const char *n
 	return rc;
 }
 
-double cgroup_quota_processors(void)
+double cgroup_quota_processors(const char *proc)
 {
 	struct level level;
 	double least = 0;
 
-	if (innermost("cpu", &level) != 0)
+	if (innermost(proc, "cpu", &level) != 0)
 		return 0;
 	do {
 		char quota[128], period[128];
@@ -150,12 +153,12 @@ double cgroup_quota_processors(void)
 	return least;
 }
 
-uint64_t cgroup_throttled_us(void)
+uint64_t cgroup_throttled_us(const char *proc)
 {
 	struct level level;
 	uint64_t total = 0, n;
 
-	if (innermost("cpu", &level) != 0)
+	if (innermost(proc, "cpu", &level) != 0)
 		return 0;
 	do {
 		if (level.version == 2 && read_named(&level, "cpu.stat", "throttled_usec", &n) == 0)
@@ -167,12 +170,12 @@ uint64_t cgroup_throttled_us(void)
 	return total;
 }
 
-uint64_t cgroup_memory_limit_bytes(void)
+uint64_t cgroup_memory_limit_bytes(const char *proc)
 {
 	struct level level;
 	uint64_t least = 0;
 
-	if (innermost("memory", &level) != 0)
+	if (innermost(proc, "memory", &level) != 0)
 		return 0;
 	do {
 		const char *file = level.version == 2 ? "memory.max" : "memory.limit_in_bytes";

@@ -164,7 +164,7 @@ int cpu_machine_read(struct cpu_machine *out)
 	out->steal_ns = ns_of_ticks(steal);
 	out->pressure_cpu_us = read_pressure("/proc/pressure/cpu");
 	out->pressure_io_us = read_pressure("/proc/pressure/io");
-	out->throttled_us = cgroup_throttled_us();
+	out->throttled_us = cgroup_throttled_us("/proc/self");
 	out->frequency_khz = read_frequency_khz();
 	return 0;
 }
@@ -236,5 +236,5 @@ int cpu_memory_peak_reset(pid_t pid)
 
 double cpu_quota_processors(void)
 {
-	return cgroup_quota_processors();
+	return cgroup_quota_processors("/proc/self");
 }

@@ -115,6 +115,14 @@ static void look_at_mount(struct filesystem *fs, const struct mount *m, int dept
 	look_at_device(fs, directory, depth);
 }
 
+void filesystem_device_encryption(const char *sysfs, char encryption[96])
+{
+	struct filesystem fs = {0};
+
+	look_at_device(&fs, sysfs, 0);
+	memcpy(encryption, fs.encryption, sizeof(fs.encryption));
+}
+
 /* fscrypt is per directory: new files in dir get its policy. */
 static int has_fscrypt_policy(const char *dir)
 {
@@ -250,7 +258,8 @@ uint64_t filesystem_dirty_background_bytes(void)
 
 uint64_t filesystem_memory_limit_bytes(void)
 {
-	uint64_t limit = cgroup_memory_limit_bytes(), memory = meminfo_bytes("MemTotal");
+	uint64_t limit = cgroup_memory_limit_bytes("/proc/self"),
+	         memory = meminfo_bytes("MemTotal");
 
 	return limit && limit < memory ? limit : memory;
 }

@@ -27,6 +27,10 @@ struct filesystem {
 /* dir must exist. 0, or -errno. */
 int filesystem_read(const char *dir, struct filesystem *out);
 
+/* The ciphers a block device and those below it are enciphered with, joined by " + ", "" for none;
+ * sysfs is the device's directory there ("/sys/dev/block/253:0"). */
+void filesystem_device_encryption(const char *sysfs, char encryption[96]);
+
 /* Median cost of creating an empty file. Makes 64 files in a new directory below dir, whose path
  * goes to scratch (PATH_MAX bytes), and leaves them: on some file systems deletions make the next
  * creations dearer, so they are removed at the end of a run, by filesystem_remove_tree. 0, or

@@ -54,15 +54,18 @@ static int parse_line(char *line, struct mount *m)
 	return 0;
 }
 
-int mounts_find(int (*wanted)(const struct mount *m, const void *arg), const void *arg,
-                struct mount *out)
+int mounts_find(const char *proc, int (*wanted)(const struct mount *m, const void *arg),
+                const void *arg, struct mount *out)
 {
-	FILE *in = fopen("/proc/self/mountinfo", "re");
 	struct mount m;
+	char path[PATH_MAX];
 	char *line = NULL;
 	size_t capacity = 0;
 	int rc = -ENOENT;
+	FILE *in;
 
+	snprintf(path, sizeof(path), "%s/mountinfo", proc);
+	in = fopen(path, "re");
 	if (!in)
 		return -errno;
 	while (getline(&line, &capacity, in) > 0) {
@@ -107,7 +110,7 @@ int mounts_of(const char *path, struct mount *out)
 {
 	int id, rc = mount_id(path, &id);
 
-	return rc == 0 ? mounts_find(has_id, &id, out) : rc;
+	return rc == 0 ? mounts_find("/proc/self", has_id, &id, out) : rc;
 }
 
 int mounts_has_option(const char *options, const char *word)

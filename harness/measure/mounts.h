@@ -1,4 +1,4 @@
-/* mounts.h - the mounts this process sees (/proc/self/mountinfo, proc(5)).
+/* mounts.h - the mounts a process sees (mountinfo of proc(5)).
  */
 #ifndef ATREST_HARNESS_MEASURE_MOUNTS_H
 #define ATREST_HARNESS_MEASURE_MOUNTS_H
@@ -15,10 +15,10 @@ struct mount {
 	char options[1024]; /* of the mount, then of the file system, comma between */
 };
 
-/* The last mount for which wanted says 1, that is the one that covers the others. 0, or -errno;
- * -ENOENT when there is none. */
-int mounts_find(int (*wanted)(const struct mount *m, const void *arg), const void *arg,
-                struct mount *out);
+/* The last mount of PROC/mountinfo for which wanted says 1, that is the one that covers the others;
+ * proc is "/proc/self" but in tests. 0, or -errno; -ENOENT when there is none. */
+int mounts_find(const char *proc, int (*wanted)(const struct mount *m, const void *arg),
+                const void *arg, struct mount *out);
 /* The mount that path lies on. 0, or -errno. */
 int mounts_of(const char *path, struct mount *out);
 /* 1 when word is one of the comma-separated options. */
