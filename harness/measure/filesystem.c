@@ -123,11 +123,11 @@ void filesystem_device_encryption(const char *sysfs, char encryption[96])
 	memcpy(encryption, fs.encryption, sizeof(fs.encryption));
 }
 
-/* fscrypt is per directory: new files in dir get its policy. */
-static int has_fscrypt_policy(const char *dir)
+/* fscrypt is per file; new ones in a directory get its policy. */
+static int has_fscrypt_policy(const char *path)
 {
 	struct fscrypt_get_policy_ex_arg policy = {.policy_size = sizeof(policy.policy)};
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
+	int fd = open(path, O_RDONLY | O_CLOEXEC), rc;
 
 	if (fd < 0)
 		return 0;
@@ -165,6 +165,8 @@ static void look_at_path(struct filesystem *fs, const char *path, int depth)
 		return;
 	look_at_type(fs, &m);
 	look_at_mount(fs, &m, depth);
+	if (has_fscrypt_policy(path))
+		add_encryption(fs, "fscrypt");
 }
 
 static int read_space(const char *dir, struct filesystem *fs)
@@ -204,10 +206,7 @@ int filesystem_read(const char *dir, struct filesystem *out)
 	if (rc != 0)
 		return rc;
 
-	look_at_type(out, &m);
-	look_at_mount(out, &m, 0);
-	if (has_fscrypt_policy(dir))
-		add_encryption(out, "fscrypt");
+	look_at_path(out, dir, 0);
 	out->encrypted = out->encryption[0] != 0;
 	if (!out->encrypted)
 		strcpy(out->encryption, is_hidden(out) ? "unknown" : "none");
