@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/help.h"
+#include "cli/keys.h"
 #include "cli/options.h"
 
 #ifndef ATREST_VERSION
@@ -12,11 +13,19 @@
 
 /* Each command's own source file defines its table. */
 extern const struct command command_report;
+extern const struct command command_stream_ls;
+extern const struct command command_stream_info;
+extern const struct command command_stream_dump;
+extern const struct command command_stream_verify;
 extern const struct command command_ciphers;
 extern const struct command command_machine;
 
 const struct command *const commands[] = {
         &command_report,
+        &command_stream_ls,
+        &command_stream_info,
+        &command_stream_dump,
+        &command_stream_verify,
         &command_ciphers,
         &command_machine,
         NULL,
@@ -65,6 +74,7 @@ int main(int argc, char **argv)
 {
 	static char help_word[] = "--help";
 
+	keys_take_environment();
 	if (argc < 2) {
 		help_overview(stderr, "");
 		return EXIT_USAGE;

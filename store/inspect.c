@@ -248,6 +248,7 @@ void atr_inspect_block(const struct atr_inspect *in, size_t index, struct atr_in
 	        .under_prev_key = b->under_prev_key,
 	        .first_seq = b->first_seq,
 	        .last_seq = b->last_seq,
+	        .records = b->records,
 	        .messages = b->first_seq <= b->last_seq
 	                            ? atr_seqset_count(&in->live, b->first_seq, b->last_seq)
 	                            : 0,
@@ -540,6 +541,7 @@ static enum atr_status end_block(struct atr_inspect *in, struct atr_error *err)
 	atr_seqset_free(&in->accounted);
 	atr_tally_free(&in->block_tally);
 	atr_fss_free(&in->fss);
+	in->block[in->at].records = in->scan.good;
 	in->reading = 0;
 	in->at++;
 	return rc == ATR_OK ? rc : atr_error_set(err, rc, in->dir, -1, "no memory");

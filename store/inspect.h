@@ -147,6 +147,7 @@ struct atr_inspect_block {
 	int under_prev_key;
 	uint64_t first_seq, last_seq; /* empty: first = last + 1 */
 	uint64_t messages;            /* live */
+	uint64_t records;             /* whole ones, read by atr_inspect_next so far */
 };
 
 /* index < blocks of the stream. */

@@ -23,6 +23,7 @@ struct survey_block {
 	uint64_t file_bytes;
 	uint64_t first_seq, last_seq; /* empty: first = last + 1; 0 and 0: nothing known */
 	uint64_t bytes;               /* of live records, when it was walked or listed */
+	uint64_t records;             /* read by atr_inspect_next */
 	const char *cipher;           /* "?" until its key file was opened */
 	unsigned has_blk : 1, has_key : 1, has_idx : 1, has_fss : 1;
 	unsigned under_prev_key : 1;

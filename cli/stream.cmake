@@ -1,0 +1,12 @@
+# The stream commands: work on store directories of servers and of our own.
+target_sources(atrest PRIVATE
+  exit_status.c
+  nats_config.c
+  keys.c
+  base64.c
+  store_dir.c
+  stream.c
+  cmd_stream_ls.c
+  cmd_stream_info.c
+  cmd_stream_dump.c
+  cmd_stream_verify.c)
