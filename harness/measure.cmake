@@ -22,6 +22,6 @@ add_custom_target(atrest_build_info BYPRODUCTS ${atrest_build_info}
     -D "FLAGS=${CMAKE_C_FLAGS} ${CMAKE_C_FLAGS_${atrest_build_type}}"
     -D "GIT=$<$<NOT:$<STREQUAL:${ATREST_GIT},ATREST_GIT-NOTFOUND>>:${ATREST_GIT}>"
     -P ${CMAKE_CURRENT_SOURCE_DIR}/measure/build_info.cmake
-  COMMENT "" VERBATIM)
+  COMMENT "Noting commit and flags" VERBATIM)
 add_dependencies(atrest_harness atrest_build_info)
 target_include_directories(atrest_harness PRIVATE ${PROJECT_BINARY_DIR}/generated)
