@@ -1,0 +1,155 @@
+/* synthetic.c - see synthetic.h. */
+#include "tests/unit/synthetic.h"
+
+#include "harness/analysis/stats.h"
+
+#include <ftw.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct synthetic_cell synthetic_quick[] = {
+        {"publish-64b", "publish", "2m", 64, 280000, 12, 610, 0.97, 150, 85},
+        {"publish-1k", "publish", "2m", 1024, 120000, 12, 1280, 0.97, 280, 150},
+        {"publish-8k", "publish", "2m", 8192, 16000, 12, 5950, 0.97, 1200, 930},
+        {"publish-64k", "publish", "2m", 65536, 2000, 12, 26500, 0.97, 8400, 7000},
+        {"publish-256k", "publish", "2m", 262144, 500, 12, 104000, 0.97, 33500, 28000},
+        {"read-1k", "read", "2m", 1024, 800000, 12, 185, 0.99, 136, 113},
+        {"publish-always-1k", "publish-always", "always", 1024, 1300, 8, 150000, 0.12, 700, 400},
+        {"get-1k", "get", "2m", 1024, 500, 8, 400000, 0.99, 270000, 210000},
+};
+const size_t synthetic_quick_count = sizeof(synthetic_quick) / sizeof(synthetic_quick[0]);
+
+double synthetic_normal(uint64_t *state)
+{
+	/* Box and Muller; 53 bits, never 0. */
+	double u = ((double)(stats_random(state) >> 11) + 1) / 9007199254740993.0;
+	double v = (double)(stats_random(state) >> 11) / 9007199254740992.0;
+	return sqrt(-2 * log(u)) * cos(6.283185307179586 * v);
+}
+
+void synthetic_folder(char path[64])
+{
+	snprintf(path, 64, "synthetic-XXXXXX");
+	if (mkdtemp(path) == NULL)
+		abort();
+}
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	(void)st;
+	(void)flag;
+	(void)ftw;
+	return remove(path);
+}
+
+void synthetic_remove(const char *path)
+{
+	(void)nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+const char *synthetic_path(const char *folder, const char *name)
+{
+	static char paths[4][512];
+	static unsigned next;
+	char *path = paths[next++ % 4];
+	snprintf(path, sizeof(paths[0]), "%s/%s", folder, name);
+	return path;
+}
+
+static const char *const arms[] = {"none", "none-twin", "chachapoly", "aes"};
+static const char *const ciphers[] = {"none", "none", "chachapoly", "aes"};
+static const char *const providers[] = {"", "", "openssl", "openssl"};
+
+static void fill_disk(struct sample *s, const struct synthetic_cell *c, int encrypted)
+{
+	uint64_t record = c->payload_bytes + 42;
+	uint64_t blocks = (c->messages * record + s->block_bytes - 1) / s->block_bytes;
+	s->blk_apparent_bytes = c->messages * record;
+	s->blk_allocated_bytes = (s->blk_apparent_bytes + blocks * 2048) / 4096 * 4096;
+	s->blk_files = blocks;
+	s->key_apparent_bytes = encrypted ? 72 * blocks : 0;
+	s->key_allocated_bytes = encrypted ? 4096 * blocks : 0;
+	s->key_files = encrypted ? blocks : 0;
+	s->meta_apparent_bytes = encrypted ? 700 : 560;
+	s->meta_allocated_bytes = encrypted ? 12288 : 8192;
+	s->meta_files = encrypted ? 3 : 2;
+	s->disk_apparent_bytes =
+	        s->blk_apparent_bytes + s->key_apparent_bytes + s->meta_apparent_bytes;
+	s->disk_allocated_bytes =
+	        s->blk_allocated_bytes + s->key_allocated_bytes + s->meta_allocated_bytes;
+	s->files = s->blk_files + s->key_files + s->meta_files;
+}
+
+static void fill_sample(struct sample *s, const struct synthetic_cell *c, size_t arm,
+                        uint32_t round, double shift, double slice)
+{
+	double added = arm == 2 ? c->chachapoly_ns : arm == 3 ? c->aes_ns : 0;
+	double factor = exp(shift + slice);
+	double wall_ns = (c->base_ns + added) * factor;
+	double cpu_ns = (c->base_ns * c->cpu_share + added) * factor;
+
+	memset(s, 0, sizeof(*s));
+	snprintf(s->workload, sizeof(s->workload), "%s", c->workload);
+	snprintf(s->class_, sizeof(s->class_), "%s", c->class_);
+	snprintf(s->target, sizeof(s->target), "store");
+	snprintf(s->target_version, sizeof(s->target_version), "0.1.0");
+	snprintf(s->dir, sizeof(s->dir), "default");
+	snprintf(s->cipher, sizeof(s->cipher), "%s", ciphers[arm]);
+	snprintf(s->provider, sizeof(s->provider), "%s", providers[arm]);
+	snprintf(s->arm, sizeof(s->arm), "%s", arms[arm]);
+	s->round = round;
+	s->position = (arm + round) % 4;
+	s->square = round / 4;
+	s->payload_bytes = c->payload_bytes;
+	s->block_bytes = 2 << 20;
+	snprintf(s->flush, sizeof(s->flush), "each");
+	snprintf(s->sync, sizeof(s->sync), "%s", c->sync);
+	snprintf(s->read, sizeof(s->read), "block");
+	snprintf(s->cache, sizeof(s->cache), "warm");
+	s->publishers = 1;
+	s->streams = 1;
+	s->messages = c->messages;
+	s->payload_total_bytes = c->messages * c->payload_bytes;
+	s->acked_s = wall_ns * (double)c->messages * 1e-9;
+	s->synced_s = strcmp(c->sync, "always") == 0 ? s->acked_s : s->acked_s * 1.2;
+	s->cpu_ns = (uint64_t)(cpu_ns * (double)c->messages);
+	s->cpu_user_ns = s->cpu_ns / 2;
+	s->cpu_system_ns = s->cpu_ns - s->cpu_user_ns;
+	s->machine_cpu_ns = (uint64_t)(cpu_ns * 1.08 * (double)c->messages);
+	s->rss_peak_bytes = 14 << 20;
+	s->latency_count = c->messages;
+	s->latency_p50_ns = (uint64_t)(wall_ns * 0.93);
+	s->latency_p90_ns = (uint64_t)(wall_ns * 1.3);
+	s->latency_p99_ns = (uint64_t)(wall_ns * 2.4 * exp(3 * slice));
+	s->latency_p999_ns = (uint64_t)(wall_ns * 7 * exp(6 * slice));
+	s->latency_max_ns = (uint64_t)(wall_ns * 40);
+	fill_disk(s, c, arm >= 2);
+	s->file_create_ns = 11000;
+	snprintf(s->build, sizeof(s->build), "release");
+	s->valid = 1;
+}
+
+void synthetic_add(struct samples *s, const struct synthetic_cell *cells, size_t count,
+                   struct synthetic_noise noise, uint64_t seed)
+{
+	uint64_t state = seed;
+	uint32_t rounds = 0;
+	for (size_t i = 0; i < count; i++)
+		rounds = cells[i].rounds > rounds ? cells[i].rounds : rounds;
+	for (uint32_t round = 0; round < rounds; round++) {
+		for (size_t i = 0; i < count; i++) {
+			double shift = noise.round * synthetic_normal(&state);
+			for (size_t p = 0; p < 4 && round < cells[i].rounds; p++) {
+				struct sample row;
+				size_t arm = (p + round) % 4;
+				double slice = noise.slice * synthetic_normal(&state);
+				if (arm == 1)
+					slice += noise.twin;
+				fill_sample(&row, &cells[i], arm, round, shift, slice);
+				(void)samples_add(s, &row);
+			}
+		}
+	}
+	s->complete = 1;
+}
