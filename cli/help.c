@@ -63,7 +63,7 @@ void help_overview(FILE *out, const char *family)
 	fprintf(out, "usage: atrest %s%sCOMMAND [options]\n\ncommands:\n", family,
 	        family_bytes ? " " : "");
 	for (size_t i = 0; commands[i]; i++)
-		if (strncmp(commands[i]->name, family, family_bytes) == 0)
+		if (commands[i]->summary && strncmp(commands[i]->name, family, family_bytes) == 0)
 			fprintf(out, "  %-16s %s\n", commands[i]->name, commands[i]->summary);
 	if (family_bytes == 0)
 		fputs("\n  atrest COMMAND --help   what a command takes and prints\n"

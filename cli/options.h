@@ -47,7 +47,7 @@ struct option_spec {
 struct command {
 	const char *name;      /* "run", "stream dump" */
 	const char *arguments; /* "[FILE.ini ...]" */
-	const char *summary;   /* one line, for the list of commands */
+	const char *summary;   /* one line, for the list of commands; NULL hides it there */
 	const char *details;   /* paragraphs below the options of --help; NULL = none */
 	const struct option_spec *options;
 	size_t arguments_min, arguments_max; /* positional; SIZE_MAX = any number */

@@ -12,7 +12,7 @@ struct stream {
 	struct workload_ops *ops;
 	char prefix[160];
 	_Atomic uint64_t written;
-	_Atomic uint32_t *noted;
+	_Atomic uint64_t *noted;
 };
 
 struct generator {
@@ -143,6 +143,11 @@ void generator_reset(struct generator *g, int filled)
 	}
 }
 
+int generator_needs_notes(const struct generator *g)
+{
+	return g->racing || g->live;
+}
+
 void generator_note(struct generator *g, uint32_t stream, uint64_t sequence, uint64_t op)
 {
 	struct stream *s = &g->streams[stream];
@@ -150,8 +155,7 @@ void generator_note(struct generator *g, uint32_t stream, uint64_t sequence, uin
 	if (g->racing) {
 		uint64_t i = sequence - 1 - generator_filled(g, stream);
 		if (i < g->noted_count)
-			atomic_store_explicit(&s->noted[i], (uint32_t)(op + 1),
-			                      memory_order_release);
+			atomic_store_explicit(&s->noted[i], op + 1, memory_order_release);
 	}
 	if (g->live) {
 		uint64_t written = atomic_load_explicit(&s->written, memory_order_relaxed);
@@ -166,7 +170,7 @@ uint64_t generator_op_of(const struct generator *g, uint32_t stream, uint64_t se
 {
 	uint64_t filled = generator_filled(g, stream);
 	uint64_t i = sequence - 1 - filled;
-	uint32_t op;
+	uint64_t op;
 
 	if (sequence <= filled)
 		return (sequence - 1) * g->w.streams + stream;

@@ -38,6 +38,8 @@ int generator_is_read(const struct generator *g, uint64_t op);
 
 /* Forget what was published: the next slice starts from the fill (filled 1) or from nothing. */
 void generator_reset(struct generator *g, int filled);
+/* 1 when acknowledgements have to be noted: several publishers, or readers beside them. */
+int generator_needs_notes(const struct generator *g);
 /* op was acknowledged with sequence. From any thread. */
 void generator_note(struct generator *g, uint32_t stream, uint64_t sequence, uint64_t op);
 /* The op behind a sequence; waits for a note that is on its way. UINT64_MAX: nobody wrote it. */

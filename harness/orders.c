@@ -45,13 +45,15 @@ static json_t *workload_text(const struct workload *w)
 char *orders_write(const struct order *order)
 {
 	const char *kind = kind_names[order->kind];
+	char seed[32];
 
+	snprintf(seed, sizeof(seed), "%llu", (unsigned long long)order->seed);
 	if (order->kind == ORDER_SETUP)
-		return line_of(json_pack(
-		        "{ss ss ss ss sI sI ss so}", "order", kind, "target", order->target,
-		        "cipher", order->cipher, "provider", order->provider, "seed",
-		        (json_int_t)order->seed, "key_bytes", (json_int_t)order->key_bytes, "name",
-		        order->workload.name, "workload", workload_text(&order->workload)));
+		return line_of(json_pack("{ss ss ss ss ss sI ss so}", "order", kind, "target",
+		                         order->target, "cipher", order->cipher, "provider",
+		                         order->provider, "seed", seed, "key_bytes",
+		                         (json_int_t)order->key_bytes, "name", order->workload.name,
+		                         "workload", workload_text(&order->workload)));
 	if (order->kind == ORDER_FILL)
 		return line_of(json_pack("{ss ss}", "order", kind, "directory", order->directory));
 	return line_of(json_pack("{ss ss sb sb sb}", "order", kind, "directory", order->directory,
@@ -147,7 +149,7 @@ static int read_setup(const json_t *o, struct order *out, char error[256])
 {
 	struct workload_error why;
 	uint64_t key_bytes = 0;
-	char name[WORKLOAD_NAME_BYTES];
+	char name[WORKLOAD_NAME_BYTES], seed[32];
 	const char *text = json_string_value(json_object_get(o, "workload"));
 	FILE *in;
 	int rc;
@@ -156,7 +158,7 @@ static int read_setup(const json_t *o, struct order *out, char error[256])
 	    text_of(o, "cipher", out->cipher, sizeof(out->cipher), error) != 0 ||
 	    text_of(o, "provider", out->provider, sizeof(out->provider), error) != 0 ||
 	    text_of(o, "name", name, sizeof(name), error) != 0 ||
-	    u64_of(o, "seed", &out->seed, error) != 0 ||
+	    text_of(o, "seed", seed, sizeof(seed), error) != 0 ||
 	    u64_of(o, "key_bytes", &key_bytes, error) != 0)
 		return -1;
 	if (key_bytes > 4096 || text == NULL || text[0] == '\0') {
@@ -165,6 +167,7 @@ static int read_setup(const json_t *o, struct order *out, char error[256])
 		return -1;
 	}
 	out->key_bytes = (size_t)key_bytes;
+	out->seed = strtoull(seed, NULL, 10);
 	in = fmemopen((void *)(uintptr_t)text, strlen(text), "r");
 	if (in == NULL) {
 		snprintf(error, 256, "out of memory");

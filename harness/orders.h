@@ -31,7 +31,7 @@ struct order {
 	char target[16];
 	char cipher[16];
 	char provider[16]; /* "" = the default */
-	uint64_t seed;     /* below 2^63: JSON integers are signed */
+	uint64_t seed;     /* as text in the line: JSON integers are signed */
 	size_t key_bytes;
 	struct workload workload;
 	/* slice */

@@ -21,7 +21,8 @@
 #include "harness/targets/target.h"
 #include "harness/worker_client.h"
 
-#define KEY_BYTES        64 /* text, as a server's configuration would have it */
+#define KEY_RAW_BYTES    32
+#define KEY_BYTES        (1 + 2 * KEY_RAW_BYTES) /* text, as a server would have it */
 #define CREATE_NS_DEAR   40000
 #define START_TIMEOUT_NS UINT64_C(60000000000)
 
@@ -533,19 +534,21 @@ static int check_space(const struct run *run, struct target_error *error)
 	return 0;
 }
 
-/* 32 random bytes as text, so that a server's configuration can hold it. */
+/* Random bytes as text with a letter in front: a server that has it from its environment would
+ * take a text of digits for a number. */
 static int make_key(struct run *run, struct target_error *error)
 {
 	static const char digits[] = "0123456789abcdef";
-	uint8_t *raw = atr_secret_alloc(KEY_BYTES / 2);
+	uint8_t *raw = atr_secret_alloc(KEY_RAW_BYTES);
 	int rc = -1;
 
-	run->key = atr_secret_alloc(KEY_BYTES);
 	prctl(PR_SET_DUMPABLE, 0);
-	if (raw != NULL && run->key != NULL && atr_random(raw, KEY_BYTES / 2) == 0) {
-		for (size_t i = 0; i < KEY_BYTES / 2; i++) {
-			run->key[2 * i] = (uint8_t)digits[raw[i] >> 4];
-			run->key[2 * i + 1] = (uint8_t)digits[raw[i] & 15];
+	run->key = atr_secret_alloc(KEY_BYTES);
+	if (raw != NULL && run->key != NULL && atr_random(raw, KEY_RAW_BYTES) == 0) {
+		run->key[0] = 'k';
+		for (size_t i = 0; i < KEY_RAW_BYTES; i++) {
+			run->key[2 * i + 1] = (uint8_t)digits[raw[i] >> 4];
+			run->key[2 * i + 2] = (uint8_t)digits[raw[i] & 15];
 		}
 		rc = 0;
 	}

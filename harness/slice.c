@@ -37,6 +37,7 @@ struct thread {
 	pthread_t id;
 	uint32_t stream;
 	int reads;
+	int notes;      /* which sequence a message got does not follow from the order */
 	uint64_t quota; /* sequential readers: how many */
 	struct target_publisher *publisher;
 	struct target_reader *reader;
@@ -229,7 +230,8 @@ static void publish_acked(void *arg, struct target_ticket ticket, uint64_t seque
 	struct thread *t = arg;
 
 	record_latency(t, ticket.started_ns);
-	generator_note(t->slice->session->generator, t->stream, sequence, ticket.op);
+	if (t->notes)
+		generator_note(t->slice->session->generator, t->stream, sequence, ticket.op);
 }
 
 static int publish_loop(struct thread *t)
@@ -365,6 +367,7 @@ static int threads_open(struct slice *slice, struct target_error *error)
 		uint32_t index = i < publishers ? i : i - publishers;
 		t->slice = slice;
 		t->reads = i >= publishers;
+		t->notes = generator_needs_notes(s->generator);
 		t->stream = index % w->streams;
 		histogram_init(&t->latency);
 		if (t->reads)

@@ -13,11 +13,13 @@
 struct target_place {
 	const struct generator *generator;
 	uint32_t streams;
+	uint32_t publishers;
 	_Atomic uint64_t last[]; /* per stream */
 };
 
 struct target_publisher {
 	_Atomic uint64_t *last;
+	int shared; /* with other publishers */
 	target_acked_fn *acked;
 	void *arg;
 };
@@ -39,6 +41,7 @@ static int null_create(const struct target_options *options, const char *directo
 		return target_fail(error, TARGET_SYSTEM, "out of memory");
 	place->generator = options->generator;
 	place->streams = streams;
+	place->publishers = options->workload->publishers;
 	return 0;
 }
 
@@ -61,6 +64,7 @@ static int null_publisher_open(struct target_place *place, uint32_t stream, targ
 	if (p == NULL)
 		return target_fail(error, TARGET_SYSTEM, "out of memory");
 	p->last = &place->last[stream];
+	p->shared = place->publishers > 1;
 	p->acked = acked;
 	p->arg = arg;
 	return 0;
@@ -69,9 +73,17 @@ static int null_publisher_open(struct target_place *place, uint32_t stream, targ
 static int null_submit(struct target_publisher *p, const struct target_message *m,
                        struct target_ticket ticket, struct target_error *error)
 {
+	uint64_t sequence;
+
 	(void)m;
 	(void)error;
-	p->acked(p->arg, ticket, atomic_fetch_add_explicit(p->last, 1, memory_order_relaxed) + 1);
+	if (p->shared) {
+		sequence = atomic_fetch_add_explicit(p->last, 1, memory_order_relaxed) + 1;
+	} else { /* a locked addition would be a third of all that is measured here */
+		sequence = atomic_load_explicit(p->last, memory_order_relaxed) + 1;
+		atomic_store_explicit(p->last, sequence, memory_order_relaxed);
+	}
+	p->acked(p->arg, ticket, sequence);
 	return 0;
 }
 

@@ -1,0 +1,210 @@
+/* test_generator.c - which message has which sequence, and what a comparison notices. */
+#include "tests/unit/harness_fixture.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/generator.h"
+
+static void workload_of(struct workload *w, enum workload_operation operation, uint32_t publishers,
+                        uint32_t streams)
+{
+	workload_init(w);
+	w->operation = operation;
+	w->messages = 1000;
+	w->fill_messages = operation == WORKLOAD_PUBLISH ? 0 : 7;
+	w->publishers = publishers;
+	w->streams = streams;
+	w->sizes[0].low_bytes = 10;
+	w->sizes[0].high_bytes = 90;
+	w->headers_bytes = 40;
+	w->headers_share = 0.5;
+	w->subjects = 5;
+}
+
+/* A copy whose bytes may be changed. */
+struct copy {
+	struct target_message m;
+	char subject[128];
+	uint8_t headers[128];
+	uint8_t payload[128];
+};
+
+static void copy_of(const struct generator *g, uint32_t stream, uint64_t op, struct copy *c)
+{
+	generator_message(g, stream, op, &c->m);
+	memcpy(c->subject, c->m.subject, c->m.subject_bytes);
+	if (c->m.headers_bytes > 0)
+		memcpy(c->headers, c->m.headers, c->m.headers_bytes);
+	memcpy(c->payload, c->m.payload, c->m.payload_bytes);
+	c->m.subject = c->subject;
+	c->m.headers = c->headers;
+	c->m.payload = c->payload;
+}
+
+static void every_changed_byte_is_noticed(void **state)
+{
+	struct workload w;
+	struct target_error error;
+	struct copy c;
+	struct generator *g;
+
+	(void)state;
+	workload_of(&w, WORKLOAD_PUBLISH, 1, 1);
+	g = generator_new(&w, 3);
+	assert_non_null(g);
+	generator_reset(g, 0);
+	for (uint64_t op = 0; op < 50; op++) {
+		copy_of(g, 0, op, &c);
+		c.m.sequence = op + 1;
+		assert_int_equal(generator_check(g, 0, op + 1, &c.m, &error), 0);
+		for (size_t i = 0; i < c.m.payload_bytes; i++) {
+			c.payload[i] ^= 1;
+			assert_int_equal(generator_check(g, 0, op + 1, &c.m, &error), -1);
+			assert_int_equal(error.fault, TARGET_VERIFY);
+			assert_non_null(strstr(error.text, "payload"));
+			c.payload[i] ^= 1;
+		}
+		for (size_t i = 0; i < c.m.subject_bytes; i++) {
+			c.subject[i] ^= 1;
+			assert_int_equal(generator_check(g, 0, op + 1, &c.m, &error), -1);
+			assert_non_null(strstr(error.text, "subject"));
+			c.subject[i] ^= 1;
+		}
+		for (size_t i = 0; i < c.m.headers_bytes; i++) {
+			c.headers[i] ^= 1;
+			assert_int_equal(generator_check(g, 0, op + 1, &c.m, &error), -1);
+			assert_non_null(strstr(error.text, "headers"));
+			c.headers[i] ^= 1;
+		}
+		c.m.payload_bytes--;
+		assert_int_equal(generator_check(g, 0, op + 1, &c.m, &error), -1);
+		c.m.payload_bytes++;
+		/* The right bytes as another sequence. */
+		assert_int_equal(generator_check(g, 0, op + 2, &c.m, &error), -1);
+		c.m.sequence = op + 2;
+		assert_int_equal(generator_check(g, 0, op + 2, &c.m, &error), -1);
+	}
+	generator_free(g);
+}
+
+static void streams_have_subjects_of_their_own(void **state)
+{
+	struct workload w;
+	struct target_message a, b;
+	struct generator *g;
+	char text[256];
+
+	(void)state;
+	workload_of(&w, WORKLOAD_PUBLISH, 2, 2);
+	g = generator_new(&w, 3);
+	generator_message(g, 0, 5, &a);
+	generator_message(g, 1, 5, &b);
+	assert_true(a.payload == b.payload);
+	generator_subjects(g, 0, text, sizeof(text));
+	assert_memory_equal(a.subject, text, strlen(text) - 1);
+	generator_subjects(g, 1, text, sizeof(text));
+	assert_memory_equal(b.subject, text, strlen(text) - 1);
+	assert_true(a.subject_bytes != b.subject_bytes ||
+	            memcmp(a.subject, b.subject, a.subject_bytes) != 0);
+	generator_free(g);
+}
+
+static void fill_is_dealt_to_the_streams_in_turn(void **state)
+{
+	struct workload w;
+	struct generator *g;
+
+	(void)state;
+	workload_of(&w, WORKLOAD_READ_SEQUENTIAL, 1, 3);
+	g = generator_new(&w, 3);
+	generator_reset(g, 1);
+	assert_int_equal(generator_filled(g, 0), 3);
+	assert_int_equal(generator_filled(g, 1), 2);
+	assert_int_equal(generator_filled(g, 2), 2);
+	assert_int_equal(generator_op_of(g, 0, 1), 0);
+	assert_int_equal(generator_op_of(g, 0, 3), 6);
+	assert_int_equal(generator_op_of(g, 2, 2), 5);
+	generator_reset(g, 0);
+	assert_int_equal(generator_filled(g, 0), 0);
+	generator_free(g);
+}
+
+/* Two threads race for sequences; afterwards each sequence has the op that got it. */
+struct race {
+	struct generator *g;
+	_Atomic uint64_t next_op, next_sequence;
+	uint64_t op_of[1000];
+};
+
+static void *race_main(void *arg)
+{
+	struct race *r = arg;
+	uint64_t op, sequence;
+
+	while ((op = atomic_fetch_add(&r->next_op, 1)) < 1000) {
+		sequence = atomic_fetch_add(&r->next_sequence, 1) + 1;
+		r->op_of[sequence - 1] = op;
+		generator_note(r->g, 0, sequence, op);
+	}
+	return NULL;
+}
+
+static void racing_acknowledgements_are_noted(void **state)
+{
+	static struct race r;
+	struct workload w;
+	pthread_t other;
+
+	(void)state;
+	workload_of(&w, WORKLOAD_PUBLISH, 2, 1);
+	r.g = generator_new(&w, 3);
+	assert_int_equal(generator_needs_notes(r.g), 1);
+	generator_reset(r.g, 0);
+	assert_int_equal(pthread_create(&other, NULL, race_main, &r), 0);
+	race_main(&r);
+	pthread_join(other, NULL);
+	for (uint64_t i = 0; i < 1000; i++)
+		assert_int_equal(generator_op_of(r.g, 0, i + 1), r.op_of[i]);
+	assert_true(generator_op_of(r.g, 0, 1001) == UINT64_MAX);
+	generator_reset(r.g, 0);
+	assert_true(generator_op_of(r.g, 0, 1) == UINT64_MAX);
+	generator_free(r.g);
+}
+
+static void readers_ask_for_what_was_acknowledged(void **state)
+{
+	struct workload w;
+	struct generator *g;
+	uint64_t highest = 0;
+
+	(void)state;
+	workload_of(&w, WORKLOAD_MIXED, 1, 1);
+	g = generator_new(&w, 3);
+	generator_reset(g, 1);
+	for (uint64_t op = 0; op < 1000; op++)
+		assert_in_range(generator_sequence(g, 0, op), 1, 7);
+	generator_note(g, 0, 50, 49);
+	for (uint64_t op = 0; op < 1000; op++) {
+		uint64_t sequence = generator_sequence(g, 0, op);
+		assert_in_range(sequence, 1, 50);
+		if (sequence > highest)
+			highest = sequence;
+	}
+	assert_in_range(highest, 45, 50);
+	generator_free(g);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(every_changed_byte_is_noticed),
+	        cmocka_unit_test(streams_have_subjects_of_their_own),
+	        cmocka_unit_test(fill_is_dealt_to_the_streams_in_turn),
+	        cmocka_unit_test(racing_acknowledgements_are_noted),
+	        cmocka_unit_test(readers_ask_for_what_was_acknowledged),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
