@@ -17,7 +17,7 @@
 
 #define STATS_EXACT_MAX           60
 #define STATS_INTERVAL_MIN        6 /* values, for 95 % */
-#define STATS_BOOTSTRAP_RESAMPLES 2000
+#define STATS_BOOTSTRAP_RESAMPLES 1000
 
 /* low and high are NaN when there is no interval; estimate is NaN without values. */
 struct stats_interval {

@@ -351,7 +351,8 @@ static enum verdict judge(const struct metric *m, const struct arm *a, const str
 }
 
 /* Against plaintext in the same directory; the arm itself when that is what it is. */
-static double own_dir_overhead(struct cell *c, const struct metric *m, const struct arm *a)
+static double own_dir_overhead(struct cell *c, const struct metric *m, const struct arm *a,
+                               double overhead_pct)
 {
 	const char *at = strchr(a->name, '@');
 	char name[SAMPLES_TEXT_BYTES + 8];
@@ -360,7 +361,7 @@ static double own_dir_overhead(struct cell *c, const struct metric *m, const str
 	const struct arm *base = arm_named(c, name);
 	if (base == NULL || base->invalid)
 		return NAN;
-	return effect_of(c, m, base, a).overhead.estimate;
+	return base == c->baseline ? overhead_pct : effect_of(c, m, base, a).overhead.estimate;
 }
 
 /* ---- rows ---- */
@@ -417,7 +418,8 @@ static void fill_row(struct cell *c, const struct metric *m, const struct arm *a
 	row->low_pct = e.overhead.low;
 	row->high_pct = e.overhead.high;
 	row->floor_pct = floor;
-	row->overhead_own_dir_pct = a->invalid ? NAN : own_dir_overhead(c, m, a);
+	row->overhead_own_dir_pct =
+	        a->invalid ? NAN : own_dir_overhead(c, m, a, e.overhead.estimate);
 	row->added = e.added.estimate;
 	row->added_low = e.added.low;
 	row->added_high = e.added.high;

@@ -53,8 +53,9 @@ static int get_text(const char *column, const char *field, char out[SAMPLES_TEXT
                     char reason[256])
 {
 	if (strlen(field) >= SAMPLES_TEXT_BYTES) {
-		snprintf(reason, 256, "column %s: %zu bytes, expected at most %d", column,
-		         strlen(field), SAMPLES_TEXT_BYTES - 1);
+		snprintf(reason, 256, "column %s: %zu bytes, expected at most %d",
+		         strcmp(column, "class_") == 0 ? "class" : column, strlen(field),
+		         SAMPLES_TEXT_BYTES - 1);
 		return -1;
 	}
 	memcpy(out, field, strlen(field) + 1);

@@ -168,7 +168,8 @@ static int get_text(const char *column, const char *field, char out[SAMPLES_TEXT
 {
 	size_t bytes = strlen(field);
 	if (bytes >= SAMPLES_TEXT_BYTES) {
-		snprintf(reason, 256, "column %s: %zu bytes, expected at most %d", column, bytes,
+		snprintf(reason, 256, "column %s: %zu bytes, expected at most %d",
+		         strcmp(column, "class_") == 0 ? "class" : column, bytes,
 		         SAMPLES_TEXT_BYTES - 1);
 		return -1;
 	}
