@@ -247,7 +247,8 @@ static enum atr_status ensure(struct atr_walk *walk, size_t bytes, struct atr_er
 
 		/* what is left over goes to the front: less than a record */
 		walk->held -= walk->at;
-		memmove(walk->buffer, walk->buffer + walk->at, walk->held);
+		if (walk->held > 0) /* there is no buffer yet at the start */
+			memmove(walk->buffer, walk->buffer + walk->at, walk->held);
 		walk->base += walk->at;
 		walk->at = 0;
 		if (want > walk->file_bytes - end)
