@@ -76,6 +76,14 @@ struct text {
 
 /* ---- messages ---- */
 
+/* A name from the file may hold anything; a message is one line. */
+static void one_line(char *text)
+{
+	for (; *text; text++)
+		if (iscntrl((unsigned char)*text))
+			*text = '?';
+}
+
 static int fail(struct parser *p, const char *name, int line, const char *format, ...)
         __attribute__((format(printf, 4, 5)));
 
@@ -89,6 +97,7 @@ static int fail(struct parser *p, const char *name, int line, const char *format
 		(void)vsnprintf(p->error + n, p->error_bytes - (size_t)n, format, args);
 		va_end(args);
 	}
+	one_line(p->error);
 	return -1;
 }
 
@@ -99,6 +108,7 @@ static void caution(const struct parser *p, const char *name, int line, const ch
 	if (p->warn == NULL)
 		return;
 	(void)snprintf(message, sizeof message, "%s:%d: %s", name, line, text);
+	one_line(message);
 	p->warn(p->warn_arg, message);
 }
 
@@ -619,6 +629,7 @@ static int take_file(struct parser *p, const char *path, const char *from, int l
 	if (content == NULL) {
 		(void)snprintf(p->error, p->error_bytes, "%s%s%s: %s", p->includes > 0 ? from : "",
 		               p->includes > 0 ? ": include " : "", path, strerror(errno));
+		one_line(p->error);
 		return -1;
 	}
 	p->names[p->name_count] = strdup(path);

@@ -34,8 +34,6 @@ foreach(header inspect footprint)
     install(FILES store/${header}.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/atrest/store)
   endif()
 endforeach()
-install(DIRECTORY plots/ DESTINATION ${CMAKE_INSTALL_DATADIR}/atrest/plots
-        FILES_MATCHING PATTERN "*.gp")
 install(DIRECTORY workloads/ DESTINATION ${CMAKE_INSTALL_DATADIR}/atrest/workloads
         FILES_MATCHING PATTERN "*.ini")
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -12,4 +12,7 @@ if(ATREST_BUILD_FUZZERS)
   atrest_fuzzer(state atrest_store)
   atrest_fuzzer(workload atrest_workloads)
   atrest_fuzzer(samples atrest_harness)
+  # The configuration reader belongs to the program, not to a library.
+  atrest_fuzzer(nats_config atrest_ciphers)
+  target_sources(fuzz_nats_config PRIVATE ${PROJECT_SOURCE_DIR}/cli/nats_config.c)
 endif()
