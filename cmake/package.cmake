@@ -27,13 +27,8 @@ target_include_directories(libatrest INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTA
 install(TARGETS libatrest EXPORT atrest-targets)
 install(FILES ciphers/cipher.h ciphers/prf.h ciphers/secret.h
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/atrest/ciphers)
-install(FILES store/store.h store/status.h store/file.h store/record.h store/hash.h
+install(FILES store/store.h store/inspect.h store/status.h store/file.h store/record.h store/hash.h
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/atrest/store)
-foreach(header inspect footprint)
-  if(EXISTS ${PROJECT_SOURCE_DIR}/store/${header}.h)
-    install(FILES store/${header}.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/atrest/store)
-  endif()
-endforeach()
 install(DIRECTORY workloads/ DESTINATION ${CMAKE_INSTALL_DATADIR}/atrest/workloads
         FILES_MATCHING PATTERN "*.ini")
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
