@@ -26,6 +26,7 @@ do for [metric in "disk_allocated_bytes disk_apparent_bytes"] {
 	set title metric eq "disk_allocated_bytes" ? "allocated by the file system" : "bytes in the files"
 	set yrange [0:top(metric eq "disk_allocated_bytes" ? G_max : H_max)]
 	plot for [i = 1:2] summary using (cell_of(word(arms, i), metric) + aside(i)):(growth(word(arms, i), metric)) with boxes linetype word(lines, i) + 0 title word(arms, i), \
-		for [i = 1:2] summary using (cell_of(word(arms, i), metric) + aside(i)):(growth(word(arms, i), metric)):(percent_text(column("overhead_pct"))) with labels noenhanced rotate by 90 left offset 0, 0.4 font ",12" notitle
+		for [i = 1:2] summary using (cell_of(word(arms, i), metric) + aside(i)):(growth(word(arms, i), metric)):(percent_text(column("overhead_pct"))) with labels noenhanced rotate by 90 left offset 0, 0.4 font ",12" notitle, \
+		nothing notitle
 }
 unset multiplot

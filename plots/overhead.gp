@@ -26,6 +26,9 @@ eval extent("C_ns_end", 'cell_at("chachapoly", "cpu_ns_per_msg", "added", X_max)
 eval extent("A_ns_end", 'cell_at("aes", "cpu_ns_per_msg", "added", X_max)')
 eval extent("C_ns_one", 'cell_at("chachapoly", "cpu_ns_per_msg", "added", payload)')
 eval extent("A_ns_one", 'cell_at("aes", "cpu_ns_per_msg", "added", payload)')
+eval extent("Y", 'cell("chachapoly", "cpu_ns_per_msg", "added_high")')
+eval extent("Z", 'cell("aes", "cpu_ns_per_msg", "added_high")')
+highest = Y_max > Z_max || Z_max != Z_max ? Y_max : Z_max
 
 # Names are pushed apart when their points are close; above for the higher of the two.
 name_at(y, other, step) = other != other || abs(y - other) >= step ? y : \
@@ -61,14 +64,14 @@ if (C_one_max == C_one_max) { set label 5 sprintf("chachapoly %.0f %% at %s", C_
 if (A_one_max == A_one_max) { set label 6 sprintf("aes %.0f %% at %s", A_one_max, size_text(payload)) at payload, A_one_max \
 	center offset 0, (above(C_one_max, A_one_max) ? -1.6 : 1.6) textcolor rgb aes_color noenhanced }
 plot for [i = 1:3] summary using (column("payload_bytes") * word(aside, i)):(cell(word(arms, i), "throughput_msgs_s", "overhead_pct")):(column("low_pct")):(column("high_pct")) \
-	with yerrorlines linetype i + 1
+	with yerrorlines linetype i + 1, nothing notitle
 
 # ---- added CPU ----
 unset object 1
 unset label
 unset arrow 1
 set logscale y 10
-set yrange [10:*]
+set yrange [10:highest > 100 ? highest * 2 : 1000]
 set ytics ("1 ns" 1, "10 ns" 10, "100 ns" 100, "1 µs" 1e3, "10 µs" 1e4, "100 µs" 1e5, "1 ms" 1e6, "10 ms" 1e7, "100 ms" 1e8)
 unset ylabel
 set title sprintf("CPU time added per message\n%s", target eq "store" ? \
@@ -86,5 +89,5 @@ if (C_ns_one_max > 0) { set label 5 sprintf("%s at %s", ns_text(C_ns_one_max), s
 if (A_ns_one_max > 0) { set label 6 sprintf("%s at %s", ns_text(A_ns_one_max), size_text(payload)) at payload, A_ns_one_max \
 	@A_place textcolor rgb aes_color noenhanced }
 plot for [i = 2:3] summary using (column("payload_bytes") * word(aside, i)):(cell(word(arms, i), "cpu_ns_per_msg", "added") > 0 ? column("added") : NaN):(column("added_low") > 1 ? column("added_low") : 1):(column("added_high")) \
-	with yerrorlines linetype i + 1
+	with yerrorlines linetype i + 1, nothing_log notitle
 unset multiplot

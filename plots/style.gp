@@ -46,9 +46,14 @@ of_class(arm, metric) = of_target(arm, metric) && strcol("class") eq class
 cell(arm, metric, name) = of_class(arm, metric) ? column(name) : NaN
 cell_at(arm, metric, name, bytes) = column("payload_bytes") == bytes ? cell(arm, metric, name) : NaN
 
-# For eval: NAME_min, NAME_max of what the expression gives over the rows, NaN when nothing does.
-extent(name, expression) = sprintf("%s_min = NaN; %s_max = NaN; stats summary using (%s) name '%s' nooutput", \
-	name, name, expression, name)
+# For eval: NAME_min, NAME_max of what the expression gives over the rows, NaN when nothing does
+# (stats then leaves them undefined).
+extent(name, expression) = sprintf("stats summary using (%s) name '%s' nooutput; ", expression, name) . \
+	sprintf("if (!exists('%s_max')) { %s_min = NaN; %s_max = NaN }", name, name, name)
+
+# Below every axis, linear and logarithmic: a plot without a single point would be an error.
+nothing = -1e9
+nothing_log = 1e-9
 
 # Figures by workload: the how manieth cell of the target a row belongs to, which its plaintext
 # throughput row opens. Evaluated row by row, from the first.

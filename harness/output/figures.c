@@ -126,7 +126,6 @@ static enum figures_result draw(const char *scripts, const char *dir, const char
 	                subject,
 	                payload,
 	                NULL};
-	unlink(output);
 	int rc = run_in(scripts, argv, line);
 	if (rc == 0)
 		return FIGURES_OK;
@@ -142,13 +141,52 @@ static enum figures_result draw(const char *scripts, const char *dir, const char
 	return FIGURES_FAILED;
 }
 
+static const char *const formats[] = {"svg", "png"};
+
+/* None of another summary may stay, whatever happens next. */
+static void remove_old(const char *dir)
+{
+	char path[PATH_MAX + 80];
+	for (const struct figure *f = figures; f->name != NULL; f++) {
+		for (size_t i = 0; i < 2; i++) {
+			snprintf(path, sizeof(path), "%s/plots/%s.%s", dir, f->name, formats[i]);
+			unlink(path);
+		}
+	}
+}
+
+static enum figures_result draw_all(const char *dir, const struct summary_row *cell,
+                                    char error[512])
+{
+	const char *scripts = script_folder();
+	enum figures_result worst = FIGURES_OK;
+	if (scripts == NULL) {
+		snprintf(error, 512, "no scripts in %s nor %s: no figures",
+		         ATREST_SOURCE_DIR "/plots", ATREST_DATA_DIR "/plots");
+		return FIGURES_NO_GNUPLOT;
+	}
+	for (const struct figure *f = figures; f->name != NULL; f++) {
+		for (size_t i = 0; i < 2; i++) {
+			char reason[512];
+			enum figures_result rc =
+			        draw(scripts, dir, f->name, formats[i], cell, reason);
+			if (rc != FIGURES_OK && worst == FIGURES_OK)
+				snprintf(error, 512, "%s", reason);
+			if (rc == FIGURES_NO_GNUPLOT)
+				return rc;
+			if (rc != FIGURES_OK)
+				worst = rc;
+		}
+	}
+	return worst;
+}
+
 enum figures_result figures_draw(const char *dir, const struct summary *s, char error[512])
 {
 	char folder[PATH_MAX + 16];
 	char *whole = realpath(dir, NULL);
 	const struct summary_row *cell = headline_cell(s);
-	const char *scripts = script_folder();
-	enum figures_result worst = FIGURES_OK;
+	enum figures_result rc = FIGURES_FAILED;
 	if (whole == NULL) {
 		snprintf(error, 512, "%.300s: %s", dir, strerror(errno));
 		return FIGURES_FAILED;
@@ -156,28 +194,13 @@ enum figures_result figures_draw(const char *dir, const struct summary *s, char 
 	snprintf(folder, sizeof(folder), "%s/plots", whole);
 	if (mkdir(folder, 0755) != 0 && errno != EEXIST) {
 		snprintf(error, 512, "%.300s: %s", folder, strerror(errno));
-		worst = FIGURES_FAILED;
-	} else if (cell == NULL) {
-		snprintf(error, 512, "no plaintext throughput: nothing to draw");
-		worst = FIGURES_FAILED;
-	} else if (scripts == NULL) {
-		snprintf(error, 512, "no plots in %s nor %s: no figures",
-		         ATREST_SOURCE_DIR "/plots", ATREST_DATA_DIR "/plots");
-		worst = FIGURES_NO_GNUPLOT;
-	}
-	for (const struct figure *f = figures;
-	     f->name != NULL && worst != FIGURES_NO_GNUPLOT && cell != NULL; f++) {
-		char reason[512];
-		const char *const formats[] = {"svg", "png"};
-		for (size_t i = 0; i < 2; i++) {
-			enum figures_result rc =
-			        draw(scripts, whole, f->name, formats[i], cell, reason);
-			if (rc != FIGURES_OK && worst == FIGURES_OK) {
-				worst = rc;
-				memcpy(error, reason, sizeof(reason));
-			}
-		}
+	} else {
+		remove_old(whole);
+		if (cell == NULL)
+			snprintf(error, 512, "no plaintext throughput: nothing to draw");
+		else
+			rc = draw_all(whole, cell, error);
 	}
 	free(whole);
-	return worst;
+	return rc;
 }

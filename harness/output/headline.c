@@ -209,7 +209,7 @@ static void say_throughput(char text[HEADLINE_BYTES], const struct arm_rows *a, 
 	} else {
 		struct stats_interval most = {verdict_at_most(overhead, a->throughput->floor_pct),
 		                              NAN, NAN};
-		say(text, "%s not distinguishable from plaintext here, at most %s", noun,
+		say(text, "%s loss not distinguishable from zero here, ≤ %s", noun,
 		    headline_percent(most, number));
 	}
 }
@@ -374,7 +374,7 @@ static void put_lost(struct table *t, const struct summary_row *row, enum verdic
 	if (v == VERDICT_INDISTINGUISHABLE && strcmp(row->arm, "none") != 0 &&
 	    strcmp(row->arm, "none-twin") != 0) {
 		struct stats_interval most = {verdict_at_most(overhead, row->floor_pct), NAN, NAN};
-		table_format(t, "<= %s", headline_percent(most, number));
+		table_format(t, "≤ %s", headline_percent(most, number));
 	} else if (strcmp(row->arm, "none") == 0) {
 		table_text(t, "");
 	} else {

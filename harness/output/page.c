@@ -206,7 +206,7 @@ static void put_items_of_run(struct page *p)
 	if (unfit > 0)
 		fprintf(p->out,
 		        "<li><b>%" PRIu64 " slices come from a build that is not optimised or is "
-		                          "sanitised</b>: not fit "
+		        "sanitised</b>: not fit "
 		        "for conclusions.</li>\n",
 		        unfit);
 }
@@ -235,7 +235,7 @@ static void put_meaning(struct page *p, const struct summary_row *cell)
 	      "latency percentiles a bootstrap over the rounds. Disk figures are exact.</li>\n"
 	      "<li>An effect whose interval includes zero, or that is not larger than what a "
 	      "second plaintext arm shows, is “not distinguishable from zero here”; the table "
-	      "then gives what it may be at most (&lt;=).</li>\n",
+	      "then gives what it may be at most (≤).</li>\n",
 	      p->out);
 	put_items_of_run(p);
 	fputs("<li>Every figure can be made again with <code>atrest report</code>; the rows are in "

@@ -1,0 +1,261 @@
+/* test_headline.c - the sentence that people will quote: what leads, what it is a percentage of,
+ * and that it never says more than was measured.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/output/headline.h"
+#include "tests/unit/synthetic.h"
+
+static const struct synthetic_noise none = {0, 0, 0};
+
+static void make(struct samples *s, struct summary *m)
+{
+	assert_int_equal(summary_make(s, m), 0);
+	samples_free(s);
+}
+
+static void assert_says(const struct summary *m, const char *part)
+{
+	char text[HEADLINE_BYTES];
+	headline_sentence(m, text);
+	if (strstr(text, part) == NULL)
+		fail_msg("\"%s\" is not in \"%s\"", part, text);
+}
+
+static void assert_silent(const struct summary *m, const char *part)
+{
+	char text[HEADLINE_BYTES];
+	headline_sentence(m, text);
+	if (strstr(text, part) != NULL)
+		fail_msg("\"%s\" is in \"%s\"", part, text);
+}
+
+static void store_run_leads_with_cpu_and_says_what_was_not_measured(void **state)
+{
+	struct samples s = {0};
+	struct summary m;
+	(void)state;
+	synthetic_add(&s, synthetic_quick, synthetic_quick_count, none, 1);
+	make(&s, &m);
+	char text[HEADLINE_BYTES];
+	headline_sentence(&m, text);
+	assert_string_equal(
+	        text,
+	        "This store on this machine: aes adds 0.15 µs [0.15, 0.15] of CPU per 1 KiB "
+	        "publish "
+	        "(10 % [10, 10] less throughput), chachapoly adds 0.28 µs [0.28, 0.28] of CPU "
+	        "(18 % [18, 18] less throughput); both within the 1–30 % range; disk grows 0.20 %. "
+	        "A server's own cost was not measured.");
+	summary_free(&m);
+}
+
+static void a_server_is_named_with_its_version_and_preferred(void **state)
+{
+	struct samples s = {0};
+	struct summary m;
+	(void)state;
+	synthetic_add(&s, synthetic_quick, 3, none, 1);
+	size_t count = s.count;
+	for (size_t i = 0; i < count; i++) {
+		struct sample row = s.rows[i];
+		strcpy(row.target, "nats");
+		strcpy(row.target_version, "2.15.1");
+		assert_int_equal(samples_add(&s, &row), 0);
+	}
+	make(&s, &m);
+	assert_says(&m, "On this machine, with nats-server 2.15.1: aes adds");
+	assert_silent(&m, "was not measured");
+	assert_silent(&m, "This store");
+	summary_free(&m);
+}
+
+static void the_harness_alone_is_not_taken_for_a_store(void **state)
+{
+	struct samples s = {0};
+	struct summary m;
+	(void)state;
+	synthetic_add(&s, synthetic_quick, 2, none, 1);
+	for (size_t i = 0; i < s.count; i++)
+		strcpy(s.rows[i].target, "null");
+	make(&s, &m);
+	assert_says(&m, "The harness alone (target null) on this machine: ");
+	summary_free(&m);
+}
+
+static void ranges_are_told_apart(void **state)
+{
+	struct synthetic_cell cell = synthetic_quick[1];
+	struct samples s = {0};
+	struct summary m;
+	(void)state;
+	cell.chachapoly_ns = 1280; /* half of the throughput */
+	cell.aes_ns = 150;
+	synthetic_add(&s, &cell, 1, none, 1);
+	make(&s, &m);
+	assert_says(&m, "; aes within, chachapoly above the 1–30 % range");
+	summary_free(&m);
+}
+
+static void an_effect_that_is_not_there_is_not_claimed(void **state)
+{
+	struct synthetic_cell cell = synthetic_quick[1];
+	struct samples s = {0};
+	struct summary m;
+	(void)state;
+	cell.aes_ns = 0;
+	synthetic_add(&s, &cell, 1, (struct synthetic_noise){0.05, 0.01, 0}, 6);
+	make(&s, &m);
+	assert_says(&m, "aes adds no distinguishable CPU (at most ");
+	assert_says(&m, "throughput loss not distinguishable from zero here, ≤ ");
+	summary_free(&m);
+}
+
+static void a_gain_is_called_one(void **state)
+{
+	struct synthetic_cell cell = synthetic_quick[1];
+	struct samples s = {0};
+	struct summary m;
+	(void)state;
+	cell.aes_ns = -100;
+	synthetic_add(&s, &cell, 1, none, 1);
+	make(&s, &m);
+	assert_says(&m, "aes saves 0.10 µs [0.10, 0.10] of CPU per 1 KiB publish (8 % [8, 8] more");
+	summary_free(&m);
+}
+
+static void failures_interruptions_and_noise_are_in_the_sentence(void **state)
+{
+	struct samples s = {0};
+	struct summary m;
+	(void)state;
+	synthetic_add(&s, synthetic_quick, synthetic_quick_count,
+	              (struct synthetic_noise){0.05, 0.01, 0.1}, 1);
+	for (size_t i = 0; i < s.count; i++) {
+		if (strcmp(s.rows[i].arm, "aes") != 0 || s.rows[i].round != 2)
+			continue;
+		s.rows[i].valid = 0;
+		strcpy(s.rows[i].error, "no space");
+	}
+	s.complete = 0;
+	make(&s, &m);
+	assert_says(&m, "aes is invalid (a slice failed or is missing)");
+	assert_says(&m, "8 of 352 slices failed (first: no space).");
+	assert_says(&m, "Inconclusive: 8 of 8 plaintext twins differ");
+	assert_says(&m, "The run was interrupted: 352 slices are all there is.");
+	summary_free(&m);
+}
+
+static void too_few_rounds_are_inconclusive(void **state)
+{
+	struct synthetic_cell cell = synthetic_quick[1];
+	struct samples s = {0};
+	struct summary m;
+	(void)state;
+	cell.rounds = 4;
+	synthetic_add(&s, &cell, 1, none, 1);
+	make(&s, &m);
+	assert_says(&m, "aes is inconclusive (4 rounds; 6 and a twin are needed)");
+	assert_silent(&m, "range");
+	summary_free(&m);
+}
+
+static void plaintext_alone_is_a_rate(void **state)
+{
+	struct samples s = {0};
+	struct summary m;
+	(void)state;
+	synthetic_add(&s, synthetic_quick, 2, none, 1);
+	for (size_t i = s.count; i-- > 0;)
+		if (strcmp(s.rows[i].cipher, "none") != 0)
+			s.rows[i] = s.rows[--s.count];
+	make(&s, &m);
+	assert_says(&m, "plaintext alone, 781 k messages of 1 KiB publish per second");
+	summary_free(&m);
+}
+
+static void nothing_is_said_of_nothing(void **state)
+{
+	struct samples s = {0};
+	struct summary m;
+	(void)state;
+	make(&s, &m);
+	assert_null(headline_cell(&m));
+	assert_says(&m, "No plaintext throughput was measured.");
+	summary_free(&m);
+}
+
+static void decimals_follow_the_width_of_the_interval(void **state)
+{
+	char text[HEADLINE_TEXT_BYTES];
+	(void)state;
+	assert_string_equal(headline_percent((struct stats_interval){12.34, 8.1, 15.6}, text),
+	                    "12 % [8, 16]");
+	assert_string_equal(headline_percent((struct stats_interval){12.34, 11.1, 13.6}, text),
+	                    "12.3 % [11.1, 13.6]");
+	assert_string_equal(headline_percent((struct stats_interval){-0.04, -0.4, 0.3}, text),
+	                    "0.0 % [-0.4, 0.3]");
+	assert_string_equal(headline_percent((struct stats_interval){0.0036, NAN, NAN}, text),
+	                    "0.0036 %");
+	assert_string_equal(headline_percent((struct stats_interval){0, NAN, NAN}, text), "0 %");
+	assert_string_equal(headline_percent((struct stats_interval){NAN, NAN, NAN}, text), "-");
+	assert_string_equal(headline_ns((struct stats_interval){142, 131, 153}, text),
+	                    "0.14 µs [0.13, 0.15]");
+	assert_string_equal(headline_ns((struct stats_interval){85, 78, 94}, text),
+	                    "85 ns [78, 94]");
+	assert_string_equal(headline_ns((struct stats_interval){33800, 32200, 35700}, text),
+	                    "33.8 µs [32.2, 35.7]");
+}
+
+static void table_has_a_row_per_cell_and_arm(void **state)
+{
+	struct samples s = {0};
+	struct summary m;
+	(void)state;
+	synthetic_add(&s, synthetic_quick, 2, (struct synthetic_noise){0.05, 0.01, 0}, 1);
+	make(&s, &m);
+	char *text = NULL;
+	size_t bytes = 0;
+	FILE *out = open_memstream(&text, &bytes);
+	struct table *t = headline_table(&m);
+	assert_int_equal(table_print(t, out), 0);
+	table_free(t);
+	fclose(out);
+	size_t lines = 0;
+	for (char *c = text; *c != '\0'; c++)
+		lines += *c == '\n';
+	assert_int_equal(lines, 1 + 8);
+	free(text);
+	json_t *json = headline_json(&m);
+	assert_int_equal(json_array_size(json_object_get(json, "rows")), m.count);
+	json_t *row = json_array_get(json_object_get(json, "rows"), 0);
+	assert_string_equal(json_string_value(json_object_get(row, "class")), "publish");
+	json_decref(json);
+	summary_free(&m);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(store_run_leads_with_cpu_and_says_what_was_not_measured),
+	        cmocka_unit_test(a_server_is_named_with_its_version_and_preferred),
+	        cmocka_unit_test(the_harness_alone_is_not_taken_for_a_store),
+	        cmocka_unit_test(ranges_are_told_apart),
+	        cmocka_unit_test(an_effect_that_is_not_there_is_not_claimed),
+	        cmocka_unit_test(a_gain_is_called_one),
+	        cmocka_unit_test(failures_interruptions_and_noise_are_in_the_sentence),
+	        cmocka_unit_test(too_few_rounds_are_inconclusive),
+	        cmocka_unit_test(plaintext_alone_is_a_rate),
+	        cmocka_unit_test(nothing_is_said_of_nothing),
+	        cmocka_unit_test(decimals_follow_the_width_of_the_interval),
+	        cmocka_unit_test(table_has_a_row_per_cell_and_arm),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,270 @@
+/* test_page.c - the page and its figures: made from the samples alone, self-contained, marked
+ * when something is wrong, and safe whatever stands in the files.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "harness/output/headline.h"
+#include "harness/output/page.h"
+#include "harness/output/replace.h"
+#include "tests/unit/synthetic.h"
+
+static char folder[64];
+
+static int make_folder(void **state)
+{
+	(void)state;
+	synthetic_folder(folder);
+	return 0;
+}
+
+static int remove_folder(void **state)
+{
+	(void)state;
+	synthetic_remove(folder);
+	return 0;
+}
+
+static void make_samples(struct samples *s, size_t cells)
+{
+	memset(s, 0, sizeof(*s));
+	synthetic_add(s, synthetic_quick, cells, (struct synthetic_noise){0.05, 0.012, 0}, 42);
+}
+
+/* The page of samples, which are freed; the caller frees it. */
+static char *page_of(const char *dir, struct samples *s, enum figures_result expected)
+{
+	struct summary m;
+	enum figures_result drawn;
+	char error[512];
+	char *text;
+	size_t bytes;
+	assert_int_equal(summary_make(s, &m), 0);
+	int rc = page_make(dir, s, &m, &drawn, error);
+	if (rc != 0 || drawn != expected)
+		fail_msg("result %d, figures %d: %s", rc, (int)drawn, error);
+	assert_int_equal(
+	        read_whole_file(synthetic_path(dir, "report.html"), 64 << 20, &text, &bytes), 0);
+	summary_free(&m);
+	samples_free(s);
+	return text;
+}
+
+static void assert_order(const char *text, const char *const *parts)
+{
+	const char *at = text;
+	for (; *parts != NULL; parts++) {
+		const char *found = strstr(at, *parts);
+		if (found == NULL)
+			fail_msg("\"%s\" is missing or stands too early", *parts);
+		at = found;
+	}
+}
+
+static void page_opens_with_the_sentence_and_has_all_parts_in_order(void **state)
+{
+	struct samples s;
+	static const char *const parts[] = {"<p class=lead>This store on this machine: aes adds",
+	                                    "A server&#39;s own cost was not measured.</p>",
+	                                    "<h2>Overhead against payload size</h2>",
+	                                    "src=\"data:image/svg+xml;base64,",
+	                                    "<h2>CPU per message</h2>",
+	                                    "<h2>Throughput</h2>",
+	                                    "<h2>Disk growth</h2>",
+	                                    "<h2>Latency</h2>",
+	                                    "<h2>All workloads and arms</h2>",
+	                                    "publish-always-1k",
+	                                    "<h2>What the numbers mean</h2>",
+	                                    "percentages of <b>this store</b>",
+	                                    "<h2>The machine</h2>",
+	                                    "EPYC",
+	                                    "</html>",
+	                                    NULL};
+	static const char machine[] = "{\"cpu\": {\"model\": \"EPYC <9>\", \"flags\": [\"aes\", "
+	                              "\"avx2\"], \"none\": null},"
+	                              " \"memory\": {\"total_bytes\": 1073741824}}";
+	(void)state;
+	make_samples(&s, synthetic_quick_count);
+	assert_int_equal(
+	        replace_file(synthetic_path(folder, "machine.json"), machine, strlen(machine)), 0);
+	char *text = page_of(folder, &s, FIGURES_OK);
+	assert_order(text, parts);
+	assert_non_null(strstr(text, "<td>cpu model</td><td>EPYC &lt;9&gt;</td>"));
+	assert_non_null(strstr(text, "<td>cpu flags</td><td>aes, avx2</td>"));
+	assert_non_null(strstr(text, "<td>memory total_bytes</td><td>1 GiB</td>"));
+	/* Self-contained: nothing is loaded from anywhere. */
+	assert_null(strstr(text, "http:"));
+	assert_null(strstr(text, "https:"));
+	assert_null(strstr(text, "<script"));
+	assert_null(strstr(text, "Interrupted"));
+	assert_null(strstr(text, "class=warning"));
+	free(text);
+}
+
+static void figures_are_drawn_as_svg_and_png(void **state)
+{
+	struct samples s;
+	char *data;
+	size_t bytes;
+	(void)state;
+	make_samples(&s, synthetic_quick_count);
+	free(page_of(folder, &s, FIGURES_OK));
+	for (const struct figure *f = figures; f->name != NULL; f++) {
+		char name[64];
+		snprintf(name, sizeof(name), "plots/%s.png", f->name);
+		assert_int_equal(
+		        read_whole_file(synthetic_path(folder, name), 16 << 20, &data, &bytes), 0);
+		assert_true(bytes > 10000);
+		assert_memory_equal(data, "\x89PNG\r\n\x1a\n", 8);
+		free(data);
+		snprintf(name, sizeof(name), "plots/%s.svg", f->name);
+		assert_int_equal(
+		        read_whole_file(synthetic_path(folder, name), 16 << 20, &data, &bytes), 0);
+		assert_non_null(strstr(data, "</svg>"));
+		free(data);
+	}
+	assert_int_equal(read_whole_file(synthetic_path(folder, "plots/overhead.svg"), 16 << 20,
+	                                 &data, &bytes),
+	                 0);
+	/* Who sees only the figure reads which cipher is dearer, by how much, and the range. */
+	assert_non_null(strstr(data, "chachapoly 18 % at 1 KiB"));
+	assert_non_null(strstr(data, "aes 11 % at 1 KiB"));
+	assert_non_null(strstr(data, "as little as 1 % to more than 30 %"));
+	assert_non_null(strstr(data, "plaintext again"));
+	assert_non_null(strstr(data, "several times more"));
+	free(data);
+}
+
+static void a_run_with_one_cell_or_one_cipher_is_drawn_too(void **state)
+{
+	struct samples s;
+	(void)state;
+	make_samples(&s, 1);
+	free(page_of(folder, &s, FIGURES_OK));
+	make_samples(&s, 2);
+	for (size_t i = s.count; i-- > 0;)
+		if (strcmp(s.rows[i].cipher, "chachapoly") == 0)
+			s.rows[i] = s.rows[--s.count];
+	free(page_of(folder, &s, FIGURES_OK));
+	make_samples(&s, 2);
+	for (size_t i = s.count; i-- > 0;)
+		if (strcmp(s.rows[i].arm, "none") != 0 && strcmp(s.rows[i].arm, "none-twin") != 0)
+			s.rows[i] = s.rows[--s.count];
+	free(page_of(folder, &s, FIGURES_OK));
+}
+
+static void an_interrupted_run_with_failures_is_marked(void **state)
+{
+	struct samples s;
+	(void)state;
+	make_samples(&s, 3);
+	s.complete = 0;
+	s.rows[5].valid = 0;
+	strcpy(s.rows[5].error, "pwrite <blk>: no space");
+	s.rows[6].file_create_ns = 175000;
+	strcpy(s.rows[7].build, "debug");
+	char *text = page_of(folder, &s, FIGURES_OK);
+	assert_non_null(strstr(text, "<b>Interrupted run.</b>"));
+	assert_non_null(strstr(text, "<b>1 slices failed.</b> The first: pwrite &lt;blk&gt;: no"));
+	assert_non_null(strstr(text, "Creating a file was slow"));
+	assert_non_null(strstr(text, "175 µs"));
+	assert_non_null(strstr(text, "not optimised or is sanitised"));
+	free(text);
+}
+
+/* Names come from files of others: neither HTML nor gnuplot may take them for commands, and a
+ * folder may be called anything. */
+static void hostile_names_stay_names(void **state)
+{
+	struct samples s;
+	char hostile[128];
+	static const char name[] = "x'; system 'touch owned'; `touch owned`<script>";
+	(void)state;
+	snprintf(hostile, sizeof(hostile), "%s/it's a \"folder\" $(touch owned)", folder);
+	assert_int_equal(mkdir(hostile, 0755), 0);
+	make_samples(&s, 2);
+	for (size_t i = 0; i < s.count; i++) {
+		snprintf(s.rows[i].workload + strlen(s.rows[i].workload), 100, "%s\"", name);
+		snprintf(s.rows[i].class_, sizeof(s.rows[i].class_), "%s", name);
+		snprintf(s.rows[i].target_version, sizeof(s.rows[i].target_version), "%s", name);
+	}
+	char *text = page_of(hostile, &s, FIGURES_OK);
+	assert_null(strstr(text, "<script"));
+	assert_non_null(strstr(text, "&lt;script&gt;"));
+	free(text);
+	assert_int_equal(access("owned", F_OK), -1);
+	assert_int_equal(access(synthetic_path(folder, "owned"), F_OK), -1);
+	assert_int_equal(access(ATREST_SOURCE_DIR "/plots/owned", F_OK), -1);
+}
+
+static void without_gnuplot_the_page_is_made_without_figures(void **state)
+{
+	struct samples s;
+	struct summary m;
+	enum figures_result drawn;
+	char error[512];
+	char *path = strdup(getenv("PATH"));
+	char *text;
+	size_t bytes;
+	(void)state;
+	make_samples(&s, 2);
+	assert_int_equal(summary_make(&s, &m), 0);
+	assert_int_equal(page_make(folder, &s, &m, &drawn, error), 0);
+	setenv("PATH", folder, 1);
+	int rc = page_make(folder, &s, &m, &drawn, error);
+	setenv("PATH", path, 1);
+	assert_int_equal(rc, 0);
+	assert_int_equal(drawn, FIGURES_NO_GNUPLOT);
+	assert_non_null(strstr(error, "gnuplot-nox"));
+	assert_int_equal(
+	        read_whole_file(synthetic_path(folder, "report.html"), 64 << 20, &text, &bytes), 0);
+	/* The figures of before are not shown for those of now. */
+	assert_null(strstr(text, "data:image"));
+	assert_non_null(strstr(text, "could not be drawn"));
+	free(text);
+	free(path);
+	summary_free(&m);
+	samples_free(&s);
+}
+
+static void a_folder_that_is_not_there_is_named(void **state)
+{
+	struct samples s;
+	struct summary m;
+	enum figures_result drawn;
+	char error[512];
+	(void)state;
+	make_samples(&s, 1);
+	assert_int_equal(summary_make(&s, &m), 0);
+	assert_int_equal(page_make("no/such/folder", &s, &m, &drawn, error), -ENOENT);
+	assert_non_null(strstr(error, "no/such/folder/summary.csv: No such file"));
+	summary_free(&m);
+	samples_free(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(page_opens_with_the_sentence_and_has_all_parts_in_order),
+	        cmocka_unit_test(figures_are_drawn_as_svg_and_png),
+	        cmocka_unit_test(a_run_with_one_cell_or_one_cipher_is_drawn_too),
+	        cmocka_unit_test(an_interrupted_run_with_failures_is_marked),
+	        cmocka_unit_test(hostile_names_stay_names),
+	        cmocka_unit_test(without_gnuplot_the_page_is_made_without_figures),
+	        cmocka_unit_test(a_folder_that_is_not_there_is_named),
+	};
+	if (system("gnuplot --version > /dev/null 2>&1") != 0) {
+		printf("SKIP: gnuplot is missing (package gnuplot-nox)\n");
+		return 77;
+	}
+	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
