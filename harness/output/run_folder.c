@@ -42,7 +42,7 @@ void run_folder_label(const char *label, char out[RUN_LABEL_BYTES])
 		gethostname(host, sizeof(host) - 1);
 		label = host;
 	}
-	snprintf(out, RUN_LABEL_BYTES, "%s", label);
+	snprintf(out, RUN_LABEL_BYTES, "%.63s", label);
 	for (char *c = out; *c != '\0'; c++)
 		if (!isalnum((unsigned char)*c) && strchr("._-", *c) == NULL)
 			*c = '-';
