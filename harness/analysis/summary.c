@@ -26,51 +26,75 @@ struct metric {
 	int more_is_better;
 	int required;           /* a zero is a failed measurement, not "not measured" */
 	uint64_t latencies_min; /* samples a percentile needs in each row */
-	double (*value)(const struct sample *s, int several_dirs);
+	double (*value)(const struct sample *s, int synced);
 };
 
-/* The time that the headline is taken from: product rule "Time". */
-static double headline_s(const struct sample *s, int several_dirs)
+/* The headline time: up to the last acknowledgement, or in cells whose slices owe a sync up to
+ * that. */
+static double headline_s(const struct sample *s, int synced)
 {
-	int owes_sync = strcmp(s->sync, "always") == 0 || several_dirs;
-	return owes_sync ? s->synced_s : s->acked_s;
+	return synced ? s->synced_s : s->acked_s;
 }
 
-static double throughput(const struct sample *s, int several_dirs)
+/* The interval of a sync policy ("2m", "30s", "250ms") in seconds; 0 for always, infinite for
+ * none. */
+static double sync_interval_s(const char *sync)
 {
-	double seconds = headline_s(s, several_dirs);
+	char *unit;
+	double value = strtod(sync, &unit);
+	if (strcmp(unit, "ms") == 0)
+		return value / 1000;
+	if (strcmp(unit, "s") == 0)
+		return value;
+	if (strcmp(unit, "m") == 0)
+		return value * 60;
+	return strcmp(sync, "always") == 0 ? 0 : INFINITY;
+}
+
+/* A sync that the policy did not ask for yet was ordered by the run: with several directories, or
+ * an encrypted one, where the file system's cipher works at writeback. */
+static int ends_synced(const struct sample *s)
+{
+	double interval_s = sync_interval_s(s->sync);
+	return interval_s == 0 || strchr(s->arm, '@') != NULL ||
+	       (s->synced_s > s->acked_s && s->acked_s < interval_s);
+}
+
+static double throughput(const struct sample *s, int synced)
+{
+	double seconds = headline_s(s, synced);
 	return seconds > 0 ? (double)s->messages / seconds : 0;
 }
 
-static double time_per_msg(const struct sample *s, int several_dirs)
+static double time_per_msg(const struct sample *s, int synced)
 {
-	return headline_s(s, several_dirs) * 1e9 / (double)s->messages;
+	return headline_s(s, synced) * 1e9 / (double)s->messages;
 }
 
-static double cpu_per_msg(const struct sample *s, int several_dirs)
+static double cpu_per_msg(const struct sample *s, int synced)
 {
-	(void)several_dirs;
+	(void)synced;
 	return (double)s->cpu_ns / (double)s->messages;
 }
 
-static double machine_cpu_per_msg(const struct sample *s, int several_dirs)
+static double machine_cpu_per_msg(const struct sample *s, int synced)
 {
-	(void)several_dirs;
+	(void)synced;
 	return (double)s->machine_cpu_ns / (double)s->messages;
 }
 
-static double cpu_per_gib(const struct sample *s, int several_dirs)
+static double cpu_per_gib(const struct sample *s, int synced)
 {
-	(void)several_dirs;
+	(void)synced;
 	if (s->payload_total_bytes == 0)
 		return 0;
 	return (double)s->cpu_ns / ((double)s->payload_total_bytes / (1024.0 * 1024.0 * 1024.0));
 }
 
 #define FIELD_VALUE(name)                                                                          \
-	static double value_##name(const struct sample *s, int several_dirs)                       \
+	static double value_##name(const struct sample *s, int synced)                             \
 	{                                                                                          \
-		(void)several_dirs;                                                                \
+		(void)synced;                                                                      \
 		return (double)s->name;                                                            \
 	}
 FIELD_VALUE(latency_p50_ns)
@@ -116,7 +140,7 @@ struct cell {
 	struct arm arms[ARMS_MAX];
 	size_t arm_count;
 	const struct arm *baseline, *twin; /* NULL when absent */
-	int several_dirs;
+	int synced; /* its slices end with a sync, and the headline with that */
 	/* room for the pairs of two arms */
 	double *x, *y, *scratch;
 };
@@ -217,7 +241,7 @@ static int arm_fails(const struct cell *c, const struct arm *a, int complete)
 static int split_arms(struct cell *c, int complete)
 {
 	c->arm_count = 0;
-	c->several_dirs = 0;
+	c->synced = 0;
 	for (size_t i = 0; i < c->count; i++) {
 		struct arm *a = c->arm_count > 0 ? &c->arms[c->arm_count - 1] : NULL;
 		if (a == NULL || strcmp(a->name, c->rows[i]->arm) != 0) {
@@ -225,10 +249,10 @@ static int split_arms(struct cell *c, int complete)
 				return -1;
 			a = &c->arms[c->arm_count++];
 			*a = (struct arm){.name = c->rows[i]->arm, .rows = &c->rows[i]};
-			c->several_dirs |= strchr(a->name, '@') != NULL;
 		}
 		a->count++;
 		a->valid += c->rows[i]->valid == 1;
+		c->synced |= c->rows[i]->valid == 1 && ends_synced(c->rows[i]);
 	}
 	c->baseline = arm_named(c, "none");
 	c->twin = arm_named(c, "none-twin");
@@ -279,8 +303,8 @@ static size_t pair(struct cell *c, const struct metric *m, const struct arm *bas
 			j++;
 		} else {
 			if (s->valid == 1 && t->valid == 1) {
-				c->x[n] = m->value(s, c->several_dirs);
-				c->y[n] = m->value(t, c->several_dirs);
+				c->x[n] = m->value(s, c->synced);
+				c->y[n] = m->value(t, c->synced);
 				n++;
 			}
 			i++;
@@ -328,7 +352,7 @@ static double median_of(struct cell *c, const struct metric *m, const struct arm
 	size_t n = 0;
 	for (size_t i = 0; i < a->count; i++)
 		if (a->rows[i]->valid == 1)
-			c->y[n++] = m->value(a->rows[i], c->several_dirs);
+			c->y[n++] = m->value(a->rows[i], c->synced);
 	return stats_median(c->y, n);
 }
 
@@ -437,7 +461,7 @@ static int measured(const struct cell *c, const struct metric *m)
 			continue;
 		if (s->latency_count < m->latencies_min)
 			return 0;
-		found |= m->value(s, c->several_dirs) > 0;
+		found |= m->value(s, c->synced) > 0;
 	}
 	return found;
 }

@@ -412,6 +412,7 @@ static void a_second_directory_has_two_baselines(void **state)
 	make_rows(&s, 8, (struct synthetic_noise){0, 0, 0});
 	size_t count = s.count;
 	for (size_t i = 0; i < count; i++) {
+		s.rows[i].synced_s = s.rows[i].acked_s * 1.2;
 		struct sample row = s.rows[i];
 		if (strcmp(row.arm, "none-twin") == 0)
 			continue;
@@ -443,16 +444,49 @@ static void a_second_directory_has_two_baselines(void **state)
 	samples_free(&s);
 }
 
-static void sync_always_takes_the_time_to_the_last_sync(void **state)
+/* Plaintext time per message when every slice has this policy and this time of its last sync. */
+static double headline_of(const char *sync, double synced_over_acked)
 {
 	struct samples s;
 	struct summary m;
-	(void)state;
 	make_rows(&s, 8, (struct synthetic_noise){0, 0, 0});
+	for (size_t i = 0; i < s.count; i++) {
+		strcpy(s.rows[i].sync, sync);
+		s.rows[i].synced_s = s.rows[i].acked_s * synced_over_acked;
+	}
+	assert_int_equal(summary_make(&s, &m), 0);
+	double value = row_of(&m, "none", "time_ns_per_msg")->value;
+	summary_free(&m);
+	samples_free(&s);
+	return value;
+}
+
+static void headline_ends_at_the_sync_where_one_is_owed(void **state)
+{
+	(void)state;
+	/* A slice takes 0.15 s. */
+	assert_near(headline_of("2m", 0), 1280, 0.01);
+	assert_near(headline_of("always", 1.2), 1280 * 1.2, 0.01);
+	/* The policy's own interval has passed: the headline stays at the acknowledgement. */
+	assert_near(headline_of("100ms", 1.2), 1280, 0.01);
+	/* Nobody's policy: the run ordered it, for a file system that enciphers at writeback. */
+	assert_near(headline_of("200ms", 1.2), 1280 * 1.2, 0.01);
+	assert_near(headline_of("2m", 1.2), 1280 * 1.2, 0.01);
+	assert_near(headline_of("none", 1.2), 1280 * 1.2, 0.01);
+	/* What is read is there already. */
+	assert_near(headline_of("2m", 1), 1280, 0.01);
+}
+
+static void an_owed_sync_that_is_missing_is_a_failed_measurement(void **state)
+{
+	(void)state;
+	struct samples s;
+	struct summary m;
+	make_rows(&s, 8, quiet);
 	for (size_t i = 0; i < s.count; i++)
 		strcpy(s.rows[i].sync, "always");
 	assert_int_equal(summary_make(&s, &m), 0);
-	assert_near(row_of(&m, "none", "time_ns_per_msg")->value, 1280 * 1.2, 0.01);
+	assert_string_equal(row_of(&m, "aes", "throughput_msgs_s")->verdict, "invalid");
 	summary_free(&m);
 	samples_free(&s);
 }
@@ -595,7 +629,8 @@ int main(void)
 	        cmocka_unit_test(zero_cpu_is_a_failed_measurement),
 	        cmocka_unit_test(few_latencies_give_no_high_percentile),
 	        cmocka_unit_test(a_second_directory_has_two_baselines),
-	        cmocka_unit_test(sync_always_takes_the_time_to_the_last_sync),
+	        cmocka_unit_test(headline_ends_at_the_sync_where_one_is_owed),
+	        cmocka_unit_test(an_owed_sync_that_is_missing_is_a_failed_measurement),
 	        cmocka_unit_test(the_order_of_rows_does_not_matter),
 	        cmocka_unit_test(no_rows_give_an_empty_summary),
 	        cmocka_unit_test(summary_file_is_read_back),
