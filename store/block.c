@@ -145,6 +145,12 @@ static enum atr_status refuse_compressed(struct atr_walk *walk, struct atr_error
 
 enum atr_status atr_walk_reopen(struct atr_walk *walk, uint64_t number, struct atr_error *err)
 {
+	return atr_walk_reopen_to(walk, number, UINT64_MAX, err);
+}
+
+enum atr_status atr_walk_reopen_to(struct atr_walk *walk, uint64_t number, uint64_t limit_bytes,
+                                   struct atr_error *err)
+{
 	const struct atr_file_table *files = walk->home.files;
 	struct atr_file_stat st;
 	char name[300];
@@ -175,31 +181,39 @@ enum atr_status atr_walk_reopen(struct atr_walk *walk, uint64_t number, struct a
 	result = files->stat(files->context, walk->path, &st);
 	if (result < 0)
 		return atr_file_error(err, result, walk->path, -1, "stat");
-	walk->file_bytes = st.bytes;
+	walk->file_bytes = st.bytes < limit_bytes ? st.bytes : limit_bytes;
 	rc = take_key(walk, err);
 	if (rc == ATR_OK)
 		rc = refuse_compressed(walk, err);
 	return rc;
 }
 
-enum atr_status atr_walk_open(const struct atr_block_home *home, uint64_t number,
-                              struct atr_walk **out, struct atr_error *err)
+enum atr_status atr_walk_new(const struct atr_block_home *home, struct atr_walk **out,
+                             struct atr_error *err)
 {
 	struct atr_walk *walk = calloc(1, sizeof *walk);
-	enum atr_status rc;
 
-	*out = NULL;
+	*out = walk;
 	if (walk == NULL)
 		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory to read a block");
 	walk->home = *home;
 	walk->fd = -1;
-	rc = atr_walk_reopen(walk, number, err);
-	if (rc != ATR_OK) {
-		atr_walk_close(walk);
-		return rc;
-	}
-	*out = walk;
 	return ATR_OK;
+}
+
+enum atr_status atr_walk_open(const struct atr_block_home *home, uint64_t number,
+                              struct atr_walk **out, struct atr_error *err)
+{
+	enum atr_status rc = atr_walk_new(home, out, err);
+
+	if (rc != ATR_OK)
+		return rc;
+	rc = atr_walk_reopen(*out, number, err);
+	if (rc != ATR_OK) {
+		atr_walk_close(*out);
+		*out = NULL;
+	}
+	return rc;
 }
 
 void atr_walk_close(struct atr_walk *walk)
@@ -256,6 +270,8 @@ static enum atr_status ensure(struct atr_walk *walk, size_t bytes, struct atr_er
 		if (walk->held + want > walk->capacity || walk->capacity == 0) {
 			size_t capacity = 2 * PIECE_BYTES;
 
+			if (walk->file_bytes < PIECE_BYTES)
+				capacity = (size_t)walk->file_bytes; /* all of it, at once */
 			if (capacity < walk->held + want)
 				capacity = walk->held + (size_t)want + PIECE_BYTES;
 			if (capacity < bytes + PIECE_BYTES && bytes > PIECE_BYTES)

@@ -36,13 +36,21 @@ struct atr_walk; /* one open block being read; one thread at a time */
 enum atr_status atr_walk_open(const struct atr_block_home *home, uint64_t number,
                               struct atr_walk **out, struct atr_error *err);
 
+/* A walk that has no block yet: reopen comes first. */
+enum atr_status atr_walk_new(const struct atr_block_home *home, struct atr_walk **out,
+                             struct atr_error *err);
+
 /* Goes on with another block of the same home: buffer and key stream context are used again,
  * so that reading many blocks allocates nothing per block. After a failure only this and close
  * may be called. */
 enum atr_status atr_walk_reopen(struct atr_walk *walk, uint64_t number, struct atr_error *err);
 
-/* Says how much of the file is whole records, for a block that is being appended to; open and
- * reopen take the file's size. May grow as the block does; never shrinks below what was read. */
+/* The same, not looking at what the file has behind limit_bytes: of a block that is being
+ * appended to only what is known to be whole records may be read. */
+enum atr_status atr_walk_reopen_to(struct atr_walk *walk, uint64_t number, uint64_t limit_bytes,
+                                   struct atr_error *err);
+
+/* Moves that limit as the block grows; not below what was read. */
 void atr_walk_limit(struct atr_walk *walk, uint64_t file_bytes);
 
 /* The next record. Pointers in *out are valid until the next call.

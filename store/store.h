@@ -30,7 +30,7 @@ enum atr_flush {
 
 enum atr_sync {
 	ATR_SYNC_INTERVAL = 0, /* fsync every sync_interval_ns when something changed */
-	ATR_SYNC_ALWAYS,       /* fsync before append returns */
+	ATR_SYNC_ALWAYS,       /* fsync before append returns; flush is then ATR_FLUSH_EACH */
 	ATR_SYNC_NONE          /* never, not even at close */
 };
 
@@ -107,7 +107,8 @@ enum atr_status atr_store_open(const char *dir, const struct atr_store_options *
 
 /* Appends; m->sequence 0 takes the next sequence, above last + 1 makes the ones between
  * deleted, not above last is ATR_EINVAL. *sequence (NULL allowed) receives it. Allocates
- * nothing per message. */
+ * nothing per message. The subject must not be empty; whether its syntax is a subject's, and the
+ * headers a header block, is the caller's care. */
 enum atr_status atr_store_append(struct atr_store *store, const struct atr_message *m,
                                  uint64_t *sequence, struct atr_error *err);
 

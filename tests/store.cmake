@@ -3,3 +3,7 @@ foreach(file status hash record keyfile meta file block)
   atrest_test(test_${file} unit SOURCES unit/test_${file}.c unit/store_fixture.c
               LIBRARIES atrest_store PkgConfig::JANSSON)
 endforeach()
+foreach(file store footprint)
+  atrest_test(test_${file} unit SOURCES unit/test_${file}.c unit/store_make.c unit/store_fixture.c
+              LIBRARIES atrest_store PkgConfig::JANSSON)
+endforeach()

@@ -1,0 +1,33 @@
+/* config.h - the stream configuration as it stands in meta.inf.
+ *
+ * Only the members that nats-server 2.9 knows are written: newer servers refuse a stream whose
+ * meta.inf has members they do not know, and older ones ignore them.
+ * Source: nats-server server/stream.go, StreamConfig; server/filestore.go, dynBlkSize.
+ */
+#ifndef ATREST_STORE_CONFIG_H
+#define ATREST_STORE_CONFIG_H
+
+#include <jansson.h>
+
+#include "store/status.h"
+
+/* The configuration of a new stream: the server's defaults, then the members of json (a JSON
+ * object; NULL = none), then "name" and "Created" from stream and created_ns.
+ *
+ * Without "subjects", "mirror" and "sources" the subject is the stream's name, as the server
+ * does. Members that 2.9 does not know are left out.
+ *
+ * Returns ATR_OK, *out owned by the caller; ATR_EINVAL, json does not parse, is no object, a
+ * member has another type than the server's, or storage is not "file"; ATR_ENOMEM.
+ */
+enum atr_status atr_config_make(const char *json, const char *stream, int64_t created_ns,
+                                json_t **out, struct atr_error *err);
+
+/* Largest block file under the server's rule, from the limits and retention of a configuration.
+ * encrypted: the cap of 2 MiB (since 2.9.16) for streams without limits. */
+uint64_t atr_config_block_bytes(const json_t *config, int encrypted);
+
+/* RFC 3339, UTC, up to 9 fraction digits, trailing zeros dropped: 30 bytes and the NUL. */
+void atr_config_time(int64_t time_ns, char text[40]);
+
+#endif

@@ -1,0 +1,216 @@
+/* reader.c - reading in order; see reader_inner.h. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ciphers/secret.h"
+#include "store/reader_inner.h"
+
+enum atr_status atr_reader_open(struct atr_store *store, struct atr_reader **out,
+                                struct atr_error *err)
+{
+	struct atr_reader *r = calloc(1, sizeof *r);
+
+	*out = NULL;
+	if (r == NULL)
+		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for a reader");
+	r->store = store;
+	*out = r;
+	return ATR_OK;
+}
+
+void atr_reader_close(struct atr_reader *r)
+{
+	if (r == NULL)
+		return;
+	atr_walk_close(r->walk);
+	atr_keystream_free(r->stream);
+	atr_secret_free(r->seed);
+	free(r->loaded.bytes);
+	free(r->loaded.offset);
+	for (size_t i = 0; r->view != NULL && i < VIEWS; i++)
+		free(r->view[i].mark);
+	free(r->view);
+	free(r->window);
+	free(r);
+}
+
+/* ---- places ---- */
+
+int reader_find(struct atr_reader *r, uint64_t sequence, struct place *out)
+{
+	struct atr_store *store = r->store;
+	size_t low = 0, high;
+	int found;
+
+	pthread_mutex_lock(&store->state_lock);
+	high = store->entry_count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (atomic_load_explicit(&store->entry[middle].last_seq, memory_order_relaxed) <
+		    sequence)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	found = low < store->entry_count;
+	if (found) {
+		struct block_entry *entry = &store->entry[low];
+
+		out->number = entry->number;
+		out->first_seq = entry->first_seq;
+		out->last_seq = atomic_load_explicit(&entry->last_seq, memory_order_acquire);
+		out->file_bytes = atomic_load_explicit(&entry->file_bytes, memory_order_relaxed);
+	}
+	pthread_mutex_unlock(&store->state_lock);
+	return found;
+}
+
+enum atr_status reader_await(struct atr_reader *r, const struct place *place, struct atr_error *err)
+{
+	struct atr_store *store = r->store;
+	int written;
+
+	if (store->flusher == NULL)
+		return ATR_OK;
+	pthread_mutex_lock(&store->append_lock);
+	written = flusher_has_written(store->flusher, place->number);
+	if (!written)
+		written = flusher_drain(store->flusher);
+	pthread_mutex_unlock(&store->append_lock);
+	return written ? ATR_OK : store_check_poison(store, err);
+}
+
+/* ---- in order ---- */
+
+static enum atr_status enter(struct atr_reader *r, uint64_t sequence, struct atr_error *err)
+{
+	struct place place;
+	enum atr_status rc;
+
+	if (!reader_find(r, sequence, &place))
+		return ATR_END;
+	rc = reader_await(r, &place, err);
+	if (rc != ATR_OK)
+		return rc;
+	if (r->walk != NULL && r->place.number == place.number) {
+		/* the same block: grown, or back to an earlier sequence */
+		if (sequence <= r->passed) {
+			atr_walk_seek(r->walk, 0);
+			r->passed = 0;
+			r->damaged = 0;
+		}
+		atr_walk_limit(r->walk, place.file_bytes);
+	} else {
+		r->place.number = 0; /* no block, should the next lines fail */
+		rc = ATR_OK;
+		if (r->walk == NULL)
+			rc = atr_walk_new(&r->store->home, &r->walk, err);
+		if (rc == ATR_OK)
+			rc = atr_walk_reopen_to(r->walk, place.number, place.file_bytes, err);
+		if (rc != ATR_OK) {
+			if (err != NULL)
+				err->sequence = sequence;
+			return rc;
+		}
+		r->passed = 0;
+		r->damaged = 0;
+	}
+	r->place = place;
+	r->in_block = 1;
+	return ATR_OK;
+}
+
+/* The next record of the open block that is new and a live message. ATR_END: none is left. */
+static enum atr_status walk_on(struct atr_reader *r, uint64_t sequence, struct atr_message *m,
+                               struct atr_error *err)
+{
+	const struct atr_seqset *deleted = &r->store->deleted;
+	struct atr_record record;
+	enum atr_status rc;
+
+	if (r->damaged) {
+		r->damaged = 0;
+		rc = atr_walk_resync(r->walk, err);
+		if (rc != ATR_OK)
+			return rc;
+	}
+	for (;;) {
+		rc = atr_walk_next(r->walk, &record, err);
+		if (rc != ATR_OK) {
+			r->damaged = rc == ATR_EFORMAT;
+			return rc;
+		}
+		if (record.kind == ATR_RECORD_TOMBSTONE || record.message.sequence <= r->passed)
+			continue;
+		r->passed = record.message.sequence;
+		if (record.kind != ATR_RECORD_MESSAGE || r->passed < sequence)
+			continue;
+		if (deleted->count > 0 && atr_seqset_has(deleted, r->passed))
+			continue;
+		*m = record.message;
+		return ATR_OK;
+	}
+}
+
+enum atr_status atr_reader_next(struct atr_reader *r, uint64_t sequence, struct atr_message *m,
+                                struct atr_error *err)
+{
+	enum atr_status rc;
+
+	if (sequence == 0)
+		sequence = 1;
+	for (;;) {
+		if (!r->in_block || sequence <= r->passed || sequence > r->place.last_seq) {
+			rc = enter(r, sequence, err);
+			if (rc != ATR_OK)
+				return rc;
+		}
+		rc = walk_on(r, sequence, m, err);
+		if (rc != ATR_END)
+			return rc;
+		/* the block has no such message; later ones may */
+		r->in_block = 0;
+		sequence = r->place.last_seq + 1;
+	}
+}
+
+enum atr_status reader_scan(struct atr_reader *r, const struct place *place, uint64_t sequence,
+                            struct atr_message *m, struct atr_error *err)
+{
+	struct atr_error damage = {0}, now;
+	struct atr_record record;
+	enum atr_status rc = ATR_OK;
+
+	r->in_block = 0;
+	r->place.number = 0;
+	if (r->walk == NULL)
+		rc = atr_walk_new(&r->store->home, &r->walk, err);
+	if (rc == ATR_OK)
+		rc = atr_walk_reopen_to(r->walk, place->number, place->file_bytes, err);
+	while (rc == ATR_OK) {
+		rc = atr_walk_next(r->walk, &record, &now);
+		if (rc == ATR_OK && record.kind == ATR_RECORD_MESSAGE &&
+		    record.message.sequence == sequence) {
+			*m = record.message;
+			return ATR_OK;
+		}
+		if (rc == ATR_EFORMAT) {
+			if (damage.status == ATR_OK)
+				damage = now;
+			rc = atr_walk_resync(r->walk, &now);
+		}
+		if (rc != ATR_OK && rc != ATR_END && err != NULL)
+			*err = now;
+	}
+	if (rc != ATR_END)
+		return rc;
+	if (damage.status == ATR_OK)
+		return atr_error_set(err, ATR_ENOTFOUND, NULL, -1, "no such sequence");
+	if (err != NULL) {
+		*err = damage;
+		err->sequence = sequence;
+	}
+	return damage.status;
+}

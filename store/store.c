@@ -1,0 +1,739 @@
+/* store.c - one stream directory: create, open, flush, sync, close. Appending is in appender.c,
+ * reading in reader.c, what an opened directory holds in recover.c. */
+#include "store/store.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "ciphers/secret.h"
+#include "store/config.h"
+#include "store/meta.h"
+#include "store/store_inner.h"
+
+#define DEFAULT_ACCOUNT "$G"
+#define NAME_BYTES_MAX  255
+/* "/msgs/aside-NUMBER.blk" and the like must fit behind the directory. */
+#define SUFFIX_BYTES_MAX 64
+
+/* ---- small shared functions ---- */
+
+void store_block_path(const struct atr_store *store, uint64_t number, const char *suffix,
+                      char *path, size_t path_bytes)
+{
+	/* fits: the directory's length was checked */
+	(void)snprintf(path, path_bytes, "%s/%" PRIu64 ".%s", store->msgs_path, number, suffix);
+}
+
+enum atr_status store_add_entry(struct atr_store *store, const struct block_entry *entry,
+                                struct atr_error *err)
+{
+	enum atr_status rc = ATR_OK;
+
+	pthread_mutex_lock(&store->state_lock);
+	if (store->entry_count == store->entry_capacity) {
+		size_t capacity = store->entry_capacity > 0 ? store->entry_capacity * 3 / 2 : 16;
+		struct block_entry *larger = realloc(store->entry, capacity * sizeof *store->entry);
+
+		if (larger == NULL) {
+			rc = atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for %zu blocks",
+			                   capacity);
+		} else {
+			store->entry = larger;
+			store->entry_capacity = capacity;
+		}
+	}
+	if (rc == ATR_OK)
+		store->entry[store->entry_count++] = *entry;
+	pthread_mutex_unlock(&store->state_lock);
+	return rc;
+}
+
+enum atr_status store_poison(struct atr_store *store, enum atr_status status,
+                             const struct atr_error *why)
+{
+	pthread_mutex_lock(&store->state_lock);
+	if (atomic_load(&store->poison) == ATR_OK) {
+		store->poison_error = *why;
+		atomic_store(&store->poison, status);
+	}
+	pthread_mutex_unlock(&store->state_lock);
+	return status;
+}
+
+enum atr_status store_check_poison(struct atr_store *store, struct atr_error *err)
+{
+	enum atr_status rc = atomic_load_explicit(&store->poison, memory_order_acquire);
+
+	if (rc == ATR_OK)
+		return rc;
+	pthread_mutex_lock(&store->state_lock);
+	if (err != NULL)
+		*err = store->poison_error;
+	if (store->poison_told) {
+		rc = ATR_EPOISONED;
+		(void)atr_error_set(err, rc, store->poison_error.path, store->poison_error.offset,
+		                    "nothing is acknowledged after an earlier failure: %s",
+		                    store->poison_error.text);
+	}
+	store->poison_told = 1;
+	pthread_mutex_unlock(&store->state_lock);
+	return rc;
+}
+
+int atr_store_path(char *path, size_t path_bytes, const char *store_dir, const char *account,
+                   const char *stream)
+{
+	int n = snprintf(path, path_bytes, "%s/jetstream/%s/streams/%s", store_dir, account,
+	                 stream);
+
+	return n > 0 && (size_t)n < path_bytes ? 0 : -1;
+}
+
+/* ---- names ---- */
+
+/* dir ends in .../jetstream/ACCOUNT/streams/STREAM: the part `back` places before its end;
+ * NULL where the path is not of that form. malloc'd. */
+static char *part_of_path(const char *dir, unsigned back, int whole_form)
+{
+	const char *part[4] = {NULL};
+	size_t length[4] = {0}, end = strlen(dir);
+
+	for (unsigned i = 0; i < 4; i++) {
+		while (end > 0 && dir[end - 1] == '/')
+			end--;
+		size_t start = end;
+		while (start > 0 && dir[start - 1] != '/')
+			start--;
+		part[i] = dir + start;
+		length[i] = end - start;
+		end = start;
+	}
+	if (whole_form && !(length[1] == 7 && memcmp(part[1], "streams", 7) == 0 &&
+	                    length[3] == 9 && memcmp(part[3], "jetstream", 9) == 0))
+		return NULL;
+	return strndup(part[back], length[back]);
+}
+
+static enum atr_status check_name(const char *what, const char *name, struct atr_error *err)
+{
+	size_t n = strlen(name);
+
+	if (n == 0 || n > NAME_BYTES_MAX || strpbrk(name, " \t\r\n\f.*>/") != NULL)
+		return atr_error_set(err, ATR_EINVAL, NULL, -1,
+		                     "%s name \"%.300s\": expected 1 to 255 bytes without white "
+		                     "space, '.', '*', '>' and '/'",
+		                     what, name);
+	return ATR_OK;
+}
+
+/* An account's name follows the file system's rules only (operators use long public keys). */
+static enum atr_status set_names(struct atr_store *store, const char *dir,
+                                 const struct atr_store_options *o, struct atr_error *err)
+{
+	size_t n = strlen(dir);
+
+	if (n == 0 || n + SUFFIX_BYTES_MAX >= PATH_MAX)
+		return atr_error_set(err, ATR_EINVAL, NULL, -1,
+		                     "stream directory: path of %zu bytes, expected 1 to %d", n,
+		                     PATH_MAX - SUFFIX_BYTES_MAX);
+	store->dir = strdup(dir);
+	store->stream = o->stream != NULL ? strdup(o->stream) : part_of_path(dir, 0, 0);
+	store->account = o->account != NULL ? strdup(o->account) : part_of_path(dir, 2, 1);
+	if (store->account == NULL)
+		store->account = strdup(DEFAULT_ACCOUNT);
+	store->msgs_path = malloc(n + sizeof "/msgs");
+	if (store->dir == NULL || store->stream == NULL || store->account == NULL ||
+	    store->msgs_path == NULL)
+		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for a store");
+	(void)snprintf(store->msgs_path, n + sizeof "/msgs", "%s/msgs", dir);
+	return check_name("stream", store->stream, err);
+}
+
+/* ---- options ---- */
+
+static enum atr_status set_keys(struct atr_store *store, const struct atr_store_options *o,
+                                struct atr_error *err)
+{
+	if (o->key_bytes + o->prev_key_bytes == 0)
+		return ATR_OK;
+	store->key_memory = atr_secret_alloc(o->key_bytes + o->prev_key_bytes);
+	if (store->key_memory == NULL)
+		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for keys");
+	if (o->key_bytes > 0) {
+		memcpy(store->key_memory, o->key, o->key_bytes);
+		store->ring.key = store->key_memory;
+		store->ring.key_bytes = o->key_bytes;
+	}
+	if (o->prev_key_bytes > 0) {
+		memcpy(store->key_memory + o->key_bytes, o->prev_key, o->prev_key_bytes);
+		store->ring.prev_key = store->key_memory + o->key_bytes;
+		store->ring.prev_key_bytes = o->prev_key_bytes;
+	}
+	return ATR_OK;
+}
+
+static void set_parameters(struct atr_store *store, const struct atr_store_options *o)
+{
+	store->cipher = o->cipher != NULL ? o->cipher : atr_cipher_find("none", NULL);
+	/* a record that must be durable before append returns cannot wait for a flusher */
+	store->flush = o->sync == ATR_SYNC_ALWAYS ? ATR_FLUSH_EACH : o->flush;
+	store->sync = o->sync;
+	store->read = o->read;
+	store->sync_interval_ns =
+	        o->sync_interval_ns > 0 ? o->sync_interval_ns : ATR_SYNC_INTERVAL_NS_DEFAULT;
+	store->block_bytes = o->block_bytes > 0 ? o->block_bytes : ATR_BLOCK_BYTES_DEFAULT;
+	store->key_ahead = o->key_ahead > 0    ? (unsigned)o->key_ahead
+	                   : o->key_ahead == 0 ? ATR_KEY_AHEAD_DEFAULT
+	                                       : 0;
+	store->keystream_ahead_bytes =
+	        o->keystream_ahead_bytes > 0    ? (size_t)o->keystream_ahead_bytes
+	        : o->keystream_ahead_bytes == 0 ? ATR_KEYSTREAM_AHEAD_BYTES_DEFAULT
+	                                        : 0;
+}
+
+static enum atr_status new_store(const char *dir, const struct atr_store_options *o,
+                                 struct atr_store **out, struct atr_error *err)
+{
+	struct atr_store *store = calloc(1, sizeof *store);
+	enum atr_status rc;
+
+	*out = NULL;
+	if (store == NULL)
+		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for a store");
+	store->files = o->files != NULL ? o->files : &atr_file_real;
+	store->lock_fd = store->active.fd = -1;
+	store->next_number = 1;
+	pthread_mutex_init(&store->sync_lock, NULL);
+	pthread_mutex_init(&store->append_lock, NULL);
+	pthread_mutex_init(&store->state_lock, NULL);
+	*out = store;
+	set_parameters(store, o);
+	rc = set_names(store, dir, o, err);
+	if (rc == ATR_OK)
+		rc = set_keys(store, o, err);
+	if (rc != ATR_OK)
+		return rc;
+	store->active.seed = atr_secret_alloc(sizeof *store->active.seed);
+	if (store->active.seed == NULL)
+		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for keys");
+	store->home = (struct atr_block_home){
+	        .files = store->files,
+	        .msgs_path = store->msgs_path,
+	        .account = store->account,
+	        .stream = store->stream,
+	        .ring = &store->ring,
+	        .prefer = atr_cipher_encrypts(store->cipher) ? store->cipher : NULL,
+	};
+	return ATR_OK;
+}
+
+/* ---- directory ---- */
+
+static enum atr_status make_directory(const struct atr_file_table *files, char *path, int sync,
+                                      struct atr_error *err)
+{
+	struct atr_file_stat st;
+	char *slash;
+	enum atr_status rc = ATR_OK;
+	int result = files->mkdir(files->context, path, 0750);
+
+	if (result == -EEXIST)
+		return files->stat(files->context, path, &st) >= 0 && st.is_directory
+		               ? ATR_OK
+		               : atr_error_set(err, ATR_ENOTSTORE, path, -1, "not a directory");
+	if (result == -ENOENT && (slash = strrchr(path, '/')) != NULL && slash != path) {
+		*slash = '\0';
+		rc = make_directory(files, path, sync, err);
+		*slash = '/';
+		if (rc != ATR_OK)
+			return rc;
+		result = files->mkdir(files->context, path, 0750);
+		if (result == -EEXIST)
+			return ATR_OK;
+	}
+	if (result < 0)
+		return atr_file_error(err, result, path, -1, "mkdir");
+	slash = strrchr(path, '/');
+	if (sync && slash != NULL && slash != path) {
+		*slash = '\0';
+		rc = atr_file_sync_directory(files, path, err);
+		*slash = '/';
+	}
+	return rc;
+}
+
+static enum atr_status make_directories(struct atr_store *store, struct atr_error *err)
+{
+	static const char *const below[] = {"", "/msgs", "/obs"};
+	char path[PATH_MAX];
+	enum atr_status rc = ATR_OK;
+
+	for (size_t i = 0; i < 3 && rc == ATR_OK; i++) {
+		(void)snprintf(path, sizeof path, "%s%s", store->dir, below[i]);
+		for (size_t n = strlen(path); n > 1 && path[n - 1] == '/'; n--)
+			path[n - 1] = '\0';
+		rc = make_directory(store->files, path, store->sync != ATR_SYNC_NONE, err);
+	}
+	return rc;
+}
+
+static enum atr_status lock_directory(struct atr_store *store, struct atr_error *err)
+{
+	const struct atr_file_table *files = store->files;
+	int result;
+
+	store->lock_fd = files->open(files->context, store->dir, O_RDONLY | O_DIRECTORY, 0);
+	if (store->lock_fd == -ENOENT || store->lock_fd == -ENOTDIR)
+		return atr_error_set(err, ATR_ENOTSTORE, store->dir, -1, "no such directory");
+	if (store->lock_fd < 0)
+		return atr_file_error(err, store->lock_fd, store->dir, -1, "open");
+	result = files->lock(files->context, store->lock_fd, 1);
+	if (result == -EWOULDBLOCK)
+		return atr_error_set(err, ATR_ELOCKED, store->dir, -1,
+		                     "locked: another process has this stream open");
+	if (result < 0)
+		return atr_file_error(err, result, store->dir, -1, "lock");
+	result = files->holder != NULL ? files->holder(files->context, store->dir) : 0;
+	if (result > 0)
+		return atr_error_set(err, ATR_ELOCKED, store->dir, -1,
+		                     "in use: process %d has files below it open for writing (a "
+		                     "server takes no lock)",
+		                     result);
+	return ATR_OK;
+}
+
+/* ---- starting and stopping ---- */
+
+static void sync_quietly(struct atr_store *store);
+
+static void *run_timer(void *arg)
+{
+	struct atr_store *store = arg;
+	struct timespec next;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &next);
+	pthread_mutex_lock(&store->state_lock);
+	while (!store->timer_stop) {
+		uint64_t ns = (uint64_t)next.tv_nsec + store->sync_interval_ns % 1000000000;
+
+		next.tv_sec += (time_t)(store->sync_interval_ns / 1000000000 + ns / 1000000000);
+		next.tv_nsec = (long)(ns % 1000000000);
+		while (!store->timer_stop &&
+		       pthread_cond_timedwait(&store->timer_stop_cond, &store->state_lock, &next) !=
+		               ETIMEDOUT)
+			;
+		if (store->timer_stop)
+			break;
+		pthread_mutex_unlock(&store->state_lock);
+		/* a failure poisons the store and is told by the next call */
+		if (atomic_load(&store->poison) == ATR_OK)
+			sync_quietly(store);
+		pthread_mutex_lock(&store->state_lock);
+		struct timespec now;
+		(void)clock_gettime(CLOCK_MONOTONIC, &now);
+		if (now.tv_sec > next.tv_sec ||
+		    (now.tv_sec == next.tv_sec && now.tv_nsec > next.tv_nsec))
+			next = now;
+	}
+	pthread_mutex_unlock(&store->state_lock);
+	return NULL;
+}
+
+static enum atr_status start_timer(struct atr_store *store, struct atr_error *err)
+{
+	pthread_condattr_t attributes;
+
+	(void)pthread_condattr_init(&attributes);
+	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&store->timer_stop_cond, &attributes);
+	(void)pthread_condattr_destroy(&attributes);
+	if (pthread_create(&store->timer, NULL, run_timer, store) != 0) {
+		pthread_cond_destroy(&store->timer_stop_cond);
+		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no thread for the sync interval");
+	}
+	store->has_timer = 1;
+	return ATR_OK;
+}
+
+static enum atr_status start_threads(struct atr_store *store, struct atr_error *err)
+{
+	enum atr_status rc = ATR_OK;
+
+	if (atr_cipher_encrypts(store->cipher)) {
+		struct atr_keypool_options options = {
+		        .home = &store->home,
+		        .cipher = store->cipher,
+		        .first_number = store->next_number,
+		        .ahead = store->key_ahead,
+		        .sync = store->sync != ATR_SYNC_NONE,
+		};
+
+		rc = atr_keypool_open(&options, &store->pool, err);
+	}
+	if (rc == ATR_OK && store->flush == ATR_FLUSH_ASYNC)
+		rc = flusher_open(store, err);
+	if (rc == ATR_OK && store->sync == ATR_SYNC_INTERVAL)
+		rc = start_timer(store, err);
+	return rc;
+}
+
+static void free_store(struct atr_store *store)
+{
+	const struct atr_file_table *files = store->files;
+
+	if (store->has_timer) {
+		pthread_mutex_lock(&store->state_lock);
+		store->timer_stop = 1;
+		pthread_cond_broadcast(&store->timer_stop_cond);
+		pthread_mutex_unlock(&store->state_lock);
+		(void)pthread_join(store->timer, NULL);
+		pthread_cond_destroy(&store->timer_stop_cond);
+	}
+	flusher_close(store->flusher);
+	appender_close(store);
+	atr_keystream_free(store->active.stream);
+	atr_keypool_close(store->pool);
+	if (store->lock_fd >= 0)
+		(void)files->close(files->context, store->lock_fd);
+	atr_secret_free(store->active.seed);
+	atr_secret_free(store->key_memory);
+	atr_seqset_free(&store->deleted);
+	pthread_mutex_destroy(&store->sync_lock);
+	pthread_mutex_destroy(&store->append_lock);
+	pthread_mutex_destroy(&store->state_lock);
+	free(store->entry);
+	free(store->keyless);
+	free(store->scratch);
+	free(store->msgs_path);
+	free(store->account);
+	free(store->stream);
+	free(store->dir);
+	free(store);
+}
+
+static enum atr_status check_key(const struct atr_store *store, struct atr_error *err)
+{
+	if (atr_cipher_encrypts(store->cipher) && store->ring.key_bytes == 0)
+		return atr_error_set(err, ATR_ENOKEY, store->dir, -1,
+		                     "cipher %s was asked for and no key was given",
+		                     atr_cipher_name(store->cipher));
+	return ATR_OK;
+}
+
+/* ---- create ---- */
+
+static enum atr_status write_meta(struct atr_store *store, const char *config_json,
+                                  struct atr_error *err)
+{
+	struct atr_seed seed = {0};
+	json_t *config = NULL;
+	enum atr_status rc;
+
+	rc = atr_config_make(config_json, store->stream,
+	                     store->files->realtime_ns(store->files->context), &config, err);
+	if (rc != ATR_OK)
+		return rc;
+	if (store->block_bytes == ATR_BLOCK_BYTES_SERVER)
+		store->block_bytes =
+		        atr_config_block_bytes(config, atr_cipher_encrypts(store->cipher));
+	if (atr_cipher_encrypts(store->cipher))
+		rc = atr_keyfile_make(store->files, store->cipher, &seed);
+	if (rc != ATR_OK)
+		(void)atr_error_set(err, rc, store->dir, -1, "making a key: %s",
+		                    atr_status_text(rc));
+	else
+		rc = atr_meta_write(store->files, store->dir, &store->ring, store->account,
+		                    store->stream, store->stream, config,
+		                    atr_cipher_encrypts(store->cipher) ? &seed : NULL, err);
+	atr_secret_wipe(&seed, sizeof seed);
+	json_decref(config);
+	return rc;
+}
+
+static void remove_meta(struct atr_store *store)
+{
+	static const char *const names[] = {"meta.inf", "meta.sum", "meta.key"};
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < 3; i++) {
+		(void)snprintf(path, sizeof path, "%s/%s", store->dir, names[i]);
+		(void)store->files->unlink(store->files->context, path);
+	}
+}
+
+static enum atr_status create_in(struct atr_store *store, const char *config_json,
+                                 struct atr_error *err)
+{
+	char path[PATH_MAX];
+	struct atr_file_stat st;
+	enum atr_status rc;
+
+	rc = check_key(store, err);
+	if (rc == ATR_OK)
+		rc = make_directories(store, err);
+	if (rc == ATR_OK)
+		rc = lock_directory(store, err);
+	if (rc != ATR_OK)
+		return rc;
+	(void)snprintf(path, sizeof path, "%s/meta.inf", store->dir);
+	if (store->files->stat(store->files->context, path, &st) >= 0)
+		return atr_error_set(err, ATR_EEXISTS, store->dir, -1, "a stream is there already");
+	/* blocks that stand there without a meta.inf belong to nobody we know */
+	rc = store_recover(store, NULL, err);
+	if (rc == ATR_OK && (store->entry_count > 0 || store->has_index_db))
+		rc = atr_error_set(err, ATR_EEXISTS, store->msgs_path, -1,
+		                   "blocks of another stream are there");
+	if (rc != ATR_OK)
+		return rc;
+	rc = write_meta(store, config_json, err);
+	if (rc != ATR_OK) {
+		remove_meta(store);
+		return rc;
+	}
+	return start_threads(store, err);
+}
+
+enum atr_status atr_store_create(const char *dir, const struct atr_store_options *options,
+                                 struct atr_store **out, struct atr_error *err)
+{
+	struct atr_store *store = NULL;
+	struct atr_error own;
+	enum atr_status rc;
+
+	*out = NULL;
+	if (err == NULL)
+		err = &own;
+	rc = new_store(dir, options, &store, err);
+	if (rc == ATR_OK)
+		rc = create_in(store, options->config_json, err);
+	if (rc == ATR_OK)
+		*out = store;
+	else if (store != NULL)
+		free_store(store);
+	return rc;
+}
+
+/* ---- open ---- */
+
+/* The cipher of new blocks is that of the metadata: changing it is a conversion. */
+static enum atr_status match_cipher(struct atr_store *store, const struct atr_store_options *o,
+                                    const struct atr_meta *meta, struct atr_error *err)
+{
+	const char *is = meta->encrypted ? atr_cipher_name(meta->seed.cipher) : "none";
+
+	if (o->cipher == NULL && meta->encrypted) {
+		store->cipher = meta->seed.cipher;
+		store->home.prefer = store->cipher;
+		is = atr_cipher_name(store->cipher);
+	}
+	if (strcmp(is, atr_cipher_name(store->cipher)) != 0)
+		return atr_error_set(
+		        err, ATR_EUNSUPPORTED, store->dir, -1,
+		        "the stream is under cipher %s, %s was asked for: changing the "
+		        "cipher of a stream is not done yet",
+		        is, atr_cipher_name(store->cipher));
+	if (meta->encrypted && meta->seed.under_prev_key)
+		return atr_error_set(err, ATR_EUNSUPPORTED, store->dir, -1,
+		                     "the stream is under the previous key: changing the key of a "
+		                     "stream is not done yet");
+	return ATR_OK;
+}
+
+static enum atr_status open_in(struct atr_store *store, const struct atr_store_options *o,
+                               struct atr_error *err)
+{
+	struct atr_meta *meta = atr_secret_alloc(sizeof *meta);
+	enum atr_status rc;
+
+	if (meta == NULL)
+		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for keys");
+	rc = lock_directory(store, err);
+	if (rc == ATR_OK)
+		rc = atr_meta_read(store->files, store->dir, &store->ring, store->account,
+		                   store->stream, store->stream, meta, err);
+	if (rc == ATR_OK)
+		rc = match_cipher(store, o, meta, err);
+	if (rc == ATR_OK)
+		rc = check_key(store, err);
+	if (rc == ATR_OK && store->block_bytes == ATR_BLOCK_BYTES_SERVER)
+		store->block_bytes = atr_config_block_bytes(meta->config, meta->encrypted);
+	if (rc == ATR_OK)
+		rc = store_recover(store, meta->encrypted ? &meta->seed : NULL, err);
+	store->first_unsynced = store->entry_count > 0 ? store->entry_count - 1 : 0;
+	atr_meta_free(meta);
+	atr_secret_free(meta);
+	return rc == ATR_OK ? start_threads(store, err) : rc;
+}
+
+enum atr_status atr_store_open(const char *dir, const struct atr_store_options *options,
+                               struct atr_store **out, struct atr_error *err)
+{
+	struct atr_store *store = NULL;
+	struct atr_error own;
+	enum atr_status rc;
+
+	*out = NULL;
+	if (err == NULL)
+		err = &own;
+	rc = new_store(dir, options, &store, err);
+	if (rc == ATR_OK)
+		rc = open_in(store, options, err);
+	if (rc == ATR_OK)
+		*out = store;
+	else if (store != NULL)
+		free_store(store);
+	return rc;
+}
+
+/* ---- flush, sync, close ---- */
+
+static enum atr_status sync_file(struct atr_store *store, uint64_t number, const char *suffix,
+                                 struct atr_error *err)
+{
+	const struct atr_file_table *files = store->files;
+	char path[PATH_MAX];
+	int fd, result;
+
+	store_block_path(store, number, suffix, path, sizeof path);
+	fd = files->open(files->context, path, O_RDONLY, 0);
+	if (fd < 0)
+		return atr_file_error(err, fd, path, -1, "open");
+	result = files->sync(files->context, fd);
+	(void)files->close(files->context, fd);
+	atomic_fetch_add_explicit(&store->syncs, 1, memory_order_relaxed);
+	return result < 0 ? atr_file_error(err, result, path, -1, "fsync") : ATR_OK;
+}
+
+/* Syncs the blocks that were in use since the last sync, their keys and the directory. */
+static enum atr_status sync_blocks(struct atr_store *store, struct atr_error *err)
+{
+	enum atr_status rc = ATR_OK;
+	size_t i, end;
+
+	pthread_mutex_lock(&store->state_lock);
+	i = store->first_unsynced;
+	end = store->entry_count;
+	pthread_mutex_unlock(&store->state_lock);
+	if (store->pool != NULL)
+		rc = atr_keypool_sync_error(store->pool, err);
+	for (size_t at = i; at < end && rc == ATR_OK; at++) {
+		struct block_entry entry;
+
+		pthread_mutex_lock(&store->state_lock);
+		entry.number = store->entry[at].number;
+		entry.flags = store->entry[at].flags;
+		store->entry[at].flags &= ~BLOCK_KEY_UNSYNCED;
+		pthread_mutex_unlock(&store->state_lock);
+		if ((entry.flags & BLOCK_KEY_UNSYNCED) != 0)
+			rc = sync_file(store, entry.number, "key", err);
+		if (rc == ATR_OK)
+			rc = sync_file(store, entry.number, "blk", err);
+	}
+	if (rc == ATR_OK) {
+		rc = atr_file_sync_directory(store->files, store->msgs_path, err);
+		atomic_fetch_add_explicit(&store->syncs, 1, memory_order_relaxed);
+	}
+	if (rc != ATR_OK)
+		return store_poison(store, rc, err);
+	pthread_mutex_lock(&store->state_lock);
+	store->first_unsynced = end > 0 ? end - 1 : 0; /* the last one may still grow */
+	pthread_mutex_unlock(&store->state_lock);
+	return rc;
+}
+
+static void flush_quietly(struct atr_store *store)
+{
+	if (store->flusher == NULL)
+		return;
+	pthread_mutex_lock(&store->append_lock);
+	flusher_drain(store->flusher);
+	pthread_mutex_unlock(&store->append_lock);
+}
+
+/* Failures poison the store. */
+static void sync_quietly(struct atr_store *store)
+{
+	struct atr_error err;
+	int dirty;
+
+	pthread_mutex_lock(&store->sync_lock);
+	/* what is appended from here on is the next sync's */
+	dirty = atomic_exchange(&store->dirty, 0);
+	flush_quietly(store);
+	if (dirty && atomic_load(&store->poison) == ATR_OK)
+		(void)sync_blocks(store, &err);
+	pthread_mutex_unlock(&store->sync_lock);
+}
+
+enum atr_status atr_store_flush(struct atr_store *store, struct atr_error *err)
+{
+	flush_quietly(store);
+	return store_check_poison(store, err);
+}
+
+enum atr_status atr_store_sync(struct atr_store *store, struct atr_error *err)
+{
+	sync_quietly(store);
+	return store_check_poison(store, err);
+}
+
+enum atr_status atr_store_close(struct atr_store *store, struct atr_error *err)
+{
+	enum atr_status rc;
+
+	if (store == NULL)
+		return ATR_OK;
+	rc = store->sync == ATR_SYNC_NONE ? atr_store_flush(store, err)
+	                                  : atr_store_sync(store, err);
+	free_store(store);
+	return rc;
+}
+
+enum atr_status atr_store_fill_keys(struct atr_store *store, struct atr_error *err)
+{
+	return store->pool != NULL ? atr_keypool_fill(store->pool, err) : ATR_OK;
+}
+
+/* ---- what is known ---- */
+
+void atr_store_state(struct atr_store *store, struct atr_store_state *out)
+{
+	out->last_seq = atomic_load(&store->seen_last_seq);
+	out->messages = atomic_load(&store->messages);
+	out->bytes = atomic_load(&store->bytes);
+	out->first_seq = atomic_load(&store->first_seq);
+	if (out->first_seq == 0)
+		out->first_seq = 1;
+	pthread_mutex_lock(&store->state_lock);
+	out->blocks = store->entry_count;
+	pthread_mutex_unlock(&store->state_lock);
+	out->deleted = out->last_seq + 1 > out->first_seq + out->messages
+	                       ? out->last_seq + 1 - out->first_seq - out->messages
+	                       : 0;
+}
+
+void atr_store_counters(struct atr_store *store, struct atr_store_counters *out)
+{
+	struct atr_keypool_counters keys = {0};
+
+	if (store->pool != NULL)
+		atr_keypool_counters(store->pool, &keys);
+	out->writes = atomic_load(&store->writes);
+	out->written_bytes = atomic_load(&store->written_bytes) + keys.written_bytes;
+	out->syncs = atomic_load(&store->syncs) + keys.syncs;
+	out->keys_made = keys.made;
+	out->key_wait_ns = keys.wait_ns;
+	out->blocks_made = atomic_load(&store->blocks_made);
+}
+
+void atr_store_recovery(const struct atr_store *store, struct atr_store_recovery *out)
+{
+	*out = store->recovery;
+}

@@ -1,0 +1,156 @@
+/* store_inner.h - what store.c, recover.c, appender.c, flusher.c and reader.c share.
+ *
+ *   append ----> appender.c: which block, record bytes, each: cipher and write
+ *                    | async: chunks
+ *                    v
+ *                flusher.c: cipher and write, on a thread of its own
+ *
+ * Locks, in the order in which they are taken:
+ *   sync_lock    one sync at a time
+ *   append_lock  everything that appending changes; under ATR_FLUSH_EACH held over the write
+ *   state_lock   the list of blocks and the poison; never held over a call to the file system
+ * The last block's length and the totals are atomics, so that readers need no append_lock.
+ */
+#ifndef ATREST_STORE_INNER_H
+#define ATREST_STORE_INNER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "store/block.h"
+#include "store/keypool.h"
+#include "store/seqset.h"
+#include "store/store.h"
+
+#define BLOCK_KEY_UNSYNCED 1u /* its key file is written, not known to be durable */
+#define BLOCK_TORN         2u /* bytes after file_bytes belong to no record */
+
+/* One per block file, ascending numbers. */
+struct block_entry {
+	uint64_t number;
+	uint64_t first_seq;           /* of its records; empty: last + 1 of the one before */
+	_Atomic(uint64_t) last_seq;   /* never below that of the block before */
+	_Atomic(uint64_t) file_bytes; /* whole records that were acknowledged */
+	unsigned flags;
+};
+
+static_assert(sizeof(struct block_entry) <= 128, "memory per block is promised");
+
+/* The block that is appended to. Under append_lock. */
+struct active {
+	int is_open; /* there is one; else the next append makes one */
+	int fd;      /* each: its file; async: the flusher has it */
+	uint64_t number;
+	uint64_t file_bytes; /* appended, written or not */
+	struct atr_hash_key hash_key;
+	struct atr_seed *seed; /* secret memory */
+	int enciphered;
+	int exists;                   /* async: the flusher opens the file instead of making it */
+	struct atr_keystream *stream; /* each; kept over blocks */
+};
+
+struct flusher;
+
+struct atr_store {
+	const struct atr_file_table *files;
+	char *dir, *msgs_path, *account, *stream;
+	struct atr_keyring ring; /* in secret memory */
+	uint8_t *key_memory;
+	struct atr_block_home home;
+	const struct atr_cipher *cipher; /* of new blocks */
+	enum atr_flush flush;
+	enum atr_sync sync;
+	enum atr_read read;
+	uint64_t sync_interval_ns, block_bytes;
+	size_t keystream_ahead_bytes;
+	unsigned key_ahead;
+	int lock_fd;
+
+	pthread_mutex_t sync_lock, append_lock, state_lock;
+
+	/* under state_lock */
+	struct block_entry *entry;
+	size_t entry_count, entry_capacity;
+	size_t first_unsynced; /* entries from here on may have changed since their sync */
+	_Atomic(enum atr_status) poison; /* read without the lock */
+	int poison_told;
+	struct atr_error poison_error;
+
+	/* set by recovery, constant afterwards */
+	struct atr_seqset deleted; /* named by tombstones: records that are not live */
+	struct atr_store_recovery recovery;
+	uint64_t *keyless; /* numbers of blocks without their key file */
+	size_t keyless_count;
+	int has_index_db;
+
+	/* under append_lock */
+	struct active active;
+	struct atr_keypool *pool; /* NULL: clear text */
+	uint64_t next_number;     /* of the next block; clear text only */
+	int prepared;             /* what must precede the first append is done */
+	uint8_t *scratch;         /* each: one record (and placeholders before it) */
+	size_t scratch_bytes;
+	int directory_unsynced; /* a block file was made since the last sync of msgs */
+	uint64_t last_seq;
+
+	_Atomic(uint64_t) messages, bytes, first_seq, seen_last_seq;
+	_Atomic(uint64_t) writes, written_bytes, syncs, blocks_made;
+	_Atomic(int) dirty; /* something was appended since the last sync */
+
+	struct flusher *flusher; /* async only */
+	pthread_t timer;
+	pthread_cond_t timer_stop_cond;
+	int has_timer, timer_stop; /* under state_lock */
+};
+
+/* ---- store.c ---- */
+
+/* "<msgs>/<number>.<suffix>"; the directory's own length was checked at open. */
+void store_block_path(const struct atr_store *store, uint64_t number, const char *suffix,
+                      char *path, size_t path_bytes);
+/* Adds an entry. ATR_ENOMEM. */
+enum atr_status store_add_entry(struct atr_store *store, const struct block_entry *entry,
+                                struct atr_error *err);
+/* Nothing is acknowledged any more; the first reason stays. Returns status. */
+enum atr_status store_poison(struct atr_store *store, enum atr_status status,
+                             const struct atr_error *why);
+/* ATR_OK, or: the first time the reason itself, then ATR_EPOISONED with the reason's text. */
+enum atr_status store_check_poison(struct atr_store *store, struct atr_error *err);
+
+/* ---- recover.c ---- */
+
+/* Lists msgs/, reads every block once, fills the entries, totals, recovery and next_number, and
+ * opens active on the last block when it may be appended to. Changes nothing on disk. err is
+ * not NULL. */
+enum atr_status store_recover(struct atr_store *store, const struct atr_seed *meta_seed,
+                              struct atr_error *err);
+/* Before the first append: takes a stale index.db away and sets keyless blocks aside. */
+enum atr_status store_prepare_append(struct atr_store *store, struct atr_error *err);
+
+/* ---- appender.c ---- */
+
+/* Closes the file of the active block and its context. */
+void appender_close(struct atr_store *store);
+
+/* ---- flusher.c ---- */
+
+enum atr_status flusher_open(struct atr_store *store, struct atr_error *err);
+/* Writes what is pending unless the store is poisoned, then stops. NULL allowed. */
+void flusher_close(struct flusher *flusher);
+/* append_lock held by the caller in the following.
+ * Waits (releasing the lock) until there is room for one more record. */
+void flusher_wait_room(struct flusher *flusher);
+/* Where the next `bytes` bytes of the active block go; valid until flusher_commit. NULL when
+ * memory is out. */
+uint8_t *flusher_reserve(struct flusher *flusher, size_t bytes);
+/* They are there. Returns 1 when the caller should flusher_wake after it released the lock. */
+int flusher_commit(struct flusher *flusher, size_t bytes);
+void flusher_wake(struct flusher *flusher);
+/* The active block gets no more bytes. */
+void flusher_end_block(struct flusher *flusher);
+/* Waits until all that was committed is written; 0 when the store is poisoned before. */
+int flusher_drain(struct flusher *flusher);
+/* 1 when nothing of that block is left to write. */
+int flusher_has_written(const struct flusher *flusher, uint64_t number);
+
+#endif
