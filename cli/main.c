@@ -12,6 +12,8 @@
 #endif
 
 /* Each command's own source file defines its table. */
+extern const struct command command_run;
+extern const struct command command_slice;
 extern const struct command command_report;
 extern const struct command command_stream_ls;
 extern const struct command command_stream_info;
@@ -21,6 +23,8 @@ extern const struct command command_ciphers;
 extern const struct command command_machine;
 
 const struct command *const commands[] = {
+        &command_run,
+        &command_slice,
         &command_report,
         &command_stream_ls,
         &command_stream_info,

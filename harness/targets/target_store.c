@@ -16,8 +16,10 @@
 #define ACCOUNT "$G"
 
 struct target_place {
-	struct atr_file_table files; /* the real one, with our sync */
-	_Atomic int discarding;      /* what is written is thrown away next: no sync */
+	struct atr_file_table files; /* the real one, with our sync and unlink */
+	_Atomic int discarding;      /* the files are cut to nothing next */
+	_Atomic uint32_t set_aside;  /* files that were to be unlinked meanwhile */
+	char aside[4096];            /* where they go */
 	uint32_t streams;
 	struct atr_store *stores[];
 };
@@ -78,6 +80,20 @@ static int sync_unless_discarding(void *context, int fd)
 	return atr_file_real.sync(atr_file_real.context, fd);
 }
 
+/* A store that is closed unlinks the keys it made ahead, and deletions make the next creations
+ * dearer on some file systems: they wait, out of sight of the disk figures, until the run ends. */
+static int unlink_unless_discarding(void *context, const char *path)
+{
+	struct target_place *place = context;
+	char to[sizeof(place->aside) + 16];
+
+	if (!atomic_load_explicit(&place->discarding, memory_order_relaxed))
+		return atr_file_real.unlink(atr_file_real.context, path);
+	snprintf(to, sizeof(to), "%s/%u", place->aside, atomic_fetch_add(&place->set_aside, 1));
+	(void)atr_file_real.mkdir(atr_file_real.context, place->aside, 0750);
+	return atr_file_real.rename(atr_file_real.context, path, to);
+}
+
 static int store_close(struct target_place *place, int durable, struct target_error *error)
 {
 	struct atr_error why;
@@ -95,6 +111,14 @@ static int store_close(struct target_place *place, int durable, struct target_er
 	}
 	free(place);
 	return rc;
+}
+
+static int makes_keys_ahead(const struct target_options *options)
+{
+	enum workload_operation op = options->workload->operation;
+
+	return options->use == TARGET_MEASURE && options->workload->key_ahead > 0 &&
+	       (op == WORKLOAD_PUBLISH || op == WORKLOAD_MIXED);
 }
 
 static void options_put(const struct target_options *from, struct target_place *place,
@@ -121,8 +145,8 @@ static void options_put(const struct target_options *from, struct target_place *
 	out->block_bytes = w->block_bytes == WORKLOAD_BLOCK_BYTES_SERVER ? ATR_BLOCK_BYTES_SERVER
 	                                                                 : w->block_bytes;
 	out->read = w->read == WORKLOAD_READ_RECORD ? ATR_READ_RECORD : ATR_READ_BLOCK;
-	out->key_ahead =
-	        w->key_ahead == 0 || from->use == TARGET_CHECK ? -1 : (int32_t)w->key_ahead;
+	/* Keys are for those who write under the workload's policies. */
+	out->key_ahead = makes_keys_ahead(from) ? (int32_t)w->key_ahead : -1;
 	out->keystream_ahead_bytes =
 	        w->keystream_ahead_bytes == 0 ? -1 : (int64_t)w->keystream_ahead_bytes;
 }
@@ -166,8 +190,7 @@ static int stream_open(struct target_place *place, const struct target_options *
 	status = fresh ? atr_store_create(path, &o, &place->stores[stream], &why)
 	               : atr_store_open(path, &o, &place->stores[stream], &why);
 	free(config);
-	if (status == ATR_OK && options->use == TARGET_MEASURE && atr_cipher_encrypts(o.cipher) &&
-	    options->workload->key_ahead > 0)
+	if (status == ATR_OK && atr_cipher_encrypts(o.cipher) && makes_keys_ahead(options))
 		status = atr_store_fill_keys(place->stores[stream], &why);
 	return status == ATR_OK ? 0 : failed(error, status, &why);
 }
@@ -185,6 +208,8 @@ static int place_make(const struct target_options *options, const char *director
 	place->files = atr_file_real;
 	place->files.context = place;
 	place->files.sync = sync_unless_discarding;
+	place->files.unlink = unlink_unless_discarding;
+	snprintf(place->aside, sizeof(place->aside), "%s.unlinked", directory);
 	place->streams = streams;
 	for (uint32_t i = 0; i < streams; i++) {
 		if (stream_open(place, options, directory, i, fresh, error) != 0) {

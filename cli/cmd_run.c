@@ -1,0 +1,269 @@
+/* cmd_run.c - atrest run: workloads x arms x targets, to a folder of results. */
+#include <errno.h>
+#include <jansson.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/options.h"
+#include "cli/run_request.h"
+#include "harness/analysis/summary.h"
+#include "harness/measure/filesystem.h"
+#include "harness/output/headline.h"
+#include "harness/output/page.h"
+#include "harness/output/progress.h"
+#include "harness/output/table.h"
+#include "harness/prepare.h"
+
+#define AT(member) offsetof(struct run_arguments, member)
+
+static const struct option_spec option_table[] = {
+        {"cipher", 0, OPTION_TEXT, "LIST",
+         "ciphers to compare with plaintext, default none,chachapoly,aes;\n"
+         "none alone: plaintext against itself (A/A)",
+         AT(cipher)},
+        {"target", 0, OPTION_TEXT, "LIST",
+         "store (default): the embedded block store; null: the harness alone", AT(target)},
+        {"dir", 0, OPTION_LIST, "NAME=PATH",
+         "where the stores are, default below the results; repeatable: each\n"
+         "further directory is one more arm per cipher, CIPHER@NAME",
+         AT(dirs)},
+        {"set", 0, OPTION_LIST, "KEY=VALUE", "one key of every workload (workloads/README.md)",
+         AT(sets)},
+        {"quick", 0, OPTION_FLAG, NULL,
+         "as many rounds as the workloads say, no width of the intervals\n"
+         "promised (the default)",
+         AT(quick)},
+        {"rounds", 0, OPTION_U64, "N", "rounds of every cell, made up to whole squares",
+         AT(rounds)},
+        {"seed", 0, OPTION_U64, "N", "of data and order; default random, in machine.json",
+         AT(seed)},
+        {"provider", 0, OPTION_LIST, "CIPHER=PROVIDER",
+         "pins a library, such as chachapoly=sodium; default: measured once", AT(providers)},
+        {"arm", 0, OPTION_LIST, "NAME=PROGRAM",
+         "another build of atrest: one more arm per cipher, CIPHER+NAME", AT(programs)},
+        {"nats-config", 0, OPTION_TEXT, "FILE",
+         "a server's configuration: its cipher against plaintext", AT(nats_config)},
+        {"keep-stores", 0, OPTION_TEXT, "DIR",
+         "keeps the stores of the last round as DIR/WORKLOAD-ARM/jetstream/...,\n"
+         "and their key as DIR/key (one line, mode 0600)",
+         AT(keep_stores)},
+        {"label", 0, OPTION_TEXT, "NAME", "instead of the host's name", AT(label)},
+        {"output", 'o', OPTION_TEXT, "DIR", "folder of the results, default results/TIME-LABEL",
+         AT(output)},
+        {"dry-run", 0, OPTION_FLAG, NULL, "prints the plan, bytes needed and time; writes nothing",
+         AT(dry_run)},
+        {"json", 0, OPTION_FLAG, NULL, "prints plan or result as JSON", AT(json)},
+        {0}};
+
+/* ---- --dry-run ---- */
+
+static struct table *plan_table(const struct plan *plan)
+{
+	struct table *t = table_new();
+
+	table_column(t, "workload", NULL, TABLE_LEFT);
+	table_column(t, "target", NULL, TABLE_LEFT);
+	table_column(t, "messages", NULL, TABLE_RIGHT);
+	table_column(t, "arms", NULL, TABLE_RIGHT);
+	table_column(t, "rounds", NULL, TABLE_RIGHT);
+	table_column(t, "slices", NULL, TABLE_RIGHT);
+	for (size_t c = 0; c < plan->cell_count; c++) {
+		const struct plan_cell *cell = &plan->cells[c];
+		table_row(t);
+		table_text(t, cell->workload->name);
+		table_text(t, cell->target);
+		table_u64(t, cell->workload->messages);
+		table_u64(t, cell->arm_count);
+		table_u64(t, cell->rounds);
+		table_u64(t, (uint64_t)cell->rounds * cell->arm_count);
+	}
+	return t;
+}
+
+static json_t *plan_json(const struct run_options *options, const struct plan *plan)
+{
+	json_t *cells = json_array(), *dirs = json_array();
+
+	for (size_t c = 0; c < plan->cell_count; c++) {
+		const struct plan_cell *cell = &plan->cells[c];
+		json_t *arms = json_array();
+		for (size_t a = 0; a < cell->arm_count; a++)
+			json_array_append_new(arms, json_string(cell->arms[a].name));
+		json_array_append_new(cells,
+		                      json_pack("{ss ss sI si so}", "workload",
+		                                cell->workload->name, "target", cell->target,
+		                                "messages", (json_int_t)cell->workload->messages,
+		                                "rounds", (int)cell->rounds, "arms", arms));
+	}
+	for (size_t i = 0; i < plan->request->dir_count; i++)
+		json_array_append_new(
+		        dirs,
+		        json_pack("{ss sI}", "name", plan->request->dirs[i].name, "bytes_needed",
+		                  (json_int_t)prepare_need_bytes(plan, i, options->keep != NULL)));
+	return json_pack("{so so sI sI sf}", "cells", cells, "directories", dirs, "slices",
+	                 (json_int_t)plan->slice_count, "seed", (json_int_t)plan->request->seed,
+	                 "estimated_s", prepare_plan_s(plan));
+}
+
+static int print_plan(const struct run_options *options, const struct plan *plan, int json)
+{
+	char bytes[TABLE_NUMBER_BYTES], time[PROGRESS_TEXT_BYTES];
+	int rc;
+
+	if (json) {
+		json_t *whole = plan_json(options, plan);
+		rc = whole == NULL ? -1 : json_dumpf(whole, stdout, JSON_INDENT(1));
+		json_decref(whole);
+		putchar('\n');
+	} else {
+		struct table *t = plan_table(plan);
+		rc = table_print(t, stdout);
+		table_free(t);
+		printf("\narms:");
+		for (size_t a = 0; plan->cell_count > 0 && a < plan->cells[0].arm_count; a++)
+			printf(" %s", plan->cells[0].arms[a].name);
+		printf("\nseed: %llu\n", (unsigned long long)plan->request->seed);
+		for (size_t i = 0; i < plan->request->dir_count; i++)
+			printf("directory %s: %s needed\n", plan->request->dirs[i].name,
+			       table_bytes(
+			               (double)prepare_need_bytes(plan, i, options->keep != NULL),
+			               bytes));
+		printf("time: %s, %zu slices\n", progress_duration(prepare_plan_s(plan), time),
+		       plan->slice_count);
+	}
+	return rc == 0 ? EXIT_FINE : complain(EXIT_SYSTEM, "standard output: %s", strerror(errno));
+}
+
+/* ---- results ---- */
+
+static int print_summary(const char *folder, const struct summary *s, int json)
+{
+	char sentence[HEADLINE_BYTES];
+	int rc;
+
+	if (json) {
+		json_t *whole = headline_json(s);
+		rc = whole == NULL ? -1 : json_object_set_new(whole, "folder", json_string(folder));
+		if (rc == 0)
+			rc = json_dumpf(whole, stdout, JSON_INDENT(1));
+		json_decref(whole);
+		putchar('\n');
+	} else {
+		struct table *t = headline_table(s);
+		headline_sentence(s, sentence);
+		printf("%s\n\n", sentence);
+		rc = table_print(t, stdout);
+		table_free(t);
+		printf("\nresults: %s   page: %s/report.html\n", folder, folder);
+	}
+	return rc == 0 ? EXIT_FINE : complain(EXIT_SYSTEM, "standard output: %s", strerror(errno));
+}
+
+/* Summary, figures, page and table of a run that came to its end. */
+static int present(const struct run_result *result, int json)
+{
+	struct summary summary;
+	enum figures_result drawn = FIGURES_OK;
+	char error[512];
+	int code;
+
+	if (summary_make(&result->samples, &summary) != 0)
+		return complain(EXIT_SYSTEM, "out of memory");
+	if (page_make(result->folder.path, &result->samples, &summary, &drawn, error) != 0)
+		code = complain(EXIT_SYSTEM, "%s", error);
+	else
+		code = print_summary(result->folder.path, &summary, json);
+	if (code == EXIT_FINE && drawn != FIGURES_OK)
+		warn_line("%s; the page was written without", error);
+	summary_free(&summary);
+	return code;
+}
+
+/* The order of these is that of the exit codes when several apply. */
+static int judge(const struct run_result *result)
+{
+	const char *folder = result->folder.path;
+
+	if (result->interrupted)
+		return complain(
+		        EXIT_INTERRUPTED,
+		        "interrupted after %zu slices; the partial result is %s/samples.csv",
+		        result->samples.count, folder);
+	if (result->verify_failed)
+		return complain(EXIT_VERIFY, "%s", result->error);
+	if (result->usage)
+		return complain(EXIT_USAGE, "%s", result->error);
+	if (result->system)
+		return complain(EXIT_SYSTEM, "%s", result->error);
+	if (result->invalid)
+		return complain(EXIT_FAILED, "not all rows are valid: %s", result->error);
+	return EXIT_FINE;
+}
+
+static int run_plan(struct run_options *options, struct plan *plan, int json)
+{
+	struct run_result result;
+	int code = EXIT_FINE, judged;
+
+	run_execute(options, plan, &result);
+	if (result.samples.complete)
+		code = present(&result, json);
+	judged = judge(&result);
+	run_result_free(&result);
+	return judged != EXIT_FINE ? judged : code;
+}
+
+extern const struct command command_run;
+
+static int run(int argc, char **argv)
+{
+	struct run_arguments arguments = {0};
+	struct run_request request;
+	struct plan plan;
+	char error[512];
+	int first, code;
+
+	switch (options_parse(&command_run, argc, argv, &arguments, &first)) {
+	case OPTIONS_BAD:
+		return EXIT_USAGE;
+	case OPTIONS_HELP_PRINTED:
+		return EXIT_FINE;
+	case OPTIONS_OK:
+		break;
+	}
+	code = run_request_make(&arguments, argv + first, (size_t)(argc - first), &request);
+	request.options.arguments = argv;
+	if (code == EXIT_FINE && run_prepare(&request.options, &plan, error) != 0)
+		code = complain(EXIT_USAGE, "%s", error);
+	else if (code == EXIT_FINE) {
+		code = arguments.dry_run ? print_plan(&request.options, &plan, arguments.json)
+		                         : run_plan(&request.options, &plan, arguments.json);
+		plan_free(&plan);
+	}
+	run_request_free(&request);
+	return code;
+}
+
+const struct command command_run = {
+        .name = "run",
+        .arguments = "[FILE.ini ...]",
+        .summary = "measures workloads under each cipher; without files the quick suite",
+        .details =
+                "Every round runs one slice of each arm of a workload back to back: none, none\n"
+                "again (the twin, which shows the noise), and the ciphers. The results are a\n"
+                "folder with samples.csv, summary.csv, machine.json, the workloads as they were\n"
+                "run, plots and report.html; results/latest points to the newest.\n"
+                "\n"
+                "Ctrl-C ends the run with the rows that are complete (atrest report DIR makes\n"
+                "their page); a second one ends it at once and may leave its stores behind, in\n"
+                "atrest-run-* of their directory.\n"
+                "\n"
+                "The key of the stores is random, new in every run, and written nowhere but by\n"
+                "--keep-stores: atrest stream verify --key-file DIR/key DIR/WORKLOAD-ARM; as a\n"
+                "server's setting: jetstream { store_dir: ..., cipher: aes, key: $JS_KEY }.",
+        .options = option_table,
+        .arguments_min = 0,
+        .arguments_max = SIZE_MAX,
+        .run = run,
+};

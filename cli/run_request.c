@@ -1,0 +1,333 @@
+/* run_request.c - see run_request.h. */
+#include "cli/run_request.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ciphers/prf.h"
+#include "cli/nats_config.h"
+
+/* The quick suite, in the order of its figures. */
+static const char *const quick_suite[] = {"publish-64b",       "publish-1k",   "publish-8k",
+                                          "publish-64k",       "publish-256k", "read-1k",
+                                          "publish-always-1k", "get-1k"};
+#define QUICK_COUNT (sizeof(quick_suite) / sizeof(quick_suite[0]))
+
+/* ---- lists ---- */
+
+/* Cuts a copy of text at its commas; *copy owns the pieces. Count, or -1: empty piece, too
+ * many. */
+static int split(const char *text, char **copy, const char *out[PLAN_CHOICES_MAX])
+{
+	int count = 0;
+	char *at, *piece;
+
+	at = *copy = strdup(text);
+	if (at == NULL)
+		return -1;
+	while ((piece = strsep(&at, ",")) != NULL) {
+		if (*piece == '\0' || count == PLAN_CHOICES_MAX)
+			return -1;
+		out[count++] = piece;
+	}
+	return count;
+}
+
+/* Names become parts of file names and of arms' names. */
+static int name_is_good(const char *name, size_t bytes)
+{
+	if (bytes == 0 || bytes >= PLAN_NAME_BYTES / 2)
+		return 0;
+	for (size_t i = 0; i < bytes; i++)
+		if (!isalnum((unsigned char)name[i]) && strchr("._-", name[i]) == NULL)
+			return 0;
+	return 1;
+}
+
+/* NAME=PATH of --dir and --arm. */
+static int read_place(const char *option, const char *text, const char *what,
+                      struct plan_place *places, size_t *count)
+{
+	const char *equals = strchr(text, '=');
+	size_t name_bytes = equals == NULL ? 0 : (size_t)(equals - text);
+	struct plan_place *place;
+
+	if (!name_is_good(text, name_bytes) || equals[1] == '\0')
+		return complain(EXIT_USAGE,
+		                "%s: found '%s', expected NAME=%s (a name of up to %d letters, "
+		                "digits, '.', '_', '-')",
+		                option, text, what, PLAN_NAME_BYTES / 2 - 1);
+	if (*count == PLAN_CHOICES_MAX)
+		return complain(EXIT_USAGE, "%s: more than %d", option, PLAN_CHOICES_MAX);
+	place = &places[*count];
+	snprintf(place->name, sizeof(place->name), "%.*s", (int)name_bytes, text);
+	if ((size_t)snprintf(place->path, sizeof(place->path), "%s", equals + 1) >=
+	    sizeof(place->path))
+		return complain(EXIT_USAGE, "%s: the path of '%s' is too long", option,
+		                place->name);
+	for (size_t i = 0; i < *count; i++)
+		if (strcmp(places[i].name, place->name) == 0)
+			return complain(EXIT_USAGE, "%s: '%s' is named twice", option, place->name);
+	++*count;
+	return EXIT_FINE;
+}
+
+/* ---- parts of the request ---- */
+
+static int read_dirs(const struct run_arguments *a, struct plan_request *request)
+{
+	struct stat st;
+
+	for (size_t i = 0; i < a->dirs.count; i++) {
+		struct plan_place *place = &request->dirs[request->dir_count];
+		int code = read_place("--dir", a->dirs.value[i], "PATH", request->dirs,
+		                      &request->dir_count);
+		if (code != EXIT_FINE)
+			return code;
+		if (stat(place->path, &st) != 0 || !S_ISDIR(st.st_mode))
+			return complain(EXIT_USAGE, "--dir: %s: expected a directory", place->path);
+		if (access(place->path, W_OK | X_OK) != 0)
+			return complain(EXIT_SYSTEM, "--dir: %s: cannot be written", place->path);
+	}
+	if (request->dir_count == 0) {
+		snprintf(request->dirs[0].name, sizeof(request->dirs[0].name), "default");
+		request->dir_count = 1;
+	}
+	return EXIT_FINE;
+}
+
+static int read_programs(const struct run_arguments *a, struct plan_request *request)
+{
+	for (size_t i = 0; i < a->programs.count; i++) {
+		struct plan_place *place = &request->programs[request->program_count];
+		int code = read_place("--arm", a->programs.value[i], "PROGRAM", request->programs,
+		                      &request->program_count);
+		if (code != EXIT_FINE)
+			return code;
+		if (access(place->path, X_OK) != 0)
+			return complain(EXIT_USAGE, "--arm: %s: expected a program", place->path);
+	}
+	return EXIT_FINE;
+}
+
+static int read_ciphers(const struct run_arguments *a, const char *from_config,
+                        struct run_request *out)
+{
+	struct plan_request *request = &out->options.request;
+	const char *list = a->cipher;
+	int count;
+
+	if (list == NULL)
+		list = from_config != NULL ? from_config : "none,chachapoly,aes";
+	count = split(list, &out->ciphers, request->ciphers);
+	if (count < 0)
+		return complain(EXIT_USAGE,
+		                "--cipher: found '%s', expected a list such as none,chachapoly,aes",
+		                list);
+	request->cipher_count = (size_t)count;
+	for (int i = 0; i < count; i++) {
+		if (atr_cipher_find(request->ciphers[i], NULL) == NULL)
+			return complain(EXIT_USAGE,
+			                "--cipher: unknown cipher '%s', expected none, chachapoly "
+			                "or aes",
+			                request->ciphers[i]);
+		for (int j = 0; j < i; j++)
+			if (strcmp(request->ciphers[j], request->ciphers[i]) == 0)
+				return complain(EXIT_USAGE, "--cipher: %s is named twice",
+				                request->ciphers[i]);
+	}
+	return EXIT_FINE;
+}
+
+static int read_targets(const struct run_arguments *a, struct run_request *out)
+{
+	struct plan_request *request = &out->options.request;
+	const char *list = a->target == NULL ? "store" : a->target;
+	int count = split(list, &out->targets, request->targets);
+
+	if (count < 0)
+		return complain(EXIT_USAGE,
+		                "--target: found '%s', expected a list such as store,null", list);
+	request->target_count = (size_t)count;
+	for (int i = 0; i < count; i++)
+		for (int j = 0; j < i; j++)
+			if (strcmp(request->targets[j], request->targets[i]) == 0)
+				return complain(EXIT_USAGE, "--target: %s is named twice",
+				                request->targets[i]);
+	return EXIT_FINE;
+}
+
+static int wants_cipher(const struct plan_request *request, const char *name)
+{
+	for (size_t i = 0; i < request->cipher_count; i++)
+		if (strcmp(request->ciphers[i], name) == 0)
+			return 1;
+	return 0;
+}
+
+static int read_providers(const struct run_arguments *a, struct run_options *options)
+{
+	struct provider_choice *choice = &options->providers;
+
+	choice->chachapoly = atr_cipher_find("chachapoly", NULL);
+	for (size_t i = 0; i < a->providers.count; i++)
+		if (providers_pin(choice, a->providers.value[i]) != 0)
+			return complain(
+			        EXIT_USAGE,
+			        "--provider: found '%s', expected CIPHER=PROVIDER as listed "
+			        "by `atrest ciphers`",
+			        a->providers.value[i]);
+	if (!choice->pinned && wants_cipher(&options->request, "chachapoly") &&
+	    providers_choose(choice) != 0)
+		return complain(EXIT_SYSTEM, "measuring the providers of chachapoly failed");
+	return EXIT_FINE;
+}
+
+/* ---- workloads ---- */
+
+/* "<folder>/<name>.ini" of the tree that was built, else of the installation. */
+static void ready_path(const char *name, char *path, size_t bytes)
+{
+	snprintf(path, bytes, ATREST_SOURCE_DIR "/workloads/%s.ini", name);
+	if (access(path, R_OK) != 0)
+		snprintf(path, bytes, ATREST_DATA_DIR "/workloads/%s.ini", name);
+}
+
+static int set_key(struct workload *w, const char *text)
+{
+	const char *equals = strchr(text, '=');
+	struct workload_error why;
+	char key[64];
+
+	if (equals == NULL || equals == text || (size_t)(equals - text) >= sizeof(key))
+		return complain(EXIT_USAGE, "--set: found '%s', expected KEY=VALUE", text);
+	snprintf(key, sizeof(key), "%.*s", (int)(equals - text), text);
+	if (workload_set(w, key, equals + 1, &why) != 0)
+		return complain(EXIT_USAGE, "%s", why.text);
+	return EXIT_FINE;
+}
+
+static int read_workloads(const struct run_arguments *a, char *const *files, size_t count,
+                          struct run_request *out)
+{
+	size_t n = count == 0 ? QUICK_COUNT : count;
+	struct workload_error why;
+	char path[4096];
+
+	out->workloads = calloc(n, sizeof(*out->workloads));
+	if (out->workloads == NULL)
+		return complain(EXIT_SYSTEM, "out of memory");
+	for (size_t i = 0; i < n; i++) {
+		struct workload *w = &out->workloads[i];
+		if (count == 0)
+			ready_path(quick_suite[i], path, sizeof(path));
+		else
+			snprintf(path, sizeof(path), "%s", files[i]);
+		if (workload_parse_file(path, w, &why) != 0)
+			return complain(EXIT_USAGE, "%s", why.text);
+		for (size_t s = 0; s < a->sets.count; s++) {
+			int code = set_key(w, a->sets.value[s]);
+			if (code != EXIT_FINE)
+				return code;
+		}
+		if (workload_check(w, &why) != 0)
+			return complain(EXIT_USAGE, "%s", why.text);
+	}
+	out->options.workloads = out->workloads;
+	out->options.request.workloads = out->workloads;
+	out->options.request.workload_count = n;
+	return EXIT_FINE;
+}
+
+/* ---- all of it ---- */
+
+static void warn_config(void *arg, const char *line)
+{
+	(void)arg;
+	warn_line("%s", line);
+}
+
+/* The cipher of a server's configuration, "none" when it sets no key; its key stays unused, a run
+ * has one of its own. cipher points to constant text. */
+static int read_config(const char *path, const char **cipher)
+{
+	struct nats_config config;
+	char error[512];
+
+	if (nats_config_read(path, NULL, warn_config, NULL, &config, error, sizeof(error)) != 0)
+		return complain(EXIT_USAGE, "%s", error);
+	*cipher = "none";
+	if (config.key_bytes > 0)
+		*cipher = config.cipher == NULL ? "chachapoly" : config.cipher;
+	nats_config_free(&config);
+	return EXIT_FINE;
+}
+
+static int read_seed(const struct run_arguments *a, uint64_t *seed)
+{
+	uint8_t bytes[4];
+
+	*seed = a->seed;
+	if (a->seed > INT64_MAX)
+		return complain(EXIT_USAGE, "--seed: found %llu, expected less than 2^63",
+		                (unsigned long long)a->seed);
+	if (a->seed != 0)
+		return EXIT_FINE;
+	if (atr_random(bytes, sizeof(bytes)) != 0)
+		return complain(EXIT_SYSTEM, "no random seed");
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		*seed = *seed << 8 | bytes[i];
+	return EXIT_FINE;
+}
+
+static void warn_run(const char *text)
+{
+	warn_line("%s", text);
+}
+
+int run_request_make(const struct run_arguments *arguments, char *const *files, size_t count,
+                     struct run_request *request)
+{
+	struct run_options *o = &request->options;
+	const char *from_config = NULL;
+	int code = EXIT_FINE;
+
+	memset(request, 0, sizeof(*request));
+	o->label = arguments->label;
+	o->output = arguments->output;
+	o->keep = arguments->keep_stores;
+	o->warn = warn_run;
+	if (arguments->rounds > 10000)
+		code = complain(EXIT_USAGE, "--rounds: found %llu, expected 1 to 10000",
+		                (unsigned long long)arguments->rounds);
+	o->request.rounds = (uint32_t)arguments->rounds;
+	if (code == EXIT_FINE && arguments->nats_config != NULL)
+		code = read_config(arguments->nats_config, &from_config);
+	if (code == EXIT_FINE)
+		code = read_seed(arguments, &o->request.seed);
+	if (code == EXIT_FINE)
+		code = read_ciphers(arguments, from_config, request);
+	if (code == EXIT_FINE)
+		code = read_targets(arguments, request);
+	if (code == EXIT_FINE)
+		code = read_dirs(arguments, &o->request);
+	if (code == EXIT_FINE)
+		code = read_programs(arguments, &o->request);
+	if (code == EXIT_FINE)
+		code = read_workloads(arguments, files, count, request);
+	if (code == EXIT_FINE)
+		code = read_providers(arguments, o);
+	return code;
+}
+
+void run_request_free(struct run_request *request)
+{
+	free(request->workloads);
+	free(request->ciphers);
+	free(request->targets);
+	memset(request, 0, sizeof(*request));
+}

@@ -1,0 +1,41 @@
+/* run_request.h - the options of `atrest run`, and what they ask for.
+ */
+#ifndef ATREST_CLI_RUN_REQUEST_H
+#define ATREST_CLI_RUN_REQUEST_H
+
+#include "cli/options.h"
+#include "harness/run.h"
+
+struct run_arguments {
+	const char *cipher; /* comma-separated lists */
+	const char *target;
+	struct option_list dirs;
+	struct option_list sets;
+	struct option_list programs;
+	struct option_list providers;
+	const char *nats_config;
+	const char *keep_stores;
+	const char *label;
+	const char *output;
+	uint64_t seed;
+	uint64_t rounds;
+	int quick;
+	int dry_run;
+	int json;
+};
+
+/* Owns what the options of a run borrow. */
+struct run_request {
+	struct run_options options;
+	struct workload *workloads;
+	char *ciphers; /* the lists, cut at their commas */
+	char *targets;
+};
+
+/* Fills request from arguments and workload files (count 0: the quick suite). EXIT_FINE, or the
+ * code of the error it has printed. */
+int run_request_make(const struct run_arguments *arguments, char *const *files, size_t count,
+                     struct run_request *request);
+void run_request_free(struct run_request *request);
+
+#endif

@@ -1,0 +1,20 @@
+# The harness: planning, workers, controls, and whole runs of the program.
+foreach(file plan generator orders prepare controls worker)
+  atrest_test(test_${file} unit
+    SOURCES unit/test_${file}.c unit/harness_fixture.c LIBRARIES atrest_harness)
+endforeach()
+
+# A worker whose store is wrapped by the linker, so that faults can be planted.
+add_executable(faulty_worker smoke/faulty_worker.c)
+target_link_libraries(faulty_worker PRIVATE atrest_warnings atrest_harness)
+target_include_directories(faulty_worker PRIVATE ${PROJECT_SOURCE_DIR})
+target_link_options(faulty_worker PRIVATE
+  LINKER:--wrap=atr_keystream_xor LINKER:--wrap=atr_reader_next LINKER:--wrap=atr_store_append)
+
+atrest_test(test_run smoke
+  SOURCES smoke/test_run.c unit/harness_fixture.c LIBRARIES atrest_harness PkgConfig::JANSSON
+  TIMEOUT 300)
+add_dependencies(test_run atrest faulty_worker)
+atrest_test(test_workloads smoke
+  SOURCES smoke/test_workloads.c unit/harness_fixture.c LIBRARIES atrest_harness TIMEOUT 300)
+add_dependencies(test_workloads atrest)
