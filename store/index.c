@@ -259,7 +259,8 @@ enum atr_status atr_index_read(const struct atr_file_table *files, const char *p
 		rc = explain(err, ATR_EFORMAT, path, "the hash at the end differs: damaged");
 		goto done;
 	}
-	rc = explain(err, open_index(seed, content, bytes, out, &why), path, why);
+	rc = open_index(seed, content, bytes, out, &why);
+	rc = explain(err, rc, path, why);
 done:
 	free(content);
 	return rc;
@@ -389,7 +390,8 @@ enum atr_status atr_idx_read(const struct atr_file_table *files, const char *pat
 	rc = atr_file_read_whole(files, path, STATE_BYTES_MAX, &content, &bytes, err);
 	if (rc != ATR_OK)
 		return rc;
-	rc = explain(err, open_idx(seed, content, bytes, out, &why), path, why);
+	rc = open_idx(seed, content, bytes, out, &why);
+	rc = explain(err, rc, path, why);
 	out->block.number = number;
 	free(content);
 	return rc;
@@ -476,5 +478,6 @@ enum atr_status atr_fss_read(const struct atr_file_table *files, const char *pat
 	rc = atr_file_read_whole(files, path, STATE_BYTES_MAX, &content, &bytes, err);
 	if (rc != ATR_OK)
 		return rc;
-	return explain(err, atr_fss_decode(&key, content, bytes, out, &why), path, why);
+	rc = atr_fss_decode(&key, content, bytes, out, &why);
+	return explain(err, rc, path, why);
 }

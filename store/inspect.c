@@ -444,6 +444,7 @@ static enum atr_status begin_block(struct atr_inspect *in, struct atr_error *err
 	enum atr_status rc;
 	int readable;
 
+	in->live_bytes = 0;
 	if (b->unreadable)
 		in->losses++;
 	rc = scan_open(in, &in->scan, b, &readable, err);
@@ -527,6 +528,15 @@ static enum atr_status end_block(struct atr_inspect *in, struct atr_error *err)
 		            " are listed by the state file and not in the block",
 		            missing.range[i].first, missing.range[i].last);
 	}
+	if (b->listed && in->losses == 0 && in->live_bytes != b->bytes) {
+		survey_block_path(in, b->number, "idx", path, sizeof path);
+		if (in->index_fits)
+			(void)snprintf(path, sizeof path, "%s/index.db", in->msgs_path);
+		survey_find(in, ATR_FINDING_DAMAGE, path, -1, 0,
+		            "%" PRIu64 " bytes listed for block %" PRIu64 ", its live records have "
+		            "%" PRIu64,
+		            b->bytes, b->number, in->live_bytes);
+	}
 	survey_block_path(in, b->number, "fss", path, sizeof path);
 	for (const struct atr_tally_entry *e;
 	     in->losses == 0 && (e = atr_tally_differing(&in->block_tally, &at)) != NULL;)
@@ -601,6 +611,7 @@ static enum atr_status judge_record(struct atr_inspect *in, const struct atr_rec
 		rc = account(in, m->sequence, m->sequence);
 	if (rc != ATR_OK)
 		return rc;
+	in->live_bytes += r->record_bytes;
 	listed = in->index_fits ? atr_tally_see(&in->stream_tally, m->subject, m->subject_bytes)
 	                        : atr_tally_see(&in->block_tally, m->subject, m->subject_bytes);
 	if (!listed && (in->stream_tally.slots > 0 || in->block_tally.slots > 0))

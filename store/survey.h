@@ -78,6 +78,7 @@ struct atr_inspect {
 	size_t at;   /* block being read */
 	int reading; /* it is open */
 	uint64_t last_returned;
+	uint64_t live_bytes; /* of this block's live records, so far */
 	struct atr_seqset accounted; /* live sequences of this block: read, or their damage named */
 	struct atr_fss fss;
 	struct atr_tally block_tally, stream_tally;
