@@ -69,7 +69,7 @@ static void rows_are_read_back_as_written(void **state)
 	write_rows(path, &in, 1);
 	/* The provider of one round may not differ from the others': make them agree. */
 	for (size_t i = 0; i < in.count; i++)
-		if (strcmp(in.rows[i].arm, in.rows[5].arm) == 0)
+		if (i != 5 && strcmp(in.rows[i].arm, in.rows[5].arm) == 0)
 			strcpy(in.rows[i].provider, in.rows[5].provider);
 	write_rows(path, &in, 1);
 	assert_int_equal(samples_read(path, &out, error), SAMPLES_OK);
