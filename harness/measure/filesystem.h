@@ -31,7 +31,7 @@ int filesystem_read(const char *dir, struct filesystem *out);
  * sysfs is the device's directory there ("/sys/dev/block/253:0"). */
 void filesystem_device_encryption(const char *sysfs, char encryption[96]);
 
-/* Median cost of creating an empty file. Makes 64 files in a new directory below dir, whose path
+/* Median cost of creating an empty file. Makes 16 files in a new directory below dir, whose path
  * goes to scratch (PATH_MAX bytes), and leaves them: on some file systems deletions make the next
  * creations dearer, so they are removed at the end of a run, by filesystem_remove_tree. 0, or
  * -errno. Takes below 1 ms where creation is normal. */

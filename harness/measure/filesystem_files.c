@@ -15,7 +15,7 @@
 #include "harness/measure/clock.h"
 #include "harness/measure/tree.h"
 
-#define CREATE_FILES 64
+#define CREATE_FILES 16
 #define FSYNC_ROUNDS 9
 #define FSYNC_BYTES  4096
 #define READ_BYTES   (1 << 20)

@@ -209,6 +209,8 @@ static int place_make(const struct target_options *options, const char *director
 	place->files.context = place;
 	place->files.sync = sync_unless_discarding;
 	place->files.unlink = unlink_unless_discarding;
+	/* The directory is this run's own: no need to look through all processes for a server. */
+	place->files.holder = NULL;
 	snprintf(place->aside, sizeof(place->aside), "%s.unlinked", directory);
 	place->streams = streams;
 	for (uint32_t i = 0; i < streams; i++) {
