@@ -1,7 +1,8 @@
-/* test_server.c - a stream that we write is opened by real servers, message by message equal, over
+/* test_server.c - streams that we write are opened by real servers, message by message equal, over
  * restarts; what the server leaves afterwards is read back by us, equal again.
  *
- * The oldest server that this format is for, and the newest to be had; each cipher.
+ * Written by `stream load` and by a run that keeps its stores; read by the oldest server that this
+ * format is for, and by the newest to be had; each cipher.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,6 +22,8 @@
 #define KEY           "an0therKeyOfTheTests"
 #define MESSAGES      900
 #define MESSAGES_MORE 100
+#define MESSAGES_RUN  1500
+#define WORKLOAD      "mixed-sizes"
 
 struct arm {
 	const char *version;
@@ -35,39 +38,75 @@ static struct arm arms[] = {
 
 #define ARMS (sizeof(arms) / sizeof(arms[0]))
 
-/* Runs `atrest stream <words> <folder>/store` with input and output in files of folder. */
-static void atrest_stream(const char *folder, const char *words, const char *in, const char *out)
-{
-	char command[4096];
+/* Runs `atrest WORDS` in folder, input and output in files there. */
+static void run_atrest(const char *folder, const char *in, const char *out, const char *format, ...)
+        __attribute__((format(printf, 4, 5)));
 
-	(void)snprintf(command, sizeof(command),
-	               "'%s/cli/atrest' stream %s '%s/store' < '%s/%s' > '%s/%s'",
-	               ATREST_BINARY_DIR, words, folder, folder, in, folder, out);
+static void run_atrest(const char *folder, const char *in, const char *out, const char *format, ...)
+{
+	char words[1024], command[4096];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(words, sizeof(words), format, args);
+	va_end(args);
+	(void)snprintf(command, sizeof(command), "cd '%s' && '%s/cli/atrest' %s < '%s' > '%s'",
+	               folder, ATREST_BINARY_DIR, words, in, out);
 	if (system(command) != 0)
 		fail_msg("%s", command);
 }
 
-static struct server *start(const struct arm *arm, const char *folder)
+static void read_dump(const char *folder, struct contents *out)
+{
+	char path[512];
+
+	(void)snprintf(path, sizeof(path), "%s/dump.jsonl", folder);
+	assert_int_equal(contents_read_dump(out, path), 0);
+}
+
+/* A folder of its own; kept, and named here, when something fails. */
+static void begin(const struct arm *arm, char folder[64])
+{
+	(void)snprintf(folder, 64, "/tmp/atrest-server-XXXXXX");
+	assert_non_null(mkdtemp(folder));
+	print_message("%s, %s: %s\n", arm->version, arm->cipher, folder);
+	(void)unsetenv("JS_KEY");
+}
+
+static void end(const char *folder)
+{
+	char command[128];
+
+	(void)snprintf(command, sizeof(command), "rm -r '%s'", folder);
+	assert_int_equal(system(command), 0);
+}
+
+/* On the store_dir folder/store; key NULL: none. */
+static struct server *start(const struct arm *arm, const char *folder, const char *key)
 {
 	char store_dir[512];
 	struct server_config config = {.program = arm->program,
 	                               .store_dir = store_dir,
 	                               .cipher = arm->cipher,
+	                               .key = key,
 	                               .folder = folder};
 	struct server *server;
 
 	(void)snprintf(store_dir, sizeof(store_dir), "%s/store", folder);
-	if (strcmp(arm->cipher, "none") != 0)
-		config.key = KEY;
 	assert_int_equal(server_start(&config, &server), 0);
 	return server;
 }
 
-/* What we wrote, as the server sees it; then with changes of the server's, as it saw them last. */
+static const char *key_of(const struct arm *arm)
+{
+	return strcmp(arm->cipher, "none") == 0 ? NULL : KEY;
+}
+
+/* What we wrote, as the server sees it. */
 static void same_in_server(const struct arm *arm, const char *folder,
                            const struct contents *expected)
 {
-	struct server *server = start(arm, folder);
+	struct server *server = start(arm, folder, key_of(arm));
 	struct contents told;
 
 	assert_int_equal(contents_ask(&told, server, STREAM), 0);
@@ -93,7 +132,7 @@ static void change_in_server(const struct arm *arm, const char *folder, struct c
 	static const struct server_header headers[] = {
 	        {"From", "server"}, {"Again", "1"}, {"Again", "2"}, {NULL, NULL}};
 	static char payload[9000];
-	struct server *server = start(arm, folder);
+	struct server *server = start(arm, folder, key_of(arm));
 	struct contents before;
 	size_t i;
 
@@ -113,49 +152,119 @@ static void change_in_server(const struct arm *arm, const char *folder, struct c
 	assert_int_equal(server_stop(server), 0);
 }
 
-static void store_of_ours_is_equal_in_a_server_and_comes_back(void **state)
+static void loaded_stream_is_equal_in_a_server_and_comes_back(void **state)
 {
 	const struct arm *arm = *state;
-	char folder[] = "/tmp/atrest-server-XXXXXX", path[256], words[128];
+	char folder[64], path[128];
 	struct contents made, last, dumped;
 
-	assert_non_null(mkdtemp(folder));
-	if (strcmp(arm->cipher, "none") != 0)
+	begin(arm, folder);
+	if (key_of(arm))
 		(void)setenv("JS_KEY", KEY, 1);
-	else
-		(void)unsetenv("JS_KEY");
-	/* Kept, and named here, when something fails. */
-	print_message("%s, %s: %s\n", arm->version, arm->cipher, folder);
-
 	contents_make(&made, MESSAGES, 1);
 	(void)snprintf(path, sizeof(path), "%s/load.jsonl", folder);
 	assert_int_equal(contents_save(&made, path, STREAM), 0);
-	(void)snprintf(words, sizeof(words), "load --cipher %s", arm->cipher);
-	atrest_stream(folder, words, "load.jsonl", "load.out");
-	atrest_stream(folder, "verify", "load.out", "verify.out");
+	run_atrest(folder, "load.jsonl", "load.out", "stream load --cipher %s store", arm->cipher);
+	run_atrest(folder, "/dev/null", "verify.out", "stream verify store");
 
 	same_in_server(arm, folder, &made);
 	same_in_server(arm, folder, &made);
 	change_in_server(arm, folder, &last);
 	assert_int_equal(last.count, MESSAGES + MESSAGES_MORE - 4);
 
-	atrest_stream(folder, "dump --json --payload", "load.out", "dump.jsonl");
-	(void)snprintf(path, sizeof(path), "%s/dump.jsonl", folder);
-	assert_int_equal(contents_read_dump(&dumped, path), 0);
+	run_atrest(folder, "/dev/null", "dump.jsonl", "stream dump --json --payload store");
+	read_dump(folder, &dumped);
 	assert_int_equal(contents_compare(&last, &dumped), 0);
-	atrest_stream(folder, "verify", "load.out", "verify.out");
+	run_atrest(folder, "/dev/null", "verify.out", "stream verify store");
 
 	contents_free(&made);
 	contents_free(&last);
 	contents_free(&dumped);
-	(void)snprintf(words, sizeof(words), "rm -r '%s'", folder);
-	assert_int_equal(system(words), 0);
+	end(folder);
+}
+
+static void forget_times(struct contents *contents)
+{
+	size_t i;
+
+	for (i = 0; i < contents->count; i++)
+		contents->items[i].time_ns = 0;
+}
+
+/* One run for all arms below: its folder, its key, and the plaintext store as we dump it. */
+static struct {
+	char folder[64];
+	char key[128];
+	struct contents plain;
+} kept;
+
+static int run_once(void **state)
+{
+	char path[128];
+	FILE *file;
+
+	(void)state;
+	begin(&(struct arm){"a run", "all ciphers", ""}, kept.folder);
+	(void)snprintf(path, sizeof(path), "%s/" WORKLOAD ".ini", kept.folder);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	(void)fprintf(file,
+	              "operation = publish\nclass = publish\nquestion = is it the same?\n"
+	              "messages = %d\nsizes = 1:5,2-3000:90,64k:5\nheaders_bytes = 100\n"
+	              "headers_share = 0.3\nsubjects = 50\nblock_bytes = 512k\n",
+	              MESSAGES_RUN);
+	assert_int_equal(fclose(file), 0);
+	run_atrest(kept.folder, "/dev/null", "run.out",
+	           "run " WORKLOAD ".ini --rounds 1 --keep-stores keep -o results");
+
+	(void)snprintf(path, sizeof(path), "%s/keep/key", kept.folder);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	assert_non_null(fgets(kept.key, sizeof(kept.key), file));
+	(void)fclose(file);
+	kept.key[strcspn(kept.key, "\n")] = '\0';
+
+	run_atrest(kept.folder, "/dev/null", "dump.jsonl",
+	           "stream dump --json --payload keep/" WORKLOAD "-none");
+	read_dump(kept.folder, &kept.plain);
+	forget_times(&kept.plain);
+	return kept.plain.count == MESSAGES_RUN ? 0 : -1;
+}
+
+static int run_end(void **state)
+{
+	(void)state;
+	contents_free(&kept.plain);
+	end(kept.folder);
+	return 0;
+}
+
+/* The arms of a run publish the same bytes: what a server gives of a cipher's store is, but for the
+ * times, what we dump of the plaintext one. */
+static void store_of_a_run_is_equal_in_a_server(void **state)
+{
+	const struct arm *arm = *state;
+	char folder[64], command[512];
+	struct contents told;
+	struct server *server;
+
+	begin(arm, folder);
+	(void)snprintf(command, sizeof(command), "cp -r '%s/keep/%s-%s' '%s/store'", kept.folder,
+	               WORKLOAD, arm->cipher, folder);
+	assert_int_equal(system(command), 0);
+	server = start(arm, folder, key_of(arm) ? kept.key : NULL);
+	assert_int_equal(contents_ask(&told, server, "BENCH"), 0);
+	assert_int_equal(server_stop(server), 0);
+	forget_times(&told);
+	assert_int_equal(contents_compare(&kept.plain, &told), 0);
+	contents_free(&told);
+	end(folder);
 }
 
 int main(void)
 {
-	struct CMUnitTest tests[ARMS];
-	char names[ARMS][64], why[1024];
+	struct CMUnitTest tests[2 * ARMS];
+	char names[2 * ARMS][64], why[1024];
 	size_t i;
 
 	for (i = 0; i < ARMS; i++) {
@@ -164,12 +273,18 @@ int main(void)
 			printf("SKIP server: %s\n", why);
 			return 77;
 		}
-		(void)snprintf(names[i], sizeof(names[i]), "%s: our store, %s", arms[i].version,
+		(void)snprintf(names[i], sizeof(names[i]), "%s, %s: loaded stream", arms[i].version,
 		               arms[i].cipher);
 		tests[i] = (struct CMUnitTest){
 		        .name = names[i],
-		        .test_func = store_of_ours_is_equal_in_a_server_and_comes_back,
+		        .test_func = loaded_stream_is_equal_in_a_server_and_comes_back,
 		        .initial_state = &arms[i]};
+		(void)snprintf(names[ARMS + i], sizeof(names[i]), "%s, %s: store of a run",
+		               arms[i].version, arms[i].cipher);
+		tests[ARMS + i] =
+		        (struct CMUnitTest){.name = names[ARMS + i],
+		                            .test_func = store_of_a_run_is_equal_in_a_server,
+		                            .initial_state = &arms[i]};
 	}
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, run_once, run_end);
 }
