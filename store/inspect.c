@@ -573,6 +573,22 @@ static void check_deleted(struct atr_inspect *in, const struct atr_record *r, co
 		            r->message.sequence, "%s (the message is deleted)", doubt);
 }
 
+/* A clear idx has no checksum: its times must be those of the records that it counts. */
+static void check_times(struct atr_inspect *in, const struct survey_block *b,
+                        const struct atr_message *m, int live)
+{
+	char path[PATH_MAX];
+
+	if ((b->first_time_ns == 0 && b->last_time_ns == 0) ||
+	    !((live && m->sequence == b->first_seq && m->time_ns != b->first_time_ns) ||
+	      (m->sequence == b->last_seq && m->time_ns != b->last_time_ns)))
+		return;
+	survey_block_path(in, b->number, "idx", path, sizeof path);
+	survey_find(in, ATR_FINDING_DAMAGE, path, -1, m->sequence,
+	            "the time listed for its %s sequence is not that of the record",
+	            m->sequence == b->first_seq ? "first" : "last");
+}
+
 /* True when the record is a live message that can be returned. */
 static enum atr_status judge_record(struct atr_inspect *in, const struct atr_record *r, int *usable)
 {
@@ -603,6 +619,8 @@ static enum atr_status judge_record(struct atr_inspect *in, const struct atr_rec
 	in->scan.previous = m->sequence;
 	live = r->kind == ATR_RECORD_MESSAGE && m->sequence >= b->first_seq &&
 	       m->sequence <= b->last_seq && atr_seqset_has(&in->live, m->sequence);
+	if (r->kind == ATR_RECORD_MESSAGE)
+		check_times(in, b, m, live);
 	if (!live) {
 		check_deleted(in, r, path);
 		return rc;

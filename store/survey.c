@@ -335,6 +335,10 @@ static enum atr_status survey_block_alone(struct atr_inspect *in, struct survey_
 		b->first_seq = idx.block.first_seq;
 		b->last_seq = idx.block.last_seq;
 		b->bytes = idx.block.bytes;
+		if (!b->has_key) { /* no tag and no checksum protects it: times are compared too */
+			b->first_time_ns = idx.block.first_time_ns;
+			b->last_time_ns = idx.block.last_time_ns;
+		}
 		/* an index.db that ends here can only be stale: the idx is the server's older one
 		 */
 		if (watch != NULL && memcmp(watch->lchk, idx.lchk, ATR_HASH_BYTES) == 0)

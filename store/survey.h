@@ -21,10 +21,11 @@
 struct survey_block {
 	uint64_t number;
 	uint64_t file_bytes;
-	uint64_t first_seq, last_seq; /* empty: first = last + 1; 0 and 0: nothing known */
-	uint64_t bytes;               /* of live records, when it was walked or listed */
-	uint64_t records;             /* read by atr_inspect_next */
-	const char *cipher;           /* "?" until its key file was opened */
+	uint64_t first_seq, last_seq;        /* empty: first = last + 1; 0 and 0: nothing known */
+	uint64_t bytes;                      /* of live records, when it was walked or listed */
+	int64_t first_time_ns, last_time_ns; /* of a clear idx, 0 = not compared */
+	uint64_t records;                    /* read by atr_inspect_next */
+	const char *cipher;                  /* "?" until its key file was opened */
 	unsigned has_blk : 1, has_key : 1, has_idx : 1, has_fss : 1;
 	unsigned under_prev_key : 1;
 	unsigned listed : 1; /* first, last and deletes come from a state file */
@@ -78,7 +79,7 @@ struct atr_inspect {
 	size_t at;   /* block being read */
 	int reading; /* it is open */
 	uint64_t last_returned;
-	uint64_t live_bytes; /* of this block's live records, so far */
+	uint64_t live_bytes;         /* of this block's live records, so far */
 	struct atr_seqset accounted; /* live sequences of this block: read, or their damage named */
 	struct atr_fss fss;
 	struct atr_tally block_tally, stream_tally;

@@ -189,6 +189,13 @@ static void a_missing_block_that_index_db_lists_is_named(void **state)
 	assert_int_equal(count(r, ATR_FINDING_DAMAGE, "index.db", "block 1, whose file is missing"),
 	                 1);
 	assert_int_equal(r->messages, 18);
+	/* the file is there, its records are not */
+	fixture_remove(dir);
+	dir = copy_of(*state, "nats-2.15.1/convert-chacha-aes", "CONV");
+	assert_int_equal(truncate(fixture_path(dir, "msgs/1.blk"), 0), 0);
+	r = verify(dir, "EyML9kG7Nh_JFMmN");
+	assert_int_equal(count(r, ATR_FINDING_DAMAGE, "1.blk", "sequences 1 to 30 are listed"), 1);
+	assert_int_equal(r->messages, 18);
 	/* the last one: what is there ends earlier than index.db says */
 	dir = copy_of(*state, "nats-2.15.1/convert-plain-chacha", "CONV");
 	assert_int_equal(unlink(fixture_path(dir, "msgs/2.blk")), 0);
