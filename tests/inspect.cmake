@@ -18,3 +18,8 @@ target_sources(test_keys PRIVATE ${PROJECT_SOURCE_DIR}/cli/keys.c
 
 atrest_test(test_damage fault SOURCES fault/test_damage.c fault/overlay.c
             LIBRARIES atrest_store PkgConfig::JANSSON TIMEOUT 300)
+
+# Through the program, as people run it.
+atrest_test(test_fixtures compat SOURCES compat/test_fixtures.c compat/program.c unit/store_fixture.c
+            LIBRARIES atrest_store PkgConfig::JANSSON TIMEOUT 300)
+add_dependencies(test_fixtures atrest)
