@@ -185,6 +185,8 @@ static int judge(const struct run_result *result)
 {
 	const char *folder = result->folder.path;
 
+	if (result->interrupted && folder[0] == '\0')
+		return complain(EXIT_INTERRUPTED, "interrupted before the first slice");
 	if (result->interrupted)
 		return complain(
 		        EXIT_INTERRUPTED,

@@ -12,5 +12,7 @@ target_sources(atrest_harness PRIVATE
   rows.c
   provenance.c
   run.c
+  run_arms.c
+  run_setup.c
   output/run_folder.c
   output/progress.c)

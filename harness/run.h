@@ -40,7 +40,8 @@ struct run_result {
 	int usage;         /* asked for what cannot be done */
 	int system;        /* no space, locked, read-only */
 	int invalid;       /* some row is not valid */
-	char error[512];   /* the first of these, "" if none */
+	int error_weight;  /* of what error tells */
+	char error[512];   /* the first of the gravest, "" if none */
 };
 
 /* Settles the sizes of the slices for this machine and plans. 0, or -1 and error: bad request. */

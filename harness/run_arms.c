@@ -1,0 +1,178 @@
+/* run_arms.c - the arms of a run: their worker processes and their stores. */
+#include "harness/run_inner.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/measure/filesystem.h"
+#include "harness/prepare.h"
+
+#define START_TIMEOUT_NS UINT64_C(60000000000)
+
+static const char *program_of(const struct run *run, const struct plan_arm *arm)
+{
+	return arm->program == 0 ? NULL : run->plan->request->programs[arm->program - 1].path;
+}
+
+const char *run_arm_provider(const struct run *run, const struct plan_arm *arm)
+{
+	const struct atr_cipher *c = providers_cipher(&run->options->providers, arm->cipher);
+
+	return c == NULL ? "" : atr_cipher_provider(c);
+}
+
+uint64_t run_seed_of(const struct run *run, const struct workload *w)
+{
+	return w->seed != 0 ? w->seed : run->plan->request->seed;
+}
+
+static int worker_set_up(struct run *run, const struct plan_cell *cell, const struct plan_arm *arm,
+                         struct worker **out, struct target_error *error)
+{
+	struct order *order = calloc(1, sizeof(*order));
+	struct order_reply *reply = calloc(1, sizeof(*reply));
+	struct order_hello hello;
+	int rc = -1;
+
+	if (order == NULL || reply == NULL) {
+		target_fail(error, TARGET_SYSTEM, "out of memory");
+		goto done;
+	}
+	order->kind = ORDER_SETUP;
+	snprintf(order->target, sizeof(order->target), "%s", cell->target);
+	snprintf(order->cipher, sizeof(order->cipher), "%s", arm->cipher);
+	snprintf(order->provider, sizeof(order->provider), "%s", run_arm_provider(run, arm));
+	order->seed = run_seed_of(run, cell->workload);
+	order->workload = *cell->workload;
+	order->key_bytes = RUN_KEY_BYTES;
+	if (worker_start(program_of(run, arm), out, &hello, error) != 0 ||
+	    worker_order(*out, order, run->key, reply, &run_stop_asked, START_TIMEOUT_NS, error) !=
+	            0)
+		goto done;
+	if (reply->ok) {
+		provenance_library(&run->provenance, arm->cipher, reply->library);
+		rc = 0;
+	} else {
+		*error = reply->error;
+	}
+done:
+	if (rc != 0) {
+		worker_kill(*out);
+		*out = NULL;
+	}
+	free(order);
+	free(reply);
+	return rc;
+}
+
+struct arm_state *run_arm_state(struct run *run, size_t cell, size_t arm)
+{
+	return &run->arms[cell * PLAN_ARMS_MAX + arm];
+}
+
+int run_store_path(struct run *run, const struct plan_cell *cell, const struct plan_arm *arm,
+                   const char *kind, uint32_t n, char path[PLAN_PATH_BYTES],
+                   struct target_error *error)
+{
+	char parent[PLAN_PATH_BYTES - 64];
+	int rc;
+
+	if ((size_t)snprintf(parent, sizeof(parent), "%s/%s-%s", run->scratch[arm->dir],
+	                     cell->workload->name, arm->name) >= sizeof(parent))
+		return target_fail(error, TARGET_USAGE, "%s: path too long",
+		                   run->scratch[arm->dir]);
+	rc = run_folder_make(parent);
+	if (rc != 0)
+		return target_fail(error, TARGET_SYSTEM, "%s: %s", parent, strerror(-rc));
+	snprintf(path, PLAN_PATH_BYTES, "%s/%s%u", parent, kind, n);
+	return 0;
+}
+
+void run_store_cut(struct run *run, struct arm_state *state)
+{
+	char text[PLAN_PATH_BYTES + 128];
+	int rc;
+
+	if (state->store[0] == '\0')
+		return;
+	rc = filesystem_truncate_tree(state->store);
+	if (rc != 0 && rc != -ENOENT) {
+		snprintf(text, sizeof(text), "%s: cannot cut the files of a slice: %s",
+		         state->store, strerror(-rc));
+		run_warn(run, text);
+	}
+	state->store[0] = '\0';
+	state->filled = 0;
+}
+
+static int fill_store(struct run *run, const struct plan_slice *slice, struct arm_state *state,
+                      struct target_error *error)
+{
+	const struct plan_cell *cell = &run->plan->cells[slice->cell];
+	struct order *order = calloc(1, sizeof(*order));
+	struct order_reply *reply = calloc(1, sizeof(*reply));
+	int rc = -1;
+
+	run_store_cut(run, state);
+	if (order == NULL || reply == NULL) {
+		target_fail(error, TARGET_SYSTEM, "out of memory");
+	} else if (run_store_path(run, cell, &cell->arms[slice->arm], "square-", slice->square,
+	                          state->store, error) == 0) {
+		/* A worker may have died while it filled. */
+		filesystem_remove_tree(state->store);
+		order->kind = ORDER_FILL;
+		snprintf(order->directory, sizeof(order->directory), "%s", state->store);
+		rc = worker_order(state->worker, order, NULL, reply, &run_stop_asked,
+		                  prepare_timeout_ns(cell->workload), error);
+		if (rc == 0 && !reply->ok) {
+			*error = reply->error;
+			rc = -1;
+		}
+	}
+	state->filled = rc == 0;
+	free(order);
+	free(reply);
+	return rc;
+}
+
+int run_worker_ready(struct run *run, const struct plan_slice *slice, struct target_error *error)
+{
+	const struct plan_cell *cell = &run->plan->cells[slice->cell];
+	struct arm_state *state = run_arm_state(run, slice->cell, slice->arm);
+	const struct target *target = target_find(cell->target);
+
+	if (!worker_alive(state->worker)) {
+		worker_kill(state->worker);
+		state->worker = NULL;
+		if (worker_set_up(run, cell, &cell->arms[slice->arm], &state->worker, error) != 0)
+			return -1;
+	}
+	if (target->stores && !prepare_writes(cell->workload) && !state->filled)
+		return fill_store(run, slice, state, error);
+	return 0;
+}
+
+void run_worker_end(struct arm_state *state)
+{
+	worker_end(state->worker);
+	state->worker = NULL;
+}
+
+/* Before the first slice of any arm. What fails here fails again, and is told, in the arm's own
+ * slice. */
+void run_square_start(struct run *run, const struct plan_slice *slice)
+{
+	const struct plan_cell *cell = &run->plan->cells[slice->cell];
+	struct target_error ignored;
+
+	for (uint32_t arm = 0; arm < cell->arm_count && !run_stop_asked; arm++) {
+		struct arm_state *state = run_arm_state(run, slice->cell, arm);
+		struct plan_slice first = *slice;
+		run_worker_end(state);
+		run_store_cut(run, state);
+		first.arm = arm;
+		(void)run_worker_ready(run, &first, &ignored);
+	}
+}

@@ -1,0 +1,81 @@
+/* run_inner.h - what the files of a run share: run.c the rounds, run_arms.c workers and stores,
+ * run_setup.c what comes before the first slice.
+ */
+#ifndef ATREST_HARNESS_RUN_INNER_H
+#define ATREST_HARNESS_RUN_INNER_H
+
+#include <signal.h>
+
+#include "harness/output/progress.h"
+#include "harness/provenance.h"
+#include "harness/run.h"
+#include "harness/targets/target.h"
+#include "harness/worker_client.h"
+
+#define RUN_KEY_RAW_BYTES 32
+#define RUN_KEY_BYTES     (1 + 2 * RUN_KEY_RAW_BYTES) /* text, as a server would have it */
+
+/* One arm of a cell for the length of a square. */
+struct arm_state {
+	struct worker *worker;
+	char store[PLAN_PATH_BYTES]; /* of the slice at work, or what was filled; "" = none */
+	int filled;
+};
+
+struct run {
+	struct run_options *options;
+	const struct plan *plan;
+	struct run_result *result;
+	struct samples_writer *writer;
+	struct provenance provenance;
+	struct progress progress;
+	struct arm_state *arms; /* cell * PLAN_ARMS_MAX + arm */
+	struct order_hello hellos[PLAN_CHOICES_MAX];
+	char scratch[PLAN_CHOICES_MAX][PLAN_PATH_BYTES]; /* "" until made */
+	int synced;
+	uint8_t *key;  /* secret memory */
+	double done_s; /* of the estimate */
+};
+
+/* A signal asked the run to end. */
+extern volatile sig_atomic_t run_stop_asked;
+
+/* ---- run.c ---- */
+
+/* Once per text: to the user and to machine.json. */
+void run_warn(struct run *run, const char *text);
+void run_note_fault(struct run_result *result, enum target_fault fault, const char *text);
+
+/* The order of a slice; the path of its store is set where the cell writes. 0, or -1. */
+int run_slice_order(struct run *run, const struct plan_slice *slice, struct order *order,
+                    struct target_error *error);
+
+/* ---- run_arms.c ---- */
+
+struct arm_state *run_arm_state(struct run *run, size_t cell, size_t arm);
+const char *run_arm_provider(const struct run *run, const struct plan_arm *arm);
+uint64_t run_seed_of(const struct run *run, const struct workload *w);
+
+/* "<scratch>/<workload>-<arm>/<kind><n>" into path, its parent made. 0, or -1. */
+int run_store_path(struct run *run, const struct plan_cell *cell, const struct plan_arm *arm,
+                   const char *kind, uint32_t n, char path[PLAN_PATH_BYTES],
+                   struct target_error *error);
+/* Frees the space of the arm's store; its files stay until the end of the run, since deleting
+ * them makes the next creations dearer on some file systems. */
+void run_store_cut(struct run *run, struct arm_state *state);
+/* A worker that can take a slice of this arm, its store filled where the cell reads. 0, or -1. */
+int run_worker_ready(struct run *run, const struct plan_slice *slice, struct target_error *error);
+void run_worker_end(struct arm_state *state);
+/* A new square: every arm of the cell starts afresh. */
+void run_square_start(struct run *run, const struct plan_slice *slice);
+
+/* ---- run_setup.c ---- */
+
+/* Before the folder of the results: programs, space, key, the place of kept stores. 0, or -1. */
+int run_check(struct run *run, struct target_error *error);
+/* In the folder of the results: scratch directories, long slices. 0, or -1. */
+int run_set_up(struct run *run, struct target_error *error);
+/* Workers and scratch directories are gone after this. */
+void run_tear_down(struct run *run);
+
+#endif

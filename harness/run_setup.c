@@ -1,0 +1,225 @@
+/* run_setup.c - what comes before the first slice of a run, and what is taken away after the last.
+ */
+#include "harness/run_inner.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "ciphers/prf.h"
+#include "ciphers/secret.h"
+#include "harness/keep.h"
+#include "harness/measure/filesystem.h"
+#include "harness/prepare.h"
+
+/* ---- request ---- */
+
+/* Directory i, which may not be there yet: what of its path is there is on the same file system. */
+static void place_of(const struct run_options *options, size_t i, char path[PLAN_PATH_BYTES])
+{
+	const char *given = options->request.dirs[i].path;
+	char *slash;
+
+	if (given[0] == '\0')
+		given = options->output == NULL ? "." : options->output;
+	snprintf(path, PLAN_PATH_BYTES, "%s", given);
+	while (access(path, F_OK) != 0 && (slash = strrchr(path, '/')) != NULL && slash > path)
+		*slash = '\0';
+	if (access(path, F_OK) != 0)
+		snprintf(path, PLAN_PATH_BYTES, "%s", path[0] == '/' ? "/" : ".");
+}
+
+int run_synced(const struct run_options *options)
+{
+	struct filesystem fs;
+	char path[PLAN_PATH_BYTES];
+
+	if (options->request.dir_count > 1)
+		return 1;
+	place_of(options, 0, path);
+	return filesystem_read(path, &fs) == 0 && fs.encrypted;
+}
+
+int run_prepare(struct run_options *options, struct plan *plan, char error[512])
+{
+	struct plan_request *request = &options->request;
+	int synced = run_synced(options);
+	uint64_t limit = prepare_dirty_limit();
+	struct workload_error why;
+	char text[256];
+
+	for (size_t i = 0; i < request->workload_count; i++) {
+		struct workload *w = &options->workloads[i];
+		if (synced)
+			prepare_long(w, 0);
+		else if (prepare_cap(w, limit, text))
+			options->warn(text);
+		if (workload_check(w, &why) != 0) {
+			snprintf(error, 512, "%.500s", why.text);
+			return -1;
+		}
+	}
+	request->workloads = options->workloads;
+	if (plan_make(request, plan, text) == 0)
+		return 0;
+	snprintf(error, 512, "%s", text);
+	return -1;
+}
+
+/* ---- checks ---- */
+
+/* Every other program must be one that can be an arm, before anything is written. */
+static int check_programs(struct run *run, struct target_error *error)
+{
+	const struct plan_request *request = run->plan->request;
+
+	for (size_t i = 0; i < request->program_count; i++) {
+		struct worker *worker = NULL;
+		if (worker_start(request->programs[i].path, &worker, &run->hellos[i], error) != 0)
+			return -1;
+		worker_end(worker);
+	}
+	return 0;
+}
+
+static int check_space(const struct run *run, struct target_error *error)
+{
+	const struct plan_request *request = run->plan->request;
+	char path[PLAN_PATH_BYTES];
+
+	for (size_t i = 0; i < request->dir_count; i++) {
+		uint64_t need = prepare_need_bytes(run->plan, i, run->options->keep != NULL);
+		struct filesystem fs;
+		place_of(run->options, i, path);
+		if (filesystem_read(path, &fs) == 0 && fs.free_bytes < need)
+			return target_fail(error, TARGET_SYSTEM,
+			                   "%s: %llu MiB free, expected %llu MiB for this run",
+			                   path, (unsigned long long)(fs.free_bytes >> 20),
+			                   (unsigned long long)(need >> 20));
+	}
+	return 0;
+}
+
+/* Random bytes as text with a letter in front: a server that has it from its environment would
+ * take a text of digits for a number. */
+static int make_key(struct run *run, struct target_error *error)
+{
+	static const char digits[] = "0123456789abcdef";
+	uint8_t *raw = atr_secret_alloc(RUN_KEY_RAW_BYTES);
+	int rc = -1;
+
+	prctl(PR_SET_DUMPABLE, 0);
+	run->key = atr_secret_alloc(RUN_KEY_BYTES);
+	if (raw != NULL && run->key != NULL && atr_random(raw, RUN_KEY_RAW_BYTES) == 0) {
+		run->key[0] = 'k';
+		for (size_t i = 0; i < RUN_KEY_RAW_BYTES; i++) {
+			run->key[2 * i + 1] = (uint8_t)digits[raw[i] >> 4];
+			run->key[2 * i + 2] = (uint8_t)digits[raw[i] & 15];
+		}
+		rc = 0;
+	}
+	atr_secret_free(raw);
+	return rc == 0 ? 0 : target_fail(error, TARGET_SYSTEM, "no random server key");
+}
+
+static int make_scratch(struct run *run, struct target_error *error)
+{
+	const struct plan_request *request = run->plan->request;
+
+	for (size_t i = 0; i < request->dir_count; i++) {
+		char path[PLAN_PATH_BYTES];
+		if ((size_t)snprintf(path, sizeof(path), "%s/atrest-run-XXXXXX",
+		                     request->dirs[i].path) >= sizeof(path) ||
+		    mkdtemp(path) == NULL)
+			return target_fail(error, TARGET_SYSTEM,
+			                   "%s: cannot make a directory there: %s",
+			                   request->dirs[i].path, strerror(errno));
+		memcpy(run->scratch[i], path, sizeof(path));
+	}
+	return 0;
+}
+
+static void make_longer(struct run *run, const struct workload *w, const struct sample *row)
+{
+	double cpu_s =
+	        (double)row->cpu_ns / 1e9 / (row->publishers > 1 ? (double)row->publishers : 1);
+
+	/* On a machine that is busy just now the processor's time tells the pace. */
+	for (size_t i = 0; i < run->options->request.workload_count; i++)
+		if (&run->options->workloads[i] == w)
+			prepare_long(&run->options->workloads[i],
+			             cpu_s < row->acked_s ? cpu_s : row->acked_s);
+}
+
+/* Cells whose slices must be long enough: one slice of plaintext shows the pace. */
+static void lengthen(struct run *run)
+{
+	struct order *order = calloc(1, sizeof(*order));
+	struct order_reply *reply = calloc(1, sizeof(*reply));
+	struct target_error error;
+
+	for (size_t c = 0; order != NULL && reply != NULL && c < run->plan->cell_count; c++) {
+		const struct plan_cell *cell = &run->plan->cells[c];
+		struct plan_slice slice = {.cell = (uint32_t)c, .round = UINT32_MAX - 1};
+		struct arm_state *state = run_arm_state(run, c, 0);
+		if (!prepare_writes(cell->workload) || !target_find(cell->target)->stores ||
+		    run_stop_asked)
+			continue;
+		memset(reply, 0, sizeof(*reply));
+		if (run_worker_ready(run, &slice, &error) == 0 &&
+		    run_slice_order(run, &slice, order, &error) == 0 &&
+		    worker_order(state->worker, order, NULL, reply, &run_stop_asked,
+		                 prepare_timeout_ns(cell->workload), &error) == 0 &&
+		    reply->ok && reply->row.valid)
+			make_longer(run, cell->workload, &reply->row);
+		run_store_cut(run, state);
+		run_worker_end(state);
+	}
+	free(order);
+	free(reply);
+}
+
+int run_check(struct run *run, struct target_error *error)
+{
+	const char *keep = run->options->keep;
+	char text[512];
+
+	if (check_programs(run, error) != 0 || check_space(run, error) != 0 ||
+	    make_key(run, error) != 0)
+		return -1;
+	if (keep != NULL && keep_open(keep, run->key, RUN_KEY_BYTES, text) != 0)
+		return target_fail(error, TARGET_SYSTEM, "%s", text);
+	return 0;
+}
+
+int run_set_up(struct run *run, struct target_error *error)
+{
+	if (make_scratch(run, error) != 0)
+		return -1;
+	if (!run->synced)
+		return 0;
+	lengthen(run);
+	return check_space(run, error);
+}
+
+void run_tear_down(struct run *run)
+{
+	char text[512];
+	int rc;
+
+	for (size_t i = 0; i < run->plan->cell_count * PLAN_ARMS_MAX; i++)
+		worker_kill(run->arms[i].worker);
+	for (size_t i = 0; i < run->plan->request->dir_count; i++) {
+		if (run->scratch[i][0] == '\0')
+			continue;
+		rc = filesystem_remove_tree(run->scratch[i]);
+		if (rc != 0) {
+			snprintf(text, sizeof(text), "%.400s: cannot be removed: %s",
+			         run->scratch[i], strerror(-rc));
+			run_warn(run, text);
+		}
+	}
+}
