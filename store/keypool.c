@@ -269,15 +269,21 @@ enum atr_status atr_keypool_open(const struct atr_keypool_options *options,
 	pthread_cond_init(&pool->changed, NULL);
 	if (pool->ahead > 0) {
 		pool->ring = atr_secret_alloc(pool->ahead * sizeof *pool->ring);
-		if (pool->ring == NULL || pthread_create(&pool->thread, NULL, run, pool) != 0) {
+		if (pool->ring == NULL) {
 			atr_keypool_close(pool);
-			return atr_error_set(err, ATR_ENOMEM, NULL, -1,
-			                     "no memory for block keys or their thread");
+			return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for block keys");
 		}
-		pool->has_thread = 1;
 	}
 	*out = pool;
 	return ATR_OK;
+}
+
+/* The first key is wanted: before that nothing is made, so that a stream that is only read stays
+ * as it is. Without a thread every key is made when it is taken. Lock held. */
+static void start_thread(struct atr_keypool *pool)
+{
+	if (!pool->has_thread && pool->ahead > 0)
+		pool->has_thread = pthread_create(&pool->thread, NULL, run, pool) == 0;
 }
 
 /* Makes the next key on the calling thread. Lock held. */
@@ -347,6 +353,7 @@ enum atr_status atr_keypool_take(struct atr_keypool *pool, int must_sync, uint64
 		rc = make_now(pool, must_sync, number, seed, synced, err);
 	}
 	pool->failed = ATR_OK; /* the thread tries again */
+	start_thread(pool);
 	if (start != 0)
 		pool->counters.wait_ns += files->monotonic_ns(files->context) - start;
 	pthread_cond_broadcast(&pool->changed);
@@ -361,6 +368,7 @@ enum atr_status atr_keypool_fill(struct atr_keypool *pool, struct atr_error *err
 	pthread_mutex_lock(&pool->lock);
 	pool->failed = pool->sync_failed;
 	pool->want_full = 1;
+	start_thread(pool);
 	pthread_cond_broadcast(&pool->changed);
 	while (pool->failed == ATR_OK && pool->has_thread &&
 	       (pool->count < pool->ahead || pool->unsynced > 0))

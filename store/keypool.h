@@ -22,7 +22,7 @@ struct atr_keypool_options {
 	int sync;                          /* 0: never sync */
 };
 
-/* Starts the thread. *out is NULL unless ATR_OK. */
+/* Makes nothing yet: the thread starts with the first take or fill. *out is NULL unless ATR_OK. */
 enum atr_status atr_keypool_open(const struct atr_keypool_options *options,
                                  struct atr_keypool **out, struct atr_error *err);
 

@@ -146,8 +146,12 @@ static void settle_gap(struct recovery *r, uint64_t first_seq)
 	struct atr_store *store = r->store;
 
 	if (r->open_tail && first_seq != r->last_seq + 1) {
-		/* records are lost there: readers shall see it */
-		atomic_store(&store->entry[r->open_tail_entry].file_bytes, r->open_tail_file_bytes);
+		struct block_entry *cut = &store->entry[r->open_tail_entry];
+
+		/* records are lost there: readers shall come across it */
+		atomic_store(&cut->file_bytes, r->open_tail_file_bytes);
+		if (first_seq > r->last_seq + 1)
+			atomic_store(&cut->last_seq, first_seq - 1);
 		store->recovery.damaged_records++;
 		note_damage(r, &r->open_tail_error);
 	}

@@ -611,16 +611,23 @@ static enum atr_status sync_file(struct atr_store *store, uint64_t number, const
 	return result < 0 ? atr_file_error(err, result, path, -1, "fsync") : ATR_OK;
 }
 
-/* Syncs the blocks that were in use since the last sync, their keys and the directory. */
-static enum atr_status sync_blocks(struct atr_store *store, struct atr_error *err)
+static size_t entry_count(struct atr_store *store)
 {
-	enum atr_status rc = ATR_OK;
-	size_t i, end;
+	size_t count;
 
 	pthread_mutex_lock(&store->state_lock);
-	i = store->first_unsynced;
-	end = store->entry_count;
+	count = store->entry_count;
 	pthread_mutex_unlock(&store->state_lock);
+	return count;
+}
+
+/* Syncs the blocks below `end` that were in use since the last sync, their keys and the
+ * directory. */
+static enum atr_status sync_blocks(struct atr_store *store, size_t end, struct atr_error *err)
+{
+	enum atr_status rc = ATR_OK;
+	size_t i = store->first_unsynced;
+
 	if (store->pool != NULL)
 		rc = atr_keypool_sync_error(store->pool, err);
 	for (size_t at = i; at < end && rc == ATR_OK; at++) {
@@ -630,7 +637,10 @@ static enum atr_status sync_blocks(struct atr_store *store, struct atr_error *er
 		entry.number = store->entry[at].number;
 		entry.flags = store->entry[at].flags;
 		store->entry[at].flags &= ~BLOCK_KEY_UNSYNCED;
+		int is_empty = atomic_load(&store->entry[at].file_bytes) == 0;
 		pthread_mutex_unlock(&store->state_lock);
+		if (is_empty)
+			continue; /* perhaps without a file yet */
 		if ((entry.flags & BLOCK_KEY_UNSYNCED) != 0)
 			rc = sync_file(store, entry.number, "key", err);
 		if (rc == ATR_OK)
@@ -642,9 +652,7 @@ static enum atr_status sync_blocks(struct atr_store *store, struct atr_error *er
 	}
 	if (rc != ATR_OK)
 		return store_poison(store, rc, err);
-	pthread_mutex_lock(&store->state_lock);
 	store->first_unsynced = end > 0 ? end - 1 : 0; /* the last one may still grow */
-	pthread_mutex_unlock(&store->state_lock);
 	return rc;
 }
 
@@ -661,14 +669,17 @@ static void flush_quietly(struct atr_store *store)
 static void sync_quietly(struct atr_store *store)
 {
 	struct atr_error err;
+	size_t end;
 	int dirty;
 
 	pthread_mutex_lock(&store->sync_lock);
 	/* what is appended from here on is the next sync's */
 	dirty = atomic_exchange(&store->dirty, 0);
+	/* before the flush: a block begun after it may have no file yet */
+	end = entry_count(store);
 	flush_quietly(store);
 	if (dirty && atomic_load(&store->poison) == ATR_OK)
-		(void)sync_blocks(store, &err);
+		(void)sync_blocks(store, end, &err);
 	pthread_mutex_unlock(&store->sync_lock);
 }
 

@@ -68,10 +68,12 @@ struct atr_store {
 
 	pthread_mutex_t sync_lock, append_lock, state_lock;
 
+	/* under sync_lock */
+	size_t first_unsynced; /* entries from here on may have changed since their sync */
+
 	/* under state_lock */
 	struct block_entry *entry;
 	size_t entry_count, entry_capacity;
-	size_t first_unsynced; /* entries from here on may have changed since their sync */
 	_Atomic(enum atr_status) poison; /* read without the lock */
 	int poison_told;
 	struct atr_error poison_error;

@@ -1,9 +1,9 @@
 # The file store: one program per source file.
-foreach(file status hash record keyfile meta file block)
+foreach(file status hash record keyfile meta file block config keypool)
   atrest_test(test_${file} unit SOURCES unit/test_${file}.c unit/store_fixture.c
               LIBRARIES atrest_store PkgConfig::JANSSON)
 endforeach()
-foreach(file store footprint)
+foreach(file store footprint recover reader)
   atrest_test(test_${file} unit SOURCES unit/test_${file}.c unit/store_make.c unit/store_fixture.c
               LIBRARIES atrest_store PkgConfig::JANSSON)
 endforeach()
