@@ -22,6 +22,11 @@ eval extent("C_end", 'cell_at("chachapoly", "throughput_msgs_s", "overhead_pct",
 eval extent("A_end", 'cell_at("aes", "throughput_msgs_s", "overhead_pct", X_max)')
 eval extent("C_one", 'cell_at("chachapoly", "throughput_msgs_s", "overhead_pct", payload)')
 eval extent("A_one", 'cell_at("aes", "throughput_msgs_s", "overhead_pct", payload)')
+# Labels stand clear of the intervals: at their far ends.
+eval extent("C_top", 'cell_at("chachapoly", "throughput_msgs_s", "high_pct", payload)')
+eval extent("C_foot", 'cell_at("chachapoly", "throughput_msgs_s", "low_pct", payload)')
+eval extent("A_top", 'cell_at("aes", "throughput_msgs_s", "high_pct", payload)')
+eval extent("A_foot", 'cell_at("aes", "throughput_msgs_s", "low_pct", payload)')
 eval extent("C_ns_end", 'cell_at("chachapoly", "cpu_ns_per_msg", "added", X_max)')
 eval extent("A_ns_end", 'cell_at("aes", "cpu_ns_per_msg", "added", X_max)')
 eval extent("C_ns_one", 'cell_at("chachapoly", "cpu_ns_per_msg", "added", payload)')
@@ -59,10 +64,14 @@ step = height * 0.05
 if (T_end_max == T_end_max) { set label 2 "plaintext again" at X_max * 1.25, T_end_max textcolor rgb twin_color }
 if (C_end_max == C_end_max) { set label 3 "chachapoly" at X_max * 1.25, name_at(C_end_max, A_end_max, step) textcolor rgb chachapoly_color }
 if (A_end_max == A_end_max) { set label 4 "aes" at X_max * 1.25, name_at(A_end_max, C_end_max, step) textcolor rgb aes_color }
-if (C_one_max == C_one_max) { set label 5 sprintf("chachapoly %.0f %% at %s", C_one_max, size_text(payload)) at payload, C_one_max \
-	center offset 0, (above(C_one_max, A_one_max) ? 1.6 : -1.6) textcolor rgb chachapoly_color noenhanced }
-if (A_one_max == A_one_max) { set label 6 sprintf("aes %.0f %% at %s", A_one_max, size_text(payload)) at payload, A_one_max \
-	center offset 0, (above(C_one_max, A_one_max) ? -1.6 : 1.6) textcolor rgb aes_color noenhanced }
+or(y, other) = y == y ? y : other # without an interval at the point
+C_above = above(C_one_max, A_one_max)
+C_label = C_above ? or(C_top_max, C_one_max) : or(C_foot_min, C_one_max)
+A_label = C_above ? or(A_foot_min, A_one_max) : or(A_top_max, A_one_max)
+if (C_one_max == C_one_max) { set label 5 sprintf("chachapoly %.0f %% at %s", C_one_max, size_text(payload)) at payload, C_label \
+	center offset 0, (C_above ? 0.9 : -0.9) textcolor rgb chachapoly_color noenhanced }
+if (A_one_max == A_one_max) { set label 6 sprintf("aes %.0f %% at %s", A_one_max, size_text(payload)) at payload, A_label \
+	center offset 0, (C_above ? -0.9 : 0.9) textcolor rgb aes_color noenhanced }
 plot for [i = 1:3] summary using (column("payload_bytes") * word(aside, i)):(cell(word(arms, i), "throughput_msgs_s", "overhead_pct")):(column("low_pct")):(column("high_pct")) \
 	with yerrorlines linetype i + 1, nothing notitle
 
@@ -82,8 +91,8 @@ step = 0.16
 if (C_ns_end_max > 0) { set label 3 "chachapoly" at X_max * 1.25, 10 ** name_at(log_of(C_ns_end_max), log_of(A_ns_end_max), step) textcolor rgb chachapoly_color }
 if (A_ns_end_max > 0) { set label 4 "aes" at X_max * 1.25, 10 ** name_at(log_of(A_ns_end_max), log_of(C_ns_end_max), step) textcolor rgb aes_color }
 # Lines rise to the right: the label above stands left of its point, the one below right of it.
-C_place = above(C_ns_one_max, A_ns_one_max) ? "right offset -0.5, 1" : "left offset 0.5, -1"
-A_place = above(C_ns_one_max, A_ns_one_max) ? "left offset 0.5, -1" : "right offset -0.5, 1"
+C_place = above(C_ns_one_max, A_ns_one_max) ? "right offset -1, 1" : "left offset 1, -1"
+A_place = above(C_ns_one_max, A_ns_one_max) ? "left offset 1, -1" : "right offset -1, 1"
 if (C_ns_one_max > 0) { set label 5 sprintf("%s at %s", ns_text(C_ns_one_max), size_text(payload)) at payload, C_ns_one_max \
 	@C_place textcolor rgb chachapoly_color noenhanced }
 if (A_ns_one_max > 0) { set label 6 sprintf("%s at %s", ns_text(A_ns_one_max), size_text(payload)) at payload, A_ns_one_max \

@@ -247,27 +247,28 @@ static void say_arm(char text[HEADLINE_BYTES], const struct arm_rows *a, const c
 	say(text, ")");
 }
 
+/* Of what was found to cost something. */
 static void say_range(char text[HEADLINE_BYTES], const struct arm_rows *arms, size_t count)
 {
 	const char *ranges[SENTENCE_ARMS_MAX];
 	size_t known = 0;
 	int same = 1;
 	for (size_t i = 0; i < count; i++) {
-		if (arms[i].verdict > VERDICT_INDISTINGUISHABLE)
+		if (arms[i].verdict != VERDICT_OVERHEAD)
 			continue;
 		ranges[known++] = verdict_range(headline_overhead(arms[i].throughput));
 		same &= strcmp(ranges[known - 1], ranges[0]) == 0;
 	}
 	if (known == 0)
 		return;
-	if (same) {
+	if (same && known == count) {
 		say(text, "; %s%s the 1–30 %% range", known == 2 ? "both " : "", ranges[0]);
 		return;
 	}
 	say(text, "; ");
 	known = 0;
 	for (size_t i = 0; i < count; i++) {
-		if (arms[i].verdict > VERDICT_INDISTINGUISHABLE)
+		if (arms[i].verdict != VERDICT_OVERHEAD)
 			continue;
 		say(text, "%s%s %s", known > 0 ? ", " : "", arms[i].throughput->arm, ranges[known]);
 		known++;
