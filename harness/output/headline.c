@@ -64,11 +64,13 @@ const char *headline_ns(struct stats_interval i, char text[HEADLINE_TEXT_BYTES])
 		snprintf(text, HEADLINE_TEXT_BYTES, "-");
 		return text;
 	}
+	/* fmax passes over the NaN of a missing interval. */
+	double largest = fmax(fabs(i.estimate), fmax(fabs(i.low), fabs(i.high)));
 	size_t u = 0;
-	while (fabs(i.estimate) < units[u].from)
+	while (largest < units[u].from)
 		u++;
 	double unit = units[u].unit;
-	double size = fabs(i.estimate) / unit;
+	double size = largest / unit;
 	int d = size >= 99.95 || unit == 1 ? 0 : size >= 9.995 ? 1 : 2;
 	if (isfinite(i.low) && isfinite(i.high))
 		snprintf(text, HEADLINE_TEXT_BYTES, "%.*f %s [%.*f, %.*f]", d,

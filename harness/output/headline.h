@@ -37,7 +37,7 @@ json_t *headline_json(const struct summary *s);
 /* "12.3 % [10.1, 14.5]" with as many decimals as the interval allows; without an interval the
  * estimate alone; "-" when there is neither. */
 const char *headline_percent(struct stats_interval i, char text[HEADLINE_TEXT_BYTES]);
-/* "0.14 µs [0.13, 0.15]", the unit from the estimate. */
+/* "0.14 µs [0.13, 0.15]", the unit from the largest of the three. */
 const char *headline_ns(struct stats_interval i, char text[HEADLINE_TEXT_BYTES]);
 
 /* The columns of a row as intervals. */

@@ -215,6 +215,8 @@ static void decimals_follow_the_width_of_the_interval(void **state)
 	                    "85 ns [78, 94]");
 	assert_string_equal(headline_ns((struct stats_interval){33800, 32200, 35700}, text),
 	                    "33.8 µs [32.2, 35.7]");
+	assert_string_equal(headline_ns((struct stats_interval){62, -21066, 20821}, text),
+	                    "0.1 µs [-21.1, 20.8]");
 }
 
 static void table_has_a_row_per_cell_and_arm(void **state)
