@@ -18,6 +18,7 @@ extern const struct command command_report;
 extern const struct command command_stream_ls;
 extern const struct command command_stream_info;
 extern const struct command command_stream_dump;
+extern const struct command command_stream_load;
 extern const struct command command_stream_verify;
 extern const struct command command_ciphers;
 extern const struct command command_machine;
@@ -29,6 +30,7 @@ const struct command *const commands[] = {
         &command_stream_ls,
         &command_stream_info,
         &command_stream_dump,
+        &command_stream_load,
         &command_stream_verify,
         &command_ciphers,
         &command_machine,

@@ -9,4 +9,6 @@ target_sources(atrest PRIVATE
   cmd_stream_ls.c
   cmd_stream_info.c
   cmd_stream_dump.c
+  cmd_stream_load.c
+  load_lines.c
   cmd_stream_verify.c)

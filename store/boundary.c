@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "store/inspect.h"
+
 /* Length of the UTF-8 character at p, 0 when it is none (overlong, surrogate, cut). */
 static size_t utf8_length(const uint8_t *p, size_t left)
 {
@@ -133,4 +135,26 @@ const char *atr_boundary_doubt(const struct atr_message *m, int listed, const js
 		return "the subject is none of the stream's: its length does not fit, or the "
 		       "configuration was changed";
 	return NULL;
+}
+
+struct atr_subjects *atr_subjects_new(const char *config_json)
+{
+	return (struct atr_subjects *)json_loads(config_json, 0, NULL);
+}
+
+const char *atr_subjects_doubt(const struct atr_subjects *subjects, const struct atr_message *m)
+{
+	if (!atr_subject_is_valid(m->subject, m->subject_bytes))
+		return "not a subject: expected tokens without white space, none empty or a "
+		       "wildcard";
+	if (m->headers_bytes > 0 && !atr_headers_are_valid(m->headers, m->headers_bytes))
+		return "not a header block: expected NATS/1.0, lines of name:value, an empty line";
+	if (!atr_subject_is_configured((const json_t *)subjects, m->subject, m->subject_bytes))
+		return "the subject is none of the stream's";
+	return NULL;
+}
+
+void atr_subjects_free(struct atr_subjects *subjects)
+{
+	json_decref((json_t *)subjects);
 }

@@ -186,6 +186,17 @@ struct atr_verify_counts {
 enum atr_status atr_inspect_verify(struct atr_inspect *in, const struct atr_verify_options *options,
                                    struct atr_verify_counts *out, struct atr_error *err);
 
+/* ---- messages to be written ---- */
+
+struct atr_subjects; /* what the messages of a stream may look like */
+
+/* config_json: the stream's configuration. NULL: it does not parse, or memory. */
+struct atr_subjects *atr_subjects_new(const char *config_json);
+/* NULL when a reader without state files would believe m in a stream of that configuration, else
+ * a constant text: no subject, none of the stream's, no header block. */
+const char *atr_subjects_doubt(const struct atr_subjects *subjects, const struct atr_message *m);
+void atr_subjects_free(struct atr_subjects *subjects);
+
 /* SHA-256 as 64 lower-case hex digits, NUL-terminated: how a payload is named in a dump. */
 void atr_inspect_sha256_hex(const uint8_t *data, size_t bytes, char hex[65]);
 

@@ -468,6 +468,17 @@ static void remove_meta(struct atr_store *store)
 	}
 }
 
+/* A configuration that cannot be written is refused before the first directory is made. */
+static enum atr_status check_config(const struct atr_store *store, const char *config_json,
+                                    struct atr_error *err)
+{
+	json_t *config;
+	enum atr_status rc = atr_config_make(config_json, store->stream, 0, &config, err);
+
+	json_decref(config);
+	return rc;
+}
+
 static enum atr_status create_in(struct atr_store *store, const char *config_json,
                                  struct atr_error *err)
 {
@@ -476,6 +487,8 @@ static enum atr_status create_in(struct atr_store *store, const char *config_jso
 	enum atr_status rc;
 
 	rc = check_key(store, err);
+	if (rc == ATR_OK)
+		rc = check_config(store, config_json, err);
 	if (rc == ATR_OK)
 		rc = make_directories(store, err);
 	if (rc == ATR_OK)

@@ -23,3 +23,6 @@ atrest_test(test_damage fault SOURCES fault/test_damage.c fault/overlay.c
 atrest_test(test_fixtures compat SOURCES compat/test_fixtures.c compat/program.c unit/store_fixture.c
             LIBRARIES atrest_store PkgConfig::JANSSON TIMEOUT 300)
 add_dependencies(test_fixtures atrest)
+atrest_test(test_stream_commands compat SOURCES compat/test_stream_commands.c compat/program.c
+            unit/store_fixture.c LIBRARIES atrest_store PkgConfig::JANSSON TIMEOUT 300)
+add_dependencies(test_stream_commands atrest)
