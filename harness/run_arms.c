@@ -160,19 +160,17 @@ void run_worker_end(struct arm_state *state)
 	state->worker = NULL;
 }
 
-/* Before the first slice of any arm. What fails here fails again, and is told, in the arm's own
- * slice. */
-void run_square_start(struct run *run, const struct plan_slice *slice)
+/* In the order of that round: what is filled first must not always be the same arm. What fails
+ * here fails again, and is told, in the arm's own slice. */
+void run_square_start(struct run *run, const struct plan_slice *round)
 {
-	const struct plan_cell *cell = &run->plan->cells[slice->cell];
+	size_t arms = run->plan->cells[round->cell].arm_count;
 	struct target_error ignored;
 
-	for (uint32_t arm = 0; arm < cell->arm_count && !run_stop_asked; arm++) {
-		struct arm_state *state = run_arm_state(run, slice->cell, arm);
-		struct plan_slice first = *slice;
+	for (size_t i = 0; i < arms && !run_stop_asked; i++) {
+		struct arm_state *state = run_arm_state(run, round[i].cell, round[i].arm);
 		run_worker_end(state);
 		run_store_cut(run, state);
-		first.arm = arm;
-		(void)run_worker_ready(run, &first, &ignored);
+		(void)run_worker_ready(run, &round[i], &ignored);
 	}
 }

@@ -66,8 +66,8 @@ void run_store_cut(struct run *run, struct arm_state *state);
 /* A worker that can take a slice of this arm, its store filled where the cell reads. 0, or -1. */
 int run_worker_ready(struct run *run, const struct plan_slice *slice, struct target_error *error);
 void run_worker_end(struct arm_state *state);
-/* A new square: every arm of the cell starts afresh. */
-void run_square_start(struct run *run, const struct plan_slice *slice);
+/* A new square: every arm of the cell starts afresh. round: its first round, a slice per arm. */
+void run_square_start(struct run *run, const struct plan_slice *round);
 
 /* ---- run_setup.c ---- */
 
