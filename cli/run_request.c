@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "ciphers/prf.h"
 #include "cli/nats_config.h"
 
 /* The quick suite, in the order of its figures. */
@@ -277,7 +277,7 @@ static int read_seed(const struct run_arguments *a, uint64_t *seed)
 		                (unsigned long long)a->seed);
 	if (a->seed != 0)
 		return EXIT_FINE;
-	if (atr_random(bytes, sizeof(bytes)) != 0)
+	if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
 		return complain(EXIT_SYSTEM, "no random seed");
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		*seed = *seed << 8 | bytes[i];
