@@ -7,3 +7,8 @@ foreach(file store footprint recover reader)
   atrest_test(test_${file} unit SOURCES unit/test_${file}.c unit/store_make.c unit/store_fixture.c
               LIBRARIES atrest_store PkgConfig::JANSSON)
 endforeach()
+# Kills, and every call of the file system failing once.
+atrest_test(test_kill fault SOURCES fault/test_kill.c unit/store_make.c unit/store_fixture.c
+            LIBRARIES atrest_store PkgConfig::JANSSON TIMEOUT 300)
+atrest_test(test_faults fault SOURCES fault/test_faults.c fault/fault_files.c unit/store_make.c
+            unit/store_fixture.c LIBRARIES atrest_store PkgConfig::JANSSON TIMEOUT 300)

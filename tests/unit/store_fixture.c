@@ -16,6 +16,12 @@ void fixture_make(char path[PATH_MAX])
 	assert_non_null(mkdtemp(path));
 }
 
+void fixture_prefer_memory(void)
+{
+	if (access("/dev/shm", W_OK | X_OK) == 0)
+		(void)setenv("TMPDIR", "/dev/shm", 0);
+}
+
 static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *where)
 {
 	(void)st;

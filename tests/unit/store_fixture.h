@@ -19,6 +19,9 @@
 /* A fresh directory under $TMPDIR or /tmp; fixture_remove deletes it with all below. */
 void fixture_make(char path[PATH_MAX]);
 void fixture_remove(const char *path);
+/* From here on below /dev/shm where there is one and $TMPDIR is not set: for thousands of short
+ * files, which some disks make slower and slower. */
+void fixture_prefer_memory(void);
 /* cmocka setup and teardown: *state is the path, malloc'd. */
 int fixture_setup(void **state);
 int fixture_teardown(void **state);

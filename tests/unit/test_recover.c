@@ -318,5 +318,6 @@ int main(void)
 	        TEST(losses_in_the_middle_are_damage),
 	};
 
+	fixture_prefer_memory();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
