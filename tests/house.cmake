@@ -16,3 +16,9 @@ if(NOT CMAKE_C_FLAGS MATCHES "-fsanitize")
   atrest_script_test(test_install smoke tests/smoke/test_install.sh ${PROJECT_BINARY_DIR})
 endif()
 
+if(ATREST_WITH_NATS)
+  atrest_test(test_server server
+    SOURCES compat/test_server.c compat/server.c compat/contents.c
+    LIBRARIES PkgConfig::NATS PkgConfig::JANSSON PkgConfig::SODIUM TIMEOUT 300)
+  add_dependencies(test_server atrest)
+endif()
