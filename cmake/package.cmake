@@ -1,5 +1,5 @@
 # Installing: libatrest (ciphers and store in one library), its headers, pkg-config file and CMake
-# package; plots and workloads, which the program looks for in share/atrest.
+# package. Plots and workloads are installed by the parts that read them.
 # sources are listed by hand, no globbing
 include(CMakePackageConfigHelpers)
 
@@ -29,8 +29,6 @@ install(FILES ciphers/cipher.h ciphers/prf.h ciphers/secret.h
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/atrest/ciphers)
 install(FILES store/store.h store/inspect.h store/status.h store/file.h store/record.h store/hash.h
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/atrest/store)
-install(DIRECTORY workloads/ DESTINATION ${CMAKE_INSTALL_DATADIR}/atrest/workloads
-        FILES_MATCHING PATTERN "*.ini")
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 # The prefix is found from the file's own place, so that the tree can be moved.
