@@ -43,7 +43,9 @@ static const struct option_spec option_table[] = {
         {"arm", 0, OPTION_LIST, "NAME=PROGRAM",
          "another build of atrest: one more arm per cipher, CIPHER+NAME", AT(programs)},
         {"nats-config", 0, OPTION_TEXT, "FILE",
-         "a server's configuration: its cipher against plaintext", AT(nats_config)},
+         "a server's configuration: its cipher against plaintext, under its\n"
+         "sync_interval",
+         AT(nats_config)},
         {"keep-stores", 0, OPTION_TEXT, "DIR",
          "keeps the stores of the last round as DIR/WORKLOAD-ARM/jetstream/...,\n"
          "and their key as DIR/key (one line, mode 0600)",

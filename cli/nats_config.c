@@ -49,7 +49,7 @@ struct setting {
 	int line;
 };
 
-enum setting_name { SET_KEY, SET_PREV_KEY, SET_CIPHER, SET_STORE_DIR, SETTINGS };
+enum setting_name { SET_KEY, SET_PREV_KEY, SET_CIPHER, SET_STORE_DIR, SET_SYNC_INTERVAL, SETTINGS };
 
 struct parser {
 	const struct nats_config_source *source;
@@ -530,6 +530,8 @@ static const struct keyword keywords[] = {
         {"cipher", SET_CIPHER},
         {"store_dir", SET_STORE_DIR},
         {"storedir", SET_STORE_DIR},
+        {"sync_interval", SET_SYNC_INTERVAL},
+        {"sync", SET_SYNC_INTERVAL},
 };
 
 static void forget_settings(struct parser *p)
@@ -830,6 +832,7 @@ static int finish(struct parser *p, const char *path, struct nats_config *out)
 	const struct setting *key = &p->setting[SET_KEY], *prev = &p->setting[SET_PREV_KEY];
 	const struct setting *cipher = &p->setting[SET_CIPHER];
 	const struct setting *store = &p->setting[SET_STORE_DIR];
+	const struct setting *sync = &p->setting[SET_SYNC_INTERVAL];
 
 	if (p->has_tpm)
 		return fail(p, path, 1,
@@ -845,6 +848,11 @@ static int finish(struct parser *p, const char *path, struct nats_config *out)
 	if (store->spelling != NULL) {
 		out->store_dir = strdup(store->value.text);
 		if (out->store_dir == NULL)
+			return fail(p, path, 1, "out of memory");
+	}
+	if (sync->spelling != NULL) {
+		out->sync_interval = strdup(sync->value.text);
+		if (out->sync_interval == NULL)
 			return fail(p, path, 1, "out of memory");
 	}
 	if (key->spelling != NULL && key->value.bytes == 0)
@@ -897,6 +905,7 @@ void nats_config_free(struct nats_config *config)
 	atr_secret_free(config->key);
 	atr_secret_free(config->prev_key);
 	free(config->store_dir);
+	free(config->sync_interval);
 	*config = (struct nats_config){0};
 }
 

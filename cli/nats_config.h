@@ -5,6 +5,7 @@
  *     key: "..."             also ek, encryption_key
  *     cipher: aes            chacha, chachapoly or aes; without it chachapoly
  *     prev_key: "..."        also prev_ek, prev_encryption_key
+ *     sync_interval: "2m"    also sync; or always
  *   }
  *
  * Read as the server reads it: keywords in any case; `key: value`, `key = value`, `key value`;
@@ -36,6 +37,7 @@ struct nats_config {
 	size_t prev_key_bytes;
 	const char *cipher;    /* "chachapoly", "aes"; NULL when not configured */
 	char *store_dir;       /* NULL when not configured */
+	char *sync_interval;   /* "always" or a duration as written; NULL when not configured */
 	char key_variable[64]; /* name of the environment variable that the key came from, or "" */
 };
 

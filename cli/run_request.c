@@ -211,8 +211,21 @@ static int set_key(struct workload *w, const char *text)
 	return EXIT_FINE;
 }
 
+/* A server's sync policy, for workloads that are not about another one. */
+static int set_sync(struct workload *w, const char *path, const char *sync)
+{
+	struct workload_error why;
+
+	if (sync == NULL || w->sync == WORKLOAD_SYNC_ALWAYS)
+		return EXIT_FINE;
+	if (workload_set(w, "sync", sync, &why) == 0 && w->sync != WORKLOAD_SYNC_NONE)
+		return EXIT_FINE;
+	return complain(EXIT_USAGE, "%s: sync_interval: found '%s', expected always or 1ms to 24h",
+	                path, sync);
+}
+
 static int read_workloads(const struct run_arguments *a, char *const *files, size_t count,
-                          struct run_request *out)
+                          const char *sync, struct run_request *out)
 {
 	size_t n = count == 0 ? QUICK_COUNT : count;
 	struct workload_error why;
@@ -229,6 +242,8 @@ static int read_workloads(const struct run_arguments *a, char *const *files, siz
 			snprintf(path, sizeof(path), "%s", files[i]);
 		if (workload_parse_file(path, w, &why) != 0)
 			return complain(EXIT_USAGE, "%s", why.text);
+		if (set_sync(w, a->nats_config, sync) != EXIT_FINE)
+			return EXIT_USAGE;
 		for (size_t s = 0; s < a->sets.count; s++) {
 			int code = set_key(w, a->sets.value[s]);
 			if (code != EXIT_FINE)
@@ -251,9 +266,9 @@ static void warn_config(void *arg, const char *line)
 	warn_line("%s", line);
 }
 
-/* The cipher of a server's configuration, "none" when it sets no key; its key stays unused, a run
- * has one of its own. cipher points to constant text. */
-static int read_config(const char *path, const char **cipher)
+/* The cipher and the sync policy of a server's configuration; "none" when it sets no key. Its key
+ * stays unused, a run has one of its own. The cipher is constant text, the caller frees sync. */
+static int read_config(const char *path, const char **cipher, char **sync)
 {
 	struct nats_config config;
 	char error[512];
@@ -263,6 +278,8 @@ static int read_config(const char *path, const char **cipher)
 	*cipher = "none";
 	if (config.key_bytes > 0)
 		*cipher = config.cipher == NULL ? "chachapoly" : config.cipher;
+	*sync = config.sync_interval;
+	config.sync_interval = NULL;
 	nats_config_free(&config);
 	return EXIT_FINE;
 }
@@ -293,7 +310,8 @@ int run_request_make(const struct run_arguments *arguments, char *const *files, 
                      struct run_request *request)
 {
 	struct run_options *o = &request->options;
-	const char *from_config = NULL;
+	const char *cipher = NULL;
+	char *sync = NULL;
 	int code = EXIT_FINE;
 
 	memset(request, 0, sizeof(*request));
@@ -306,11 +324,11 @@ int run_request_make(const struct run_arguments *arguments, char *const *files, 
 		                (unsigned long long)arguments->rounds);
 	o->request.rounds = (uint32_t)arguments->rounds;
 	if (code == EXIT_FINE && arguments->nats_config != NULL)
-		code = read_config(arguments->nats_config, &from_config);
+		code = read_config(arguments->nats_config, &cipher, &sync);
 	if (code == EXIT_FINE)
 		code = read_seed(arguments, &o->request.seed);
 	if (code == EXIT_FINE)
-		code = read_ciphers(arguments, from_config, request);
+		code = read_ciphers(arguments, cipher, request);
 	if (code == EXIT_FINE)
 		code = read_targets(arguments, request);
 	if (code == EXIT_FINE)
@@ -318,9 +336,10 @@ int run_request_make(const struct run_arguments *arguments, char *const *files, 
 	if (code == EXIT_FINE)
 		code = read_programs(arguments, &o->request);
 	if (code == EXIT_FINE)
-		code = read_workloads(arguments, files, count, request);
+		code = read_workloads(arguments, files, count, sync, request);
 	if (code == EXIT_FINE)
 		code = read_providers(arguments, o);
+	free(sync);
 	return code;
 }
 

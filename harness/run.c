@@ -281,6 +281,10 @@ static int run_start(struct run *run, struct target_error *error)
 
 	if (provenance_start(&run->provenance, options, run->plan, run->hellos) != 0)
 		return target_fail(error, TARGET_SYSTEM, "out of memory");
+	if (options->capped) /* told to the user already */
+		(void)provenance_warn(&run->provenance,
+		                      "slices were made smaller, so that the kernel does not write "
+		                      "back during them: see messages in workload.ini");
 	if (run_set_up(run, error) != 0)
 		return -1;
 	if (run_folder_workloads(&run->result->folder, options->workloads,

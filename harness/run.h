@@ -29,6 +29,7 @@ struct run_options {
 	const char *keep;       /* --keep-stores, NULL: none */
 	run_warn_fn *warn;      /* a line about what a reader of the result should know */
 	char *const *arguments; /* for machine.json, NULL-terminated */
+	int capped;             /* set by run_prepare: some slices were made smaller */
 };
 
 /* All 0 is a result without a flaw. */

@@ -55,8 +55,10 @@ int run_prepare(struct run_options *options, struct plan *plan, char error[512])
 		struct workload *w = &options->workloads[i];
 		if (synced)
 			prepare_long(w, 0);
-		else if (prepare_cap(w, limit, text))
+		else if (prepare_cap(w, limit, text)) {
 			options->warn(text);
+			options->capped = 1;
+		}
 		if (workload_check(w, &why) != 0) {
 			snprintf(error, 512, "%.500s", why.text);
 			return -1;

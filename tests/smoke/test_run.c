@@ -395,6 +395,36 @@ static void kept_stores_verify_with_the_kept_key(void **state)
 	free(key);
 }
 
+static void a_servers_configuration_gives_cipher_and_sync(void **state)
+{
+	const char *const argv[] = {ATREST,          "run",     "p.ini", "--rounds", "1",
+	                            "--nats-config", "js.conf", "-o",    "out",      NULL};
+	const char *const bad[] = {ATREST, "run", "p.ini", "--nats-config", "bad.conf", NULL};
+	struct fixture_output out;
+	struct samples samples;
+
+	fixture_write(*state, "p.ini", small_publish);
+	fixture_write(*state, "js.conf",
+	              "jetstream { key: \"secret-text\", cipher: aes, sync_interval: always }\n");
+	fixture_write(*state, "bad.conf", "jetstream { sync_interval: \"soon\" }\n");
+	fixture_run(*state, argv, &out);
+	expect_status(&out, 0);
+	fixture_output_free(&out);
+	samples_of(*state, "out", &samples);
+	assert_int_equal(samples.count, 6 * 3);
+	for (size_t i = 0; i < samples.count; i++) {
+		const struct sample *s = &samples.rows[i];
+		assert_string_equal(s->sync, "always");
+		assert_true(s->synced_s == s->acked_s && s->syncs >= 200);
+		assert_true(strcmp(s->cipher, "none") == 0 || strcmp(s->cipher, "aes") == 0);
+	}
+	samples_free(&samples);
+	fixture_run(*state, bad, &out);
+	expect_status(&out, 2);
+	assert_non_null(strstr(out.error, "sync_interval: found 'soon'"));
+	fixture_output_free(&out);
+}
+
 static void further_directories_are_arms_that_are_synced(void **state)
 {
 	const char *const argv[] = {ATREST, "run",       "p.ini",  "--rounds", "1",   "--cipher",
@@ -436,6 +466,7 @@ int main(void)
 	        WITH_DIRECTORY(bad_input_is_refused_before_anything_is_written),
 	        WITH_DIRECTORY(a_dry_run_writes_nothing),
 	        WITH_DIRECTORY(kept_stores_verify_with_the_kept_key),
+	        WITH_DIRECTORY(a_servers_configuration_gives_cipher_and_sync),
 	        WITH_DIRECTORY(further_directories_are_arms_that_are_synced),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
