@@ -16,6 +16,19 @@
 #define EXPECT_UNSUPPORTED 6
 #define EXPECT_ENCRYPTED   80
 
+/* A sanitised program takes a fifth of a second to start: there every dump is still made, and of
+ * the other runs one in eight. */
+#if defined(__SANITIZE_ADDRESS__)
+#define STRIDE 8
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define STRIDE 8
+#endif
+#endif
+#ifndef STRIDE
+#define STRIDE 1
+#endif
+
 struct golden {
 	char dir[PATH_MAX];
 	char store[PATH_MAX];
@@ -259,7 +272,7 @@ static void dump_says_what_the_server_said(void **state)
 
 static void wrong_and_missing_keys_are_refused(void **state)
 {
-	size_t encrypted = 0, refused = 0;
+	size_t encrypted = 0, tried = 0, refused = 0;
 
 	(void)state;
 	for (size_t i = 0; i < count; i++) {
@@ -270,7 +283,9 @@ static void wrong_and_missing_keys_are_refused(void **state)
 
 		if (key == NULL)
 			continue;
-		encrypted++;
+		if (encrypted++ % STRIDE != 0)
+			continue;
+		tried++;
 		before = fixture_digest(all[i].dir);
 		snprintf(other, sizeof other, "%s-", key);
 		run_on(&all[i], "dump", 1, other, NULL, &wrong);
@@ -285,21 +300,26 @@ static void wrong_and_missing_keys_are_refused(void **state)
 		program_free(&wrong);
 		program_free(&missing);
 	}
-	print_message("%zu encrypted cases: %zu refused a wrong key and no key, unchanged\n",
-	              encrypted, refused);
+	print_message("%zu encrypted cases, %zu tried: %zu refused a wrong key and no key, "
+	              "unchanged\n",
+	              encrypted, tried, refused);
 	assert_int_equal(encrypted, EXPECT_ENCRYPTED);
-	assert_int_equal(refused, EXPECT_ENCRYPTED);
+	assert_int_equal(refused, tried);
+	assert_true(STRIDE > 1 || tried == EXPECT_ENCRYPTED);
 }
 
 static void verify_finds_only_what_is_there(void **state)
 {
 	const char *prev = fixture_path(*state, "prev");
-	size_t fine = 0, clear = 0, unsupported = 0;
+	size_t fine = 0, clear = 0, unsupported = 0, tried = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		int partial = strstr(all[i].dir, "/partial-") != NULL;
 		struct program_result r;
 
+		if (i % STRIDE != 0 && !partial)
+			continue;
+		tried++;
 		run_on(&all[i], "verify", 0, text_of(all[i].about, "key"), prev, &r);
 		if (r.code == 0)
 			fine++;
@@ -316,14 +336,17 @@ static void verify_finds_only_what_is_there(void **state)
 	}
 	print_message("%zu fine, %zu with clear text, %zu with compressed blocks\n", fine, clear,
 	              unsupported);
-	assert_int_equal(fine, 84);
+	assert_int_equal(fine + clear + unsupported, tried);
 	assert_int_equal(clear, 2);
-	assert_int_equal(unsupported, EXPECT_UNSUPPORTED);
+	if (STRIDE == 1) {
+		assert_int_equal(fine, 84);
+		assert_int_equal(unsupported, EXPECT_UNSUPPORTED);
+	}
 }
 
 static void the_server_configuration_gives_the_same_key(void **state)
 {
-	size_t read = 0;
+	size_t read = 0, tried = 0;
 
 	(void)state;
 	for (size_t i = 0; i < count; i++) {
@@ -335,8 +358,11 @@ static void the_server_configuration_gives_the_same_key(void **state)
 		const char *name;
 		json_t *value;
 
-		if (text_of(all[i].about, "key") == NULL)
+		/* each spelling of the key has a case of its own */
+		if (text_of(all[i].about, "key") == NULL ||
+		    (i % STRIDE != 0 && strstr(all[i].dir, "/key-") == NULL))
 			continue;
+		tried++;
 		snprintf(conf, sizeof conf, "%s/server.conf", all[i].dir);
 		arguments[4] = conf;
 		json_object_foreach(json_object_get(all[i].about, "env"), name, value)
@@ -352,7 +378,8 @@ static void the_server_configuration_gives_the_same_key(void **state)
 			print_message("%s: exit %d: %s\n", conf, r.code, r.err);
 		program_free(&r);
 	}
-	assert_int_equal(read, EXPECT_ENCRYPTED);
+	assert_int_equal(read, tried);
+	assert_true(STRIDE > 1 || tried == EXPECT_ENCRYPTED);
 }
 
 static void a_rotation_without_its_previous_key_names_the_consumer(void **state)
