@@ -160,6 +160,12 @@ static void a_wrong_read_is_found(void **state)
 	planted(*state, "misread", "none", &out, &samples);
 	expect_status(&out, 5);
 	assert_true(invalid_rows(&samples, "the payload read differs") > 0);
+	/* By the slice itself, not only by the controls of the last round. */
+	for (size_t i = 0; i < samples.count; i++) {
+		const struct sample *s = &samples.rows[i];
+		if (strcmp(s->workload, "r") == 0 && strstr(s->arm, "+bad") && s->round == 0)
+			assert_int_equal(s->valid, 0);
+	}
 	samples_free(&samples);
 	fixture_output_free(&out);
 }
