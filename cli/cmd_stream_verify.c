@@ -173,18 +173,26 @@ static int verify_stream(struct stream_session *session, const struct atr_place 
 
 	(void)place;
 	(void)open_err;
-	if (in == NULL)
-		return 0;
-	rc = atr_inspect_verify(in, &options, &counts, &err);
+	rc = in != NULL ? atr_inspect_verify(in, &options, &counts, &err) : ATR_OK;
 	if (rc != ATR_OK)
 		stream_fail(session, rc, &err);
-	else
+	else if (in != NULL)
 		print_result(session, in, &counts);
 	session->code = exit_worse(session->code, v->stream_code);
 	/* findings of the next one's opening come before its visit */
 	v->stream_code = EXIT_FINE;
 	v->findings = 0;
-	return 1;
+	return in != NULL;
+}
+
+static int check_options(const struct stream_session *session)
+{
+	const struct verify *v = session->arg;
+
+	if (v->options.cipher == NULL || atr_cipher_find(v->options.cipher, NULL) != NULL)
+		return EXIT_FINE;
+	return complain(EXIT_USAGE, "--cipher: found '%s', expected none, chachapoly or aes",
+	                v->options.cipher);
 }
 
 static const struct option_spec option_table[] = {
@@ -203,7 +211,8 @@ extern const struct command command_stream_verify;
 static int run(int argc, char **argv)
 {
 	struct verify v = {.stream_code = EXIT_FINE};
-	struct stream_session session = {.arg = &v, .finding = take_finding};
+	struct stream_session session = {
+	        .arg = &v, .finding = take_finding, .check = check_options};
 
 	return stream_run(&command_stream_verify, argc, argv, &v.options, &session,
 	                  &v.options.common, verify_stream);

@@ -46,6 +46,8 @@ int store_dir_visit(const char *dir, const char *account, const char *stream, at
 		                account != NULL ? account : "", account != NULL ? "'" : "");
 	if (visit.count == 0 && account != NULL)
 		return complain(EXIT_USAGE, "%s: no stream in account '%s'", path, account);
+	if (visit.count == 0)
+		warn_line("%s: no streams", path);
 	return EXIT_FINE;
 }
 

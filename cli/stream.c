@@ -106,7 +106,9 @@ int stream_run(const struct command *command, int argc, char **argv, void *value
 	session->options = options;
 	if (session->finding == NULL)
 		session->finding = stream_warn_finding;
-	code = keys_load(&options->keys, &session->keys);
+	code = session->check != NULL ? session->check(session) : EXIT_FINE;
+	if (code == EXIT_FINE)
+		code = keys_load(&options->keys, &session->keys);
 	if (code != EXIT_FINE)
 		return code;
 	dir = first < argc ? argv[first] : session->keys.config.store_dir;

@@ -47,6 +47,8 @@ struct stream_session {
 	int code; /* the worst exit code so far */
 	/* told of every finding; notes included */
 	void (*finding)(struct stream_session *session, const struct atr_finding *finding);
+	/* the command's own options are fine? EXIT_FINE or the code after one line; NULL = yes */
+	int (*check)(const struct stream_session *session);
 	const char *account, *stream; /* being read */
 	void *arg;                    /* of the command */
 };

@@ -9,5 +9,6 @@ target_sources(atrest_store PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/listing.c
   ${CMAKE_CURRENT_LIST_DIR}/survey.c
   ${CMAKE_CURRENT_LIST_DIR}/inspect.c
+  ${CMAKE_CURRENT_LIST_DIR}/messages.c
   ${CMAKE_CURRENT_LIST_DIR}/verify.c
   ${CMAKE_CURRENT_LIST_DIR}/discover.c)

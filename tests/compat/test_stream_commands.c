@@ -250,6 +250,7 @@ static void wrong_directories_and_options_are_one_line(void **state)
 		fails("k1", NULL, verbs[i], "--key-file", "/nonexistent", base, NULL, 2,
 		      "two sources");
 	}
+	fails(NULL, NULL, "verify", "--cipher", "des", base, NULL, 2, "found 'des'");
 	fails(NULL, NULL, "verify", "--cypher", "aes", base, NULL, 2, "did you mean '--cipher'");
 }
 
