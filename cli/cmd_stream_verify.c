@@ -36,7 +36,7 @@ static void take_finding(struct stream_session *session, const struct atr_findin
 {
 	struct verify *v = session->arg;
 
-	v->stream_code = exit_worse(v->stream_code, exit_of_finding(f->kind));
+	v->stream_code = exit_worse(v->stream_code, (int)exit_of_finding(f->kind));
 	v->findings += f->kind != ATR_FINDING_NOTE;
 	if (session->options->json) {
 		print_finding_json(session, f);
