@@ -4,6 +4,11 @@
  * and writes `out` whenever it reaches a file offset that is a multiple of PIECE_BYTES. So
  * writes are large and aligned (an unaligned one costs half as much again), and no byte is
  * written twice. What does not fill a piece waits DELAY_NS at most.
+ *
+ * While both are busy they share no lock: append publishes how far a chunk is filled, the flusher
+ * how much is written. A lock that both take for every piece makes them sleep and wake each
+ * other, which costs more than the piece. append_lock is taken by the flusher to go to sleep and
+ * to wake others.
  */
 #include <assert.h>
 #include <errno.h>
@@ -18,38 +23,51 @@
 
 #define PIECE_BYTES   ((size_t)128 * 1024)
 #define CHUNK_BYTES   ((size_t)256 * 1024)
-#define PENDING_BYTES ((uint64_t)4 * 1024 * 1024) /* append waits above this */
+#define PENDING_BYTES ((uint64_t)4 * 1024 * 1024) /* append waits above this ... */
+#define RESUME_BYTES  (PENDING_BYTES / 2)         /* ... until it is below this */
 #define CHUNKS        (PENDING_BYTES / CHUNK_BYTES + 4)
 #define DELAY_NS      5000000
+
+enum chunk_state {
+	CHUNK_OPEN,   /* append goes on filling it */
+	CHUNK_CLOSED, /* append goes on in the next one */
+	CHUNK_ENDS    /* and in another block */
+};
 
 /* Bytes of one block that follow each other. */
 struct chunk {
 	uint8_t *bytes;
 	size_t capacity;
-	size_t used;     /* by append, under append_lock */
-	size_t consumed; /* by the flusher */
 	uint64_t number; /* of the block */
 	uint64_t offset; /* of bytes[0] in its file */
 	int enciphered, exists;
-	int closed; /* append goes on elsewhere */
-	int ends;   /* and its block with it */
-	struct chunk *next;
+	_Atomic(size_t) used;            /* by append */
+	_Atomic(enum chunk_state) state; /* set after the last change of used */
+	size_t consumed;                 /* by the flusher */
 };
 
 struct flusher {
 	struct atr_store *store;
 	pthread_t thread;
-	pthread_cond_t work, progress;
+	pthread_cond_t work, progress; /* with append_lock */
+
+	struct chunk chunk[CHUNKS];
+	struct atr_seed *seed; /* secret memory, one per chunk */
+	/* chunks in use, oldest first: queue[taken % CHUNKS] .. queue[(queued - 1) % CHUNKS];
+	 * append fills the newest unless it is closed */
+	struct chunk *queue[CHUNKS];
+	_Atomic(uint64_t) queued, taken;
+	/* the others, a stack: the one used last is still in the cache */
+	pthread_mutex_t unused_lock;
+	struct chunk *unused[CHUNKS];
+	size_t unused_count;
+
+	_Atomic(uint64_t) appended, written; /* bytes, since the start */
+	_Atomic(unsigned) room_waiting, drain_waiting;
 
 	/* under append_lock */
-	struct chunk chunk[CHUNKS];
-	struct atr_seed *seed;      /* secret memory, one per chunk */
-	struct chunk *first, *last; /* queue; last is the one append fills unless it is closed */
-	struct chunk *unused;       /* a stack: the one used last is still in the cache */
-	uint64_t appended, written; /* bytes, since the start */
-	uint64_t wanted;            /* somebody waits until written reaches this */
-	uint64_t wake_at;           /* commit wakes the thread when appended reaches this */
-	unsigned waiting;           /* for progress */
+	uint64_t wanted;  /* somebody waits until written reaches this */
+	uint64_t wake_at; /* commit wakes the thread when appended reaches this */
 	int stop;
 
 	/* the thread's own */
@@ -63,82 +81,147 @@ struct flusher {
 	uint64_t out_written;
 };
 
-/* ---- appending; append_lock is held ---- */
+/* ---- the stack of unused chunks ---- */
 
-static int full(const struct flusher *f)
+static void put_unused(struct flusher *f, struct chunk *c)
 {
-	return f->appended - f->written > PENDING_BYTES || f->unused == NULL;
+	pthread_mutex_lock(&f->unused_lock);
+	f->unused[f->unused_count++] = c;
+	pthread_mutex_unlock(&f->unused_lock);
 }
 
-static void wait_progress(struct flusher *f)
+static size_t count_unused(struct flusher *f)
 {
-	f->waiting++;
-	pthread_cond_wait(&f->progress, &f->store->append_lock);
-	f->waiting--;
+	size_t count;
+
+	pthread_mutex_lock(&f->unused_lock);
+	count = f->unused_count;
+	pthread_mutex_unlock(&f->unused_lock);
+	return count;
+}
+
+static struct chunk *take_unused(struct flusher *f)
+{
+	struct chunk *c;
+
+	pthread_mutex_lock(&f->unused_lock);
+	assert(f->unused_count > 0);
+	c = f->unused[--f->unused_count];
+	pthread_mutex_unlock(&f->unused_lock);
+	return c;
+}
+
+/* ---- appending; append_lock is held ---- */
+
+static uint64_t pending(struct flusher *f)
+{
+	return atomic_load(&f->appended) - atomic_load(&f->written);
+}
+
+static int is_poisoned(const struct flusher *f)
+{
+	return atomic_load(&f->store->poison) != ATR_OK;
+}
+
+/* Room for one more record, which may need one more chunk. */
+static int has_room(struct flusher *f, uint64_t limit_bytes)
+{
+	return pending(f) <= limit_bytes &&
+	       atomic_load(&f->queued) - atomic_load(&f->taken) < CHUNKS && count_unused(f) > 0;
 }
 
 void flusher_wait_room(struct flusher *f)
 {
-	while (full(f) && atomic_load(&f->store->poison) == ATR_OK)
-		wait_progress(f);
+	/* the usual case looks at two counters; a new chunk is needed only now and then, but there
+	 * are more of them than PENDING_BYTES fill */
+	if (pending(f) <= PENDING_BYTES &&
+	    atomic_load(&f->queued) - atomic_load(&f->taken) < CHUNKS - 1)
+		return;
+	if (has_room(f, PENDING_BYTES))
+		return;
+	atomic_fetch_add(&f->room_waiting, 1);
+	while (!has_room(f, RESUME_BYTES) && !is_poisoned(f))
+		pthread_cond_wait(&f->progress, &f->store->append_lock);
+	atomic_fetch_sub(&f->room_waiting, 1);
 }
 
-static void close_chunk(struct flusher *f, int ends)
+/* The chunk that append fills, NULL when the next byte needs a new one. */
+static struct chunk *filling(struct flusher *f)
 {
-	if (f->last != NULL) {
-		f->last->closed = 1;
-		f->last->ends |= ends;
-	}
+	uint64_t queued = atomic_load_explicit(&f->queued, memory_order_relaxed);
+	struct chunk *c;
+
+	if (queued == 0)
+		return NULL;
+	c = f->queue[(queued - 1) % CHUNKS];
+	return atomic_load_explicit(&c->state, memory_order_relaxed) == CHUNK_OPEN ? c : NULL;
+}
+
+static void close_chunk(struct flusher *f, enum chunk_state state)
+{
+	struct chunk *c = filling(f);
+
+	if (c != NULL)
+		atomic_store_explicit(&c->state, state, memory_order_release);
 }
 
 void flusher_end_block(struct flusher *f)
 {
-	close_chunk(f, 1);
+	close_chunk(f, CHUNK_ENDS);
 	f->wake_at = 0;
 }
 
 uint8_t *flusher_reserve(struct flusher *f, size_t bytes)
 {
 	const struct active *active = &f->store->active;
-	struct chunk *c = f->last;
+	struct chunk *c = filling(f);
+	uint64_t queued;
 
-	if (c != NULL && !c->closed && c->capacity - c->used >= bytes)
-		return c->bytes + c->used;
-	assert(f->unused != NULL);
-	c = f->unused;
+	if (c != NULL) {
+		size_t used = atomic_load_explicit(&c->used, memory_order_relaxed);
+
+		if (c->capacity - used >= bytes)
+			return c->bytes + used;
+	}
+	c = take_unused(f);
 	if (c->capacity < bytes || c->bytes == NULL) {
 		size_t capacity = bytes > CHUNK_BYTES ? bytes : CHUNK_BYTES;
 		uint8_t *larger = realloc(c->bytes, capacity);
 
-		if (larger == NULL)
+		if (larger == NULL) {
+			put_unused(f, c);
 			return NULL;
+		}
 		c->bytes = larger;
 		c->capacity = capacity;
 	}
-	close_chunk(f, 0);
-	f->unused = c->next;
-	c->next = NULL;
-	c->used = c->consumed = 0;
+	close_chunk(f, CHUNK_CLOSED);
+	atomic_store_explicit(&c->used, 0, memory_order_relaxed);
+	atomic_store_explicit(&c->state, CHUNK_OPEN, memory_order_relaxed);
+	c->consumed = 0;
 	c->number = active->number;
 	c->offset = active->file_bytes;
 	c->enciphered = active->enciphered;
 	c->exists = active->exists;
-	c->closed = c->ends = 0;
 	if (active->enciphered)
 		f->seed[c - f->chunk] = *active->seed;
-	if (f->last != NULL)
-		f->last->next = c;
-	else
-		f->first = c;
-	f->last = c;
+	queued = atomic_load_explicit(&f->queued, memory_order_relaxed);
+	f->queue[queued % CHUNKS] = c;
+	atomic_store_explicit(&f->queued, queued + 1, memory_order_release);
 	return c->bytes;
 }
 
 int flusher_commit(struct flusher *f, size_t bytes)
 {
-	f->last->used += bytes;
-	f->appended += bytes;
-	if (f->appended < f->wake_at)
+	struct chunk *c = filling(f);
+	uint64_t appended;
+
+	atomic_store_explicit(&c->used,
+	                      atomic_load_explicit(&c->used, memory_order_relaxed) + bytes,
+	                      memory_order_release);
+	appended = atomic_load_explicit(&f->appended, memory_order_relaxed) + bytes;
+	atomic_store_explicit(&f->appended, appended, memory_order_release);
+	if (appended < f->wake_at)
 		return 0;
 	f->wake_at = UINT64_MAX;
 	return 1;
@@ -151,19 +234,26 @@ void flusher_wake(struct flusher *f)
 
 int flusher_drain(struct flusher *f)
 {
-	uint64_t target = f->appended;
+	uint64_t target = atomic_load(&f->appended);
 
+	if (atomic_load(&f->written) >= target)
+		return 1;
 	if (f->wanted < target)
 		f->wanted = target;
 	pthread_cond_signal(&f->work);
-	while (f->written < target && atomic_load(&f->store->poison) == ATR_OK)
-		wait_progress(f);
-	return f->written >= target;
+	atomic_fetch_add(&f->drain_waiting, 1);
+	while (atomic_load(&f->written) < target && !is_poisoned(f))
+		pthread_cond_wait(&f->progress, &f->store->append_lock);
+	atomic_fetch_sub(&f->drain_waiting, 1);
+	return atomic_load(&f->written) >= target;
 }
 
-int flusher_has_written(const struct flusher *f, uint64_t number)
+int flusher_has_written(struct flusher *f, uint64_t number)
 {
-	return f->written == f->appended || (f->first != NULL && f->first->number > number);
+	uint64_t taken = atomic_load(&f->taken);
+
+	return pending(f) == 0 ||
+	       (taken < atomic_load(&f->queued) && f->queue[taken % CHUNKS]->number > number);
 }
 
 /* ---- the thread: no lock held ---- */
@@ -227,17 +317,17 @@ static enum atr_status open_file(struct flusher *f, const struct chunk *c,
 	return ATR_OK;
 }
 
-/* Enciphers what the chunk has to be consumed and writes whole pieces; with rest, or at the end
- * of a block, what is left over too. c is a copy: append goes on behind c->used. */
-static enum atr_status consume(struct flusher *f, const struct chunk *c,
-                               const struct atr_seed *seed, int rest, struct atr_error *err)
+/* Enciphers the chunk's next bytes up to `used` and writes whole pieces; with rest, or at the end
+ * of a block, what is left over too. */
+static enum atr_status consume(struct flusher *f, const struct chunk *c, size_t used, int ends,
+                               int rest, struct atr_error *err)
 {
 	const uint8_t *from = c->bytes + c->consumed;
-	size_t left = c->used - c->consumed;
+	size_t left = used - c->consumed;
 	enum atr_status rc = ATR_OK;
 
 	if (f->fd < 0)
-		rc = open_file(f, c, seed, err);
+		rc = open_file(f, c, &f->seed[c - f->chunk], err);
 	while (left > 0 && rc == ATR_OK) {
 		uint64_t offset = f->out_offset + f->out_used;
 		size_t room = PIECE_BYTES - (size_t)(offset % PIECE_BYTES);
@@ -259,14 +349,74 @@ static enum atr_status consume(struct flusher *f, const struct chunk *c,
 		from += n;
 		left -= n;
 	}
-	if (rc == ATR_OK && (rest || c->ends))
+	if (rc == ATR_OK && (rest || ends))
 		rc = write_rest(f, err);
-	if (rc == ATR_OK && c->ends)
+	if (rc == ATR_OK && ends)
 		rc = close_file(f, err);
 	return rc;
 }
 
-/* ---- the thread: lock held ---- */
+static struct chunk *oldest(struct flusher *f)
+{
+	uint64_t taken = atomic_load_explicit(&f->taken, memory_order_relaxed);
+
+	return taken < atomic_load_explicit(&f->queued, memory_order_acquire)
+	               ? f->queue[taken % CHUNKS]
+	               : NULL;
+}
+
+/* The oldest chunk, if step would write something of it or finish it; else NULL. */
+static struct chunk *with_work(struct flusher *f, int rest)
+{
+	struct chunk *c = oldest(f);
+	size_t waits;
+
+	if (c == NULL || atomic_load_explicit(&c->state, memory_order_acquire) != CHUNK_OPEN)
+		return c;
+	waits = f->out_used + atomic_load_explicit(&c->used, memory_order_acquire) - c->consumed;
+	return waits >= PIECE_BYTES || (rest && waits > 0) ? c : NULL;
+}
+
+static void recycle(struct flusher *f, struct chunk *c)
+{
+	if (c->capacity > CHUNK_BYTES) { /* one long record */
+		free(c->bytes);
+		c->bytes = NULL;
+		c->capacity = 0;
+	}
+	atomic_fetch_add(&f->taken, 1);
+	put_unused(f, c);
+}
+
+/* Who waits for room sleeps until there is much of it; who waits for what is written is rare. */
+static void wake_waiting(struct flusher *f)
+{
+	if ((atomic_load(&f->room_waiting) == 0 || !has_room(f, RESUME_BYTES)) &&
+	    atomic_load(&f->drain_waiting) == 0)
+		return;
+	pthread_mutex_lock(&f->store->append_lock);
+	pthread_cond_broadcast(&f->progress);
+	pthread_mutex_unlock(&f->store->append_lock);
+}
+
+/* The bytes of the oldest chunk, as far as they are there. */
+static enum atr_status step(struct flusher *f, struct chunk *c, int rest, struct atr_error *err)
+{
+	/* state first: once it is not open any more, used is final */
+	enum chunk_state state = atomic_load_explicit(&c->state, memory_order_acquire);
+	size_t used = atomic_load_explicit(&c->used, memory_order_acquire);
+	enum atr_status rc;
+
+	rc = consume(f, c, used, state == CHUNK_ENDS, rest && state == CHUNK_OPEN, err);
+	c->consumed = used;
+	atomic_store(&f->written, f->out_written);
+	if (state != CHUNK_OPEN)
+		recycle(f, c);
+	wake_waiting(f);
+	return rc;
+}
+
+/* ---- the thread: append_lock held ---- */
 
 static void wait_delay(struct flusher *f)
 {
@@ -283,23 +433,21 @@ static void wait_delay(struct flusher *f)
  * 1 when everything is to be written, not only whole pieces. */
 static int wait_work(struct flusher *f)
 {
-	int delayed = 0;
+	for (int delayed = 0;;) {
+		uint64_t written = f->out_written;
 
-	for (;;) {
-		if (f->wanted > f->written || f->stop)
+		if (f->wanted > written || f->stop)
 			return 1;
-		/* also when all is written: an ended block wants its file closed */
-		if (f->first != NULL &&
-		    (f->first->closed || f->appended - f->written >= PIECE_BYTES))
+		if (with_work(f, 0) != NULL)
 			return 0;
-		if (f->appended == f->written) {
+		if (atomic_load(&f->appended) == written) {
 			f->wake_at = 0;
 			pthread_cond_wait(&f->work, &f->store->append_lock);
 			delayed = 0;
 		} else {
 			if (delayed)
 				return 1;
-			f->wake_at = f->written + PIECE_BYTES;
+			f->wake_at = written + PIECE_BYTES;
 			wait_delay(f);
 			delayed = 1;
 		}
@@ -307,65 +455,31 @@ static int wait_work(struct flusher *f)
 	}
 }
 
-static void recycle(struct flusher *f, struct chunk *c)
-{
-	f->first = c->next;
-	if (f->first == NULL)
-		f->last = NULL;
-	if (c->capacity > CHUNK_BYTES) { /* one long record */
-		free(c->bytes);
-		c->bytes = NULL;
-		c->capacity = 0;
-	}
-	c->next = f->unused;
-	f->unused = c;
-}
-
-/* The first chunk's bytes, as far as they are there. */
-static enum atr_status step(struct flusher *f, int rest, struct atr_error *err)
-{
-	struct chunk *c = f->first;
-	struct chunk seen = *c;
-	enum atr_status rc;
-
-	rest = rest && c->next == NULL;
-	pthread_mutex_unlock(&f->store->append_lock);
-	rc = consume(f, &seen, &f->seed[c - f->chunk], rest, err);
-	pthread_mutex_lock(&f->store->append_lock);
-	c->consumed = seen.used;
-	f->written = f->out_written;
-	if (seen.closed)
-		recycle(f, c);
-	if (f->waiting > 0)
-		pthread_cond_broadcast(&f->progress);
-	return rc;
-}
-
-static int has_work(const struct flusher *f, int rest)
-{
-	const struct chunk *c = f->first;
-
-	return c != NULL && (c->closed || c->used > c->consumed || (rest && f->out_used > 0));
-}
-
 static void *run(void *arg)
 {
 	struct flusher *f = arg;
 	struct atr_error err;
 	enum atr_status rc = ATR_OK;
+	int rest = 0, stop = 0;
 
-	pthread_mutex_lock(&f->store->append_lock);
-	while (rc == ATR_OK && !(f->stop && !has_work(f, 1))) {
-		int rest = wait_work(f);
+	while (rc == ATR_OK && !(stop && with_work(f, 1) == NULL)) {
+		struct chunk *c = with_work(f, rest);
 
-		if (has_work(f, rest))
-			rc = step(f, rest, &err);
+		if (c != NULL) {
+			rc = step(f, c, rest, &err);
+			continue;
+		}
+		pthread_mutex_lock(&f->store->append_lock);
+		rest = wait_work(f);
+		stop = f->stop;
+		pthread_mutex_unlock(&f->store->append_lock);
 	}
 	if (rc != ATR_OK) {
 		(void)store_poison(f->store, rc, &err);
+		pthread_mutex_lock(&f->store->append_lock);
 		pthread_cond_broadcast(&f->progress);
+		pthread_mutex_unlock(&f->store->append_lock);
 	}
-	pthread_mutex_unlock(&f->store->append_lock);
 	return NULL;
 }
 
@@ -380,6 +494,7 @@ static void release(struct flusher *f)
 	free(f->out);
 	pthread_cond_destroy(&f->work);
 	pthread_cond_destroy(&f->progress);
+	pthread_mutex_destroy(&f->unused_lock);
 	free(f);
 }
 
@@ -392,15 +507,14 @@ enum atr_status flusher_open(struct atr_store *store, struct atr_error *err)
 		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for the flusher");
 	f->store = store;
 	f->fd = -1;
+	(void)pthread_mutex_init(&f->unused_lock, NULL);
 	(void)pthread_condattr_init(&attributes);
 	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	(void)pthread_cond_init(&f->work, &attributes);
 	(void)pthread_cond_init(&f->progress, NULL);
 	(void)pthread_condattr_destroy(&attributes);
-	for (size_t i = CHUNKS; i-- > 0;) {
-		f->chunk[i].next = f->unused;
-		f->unused = &f->chunk[i];
-	}
+	for (size_t i = CHUNKS; i-- > 0;)
+		f->unused[f->unused_count++] = &f->chunk[i];
 	f->seed = atr_secret_alloc(CHUNKS * sizeof *f->seed);
 	f->out = malloc(PIECE_BYTES);
 	if (f->seed == NULL || f->out == NULL || pthread_create(&f->thread, NULL, run, f) != 0) {

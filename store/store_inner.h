@@ -14,6 +14,7 @@
 #ifndef ATREST_STORE_INNER_H
 #define ATREST_STORE_INNER_H
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -153,6 +154,6 @@ void flusher_end_block(struct flusher *flusher);
 /* Waits until all that was committed is written; 0 when the store is poisoned before. */
 int flusher_drain(struct flusher *flusher);
 /* 1 when nothing of that block is left to write. */
-int flusher_has_written(const struct flusher *flusher, uint64_t number);
+int flusher_has_written(struct flusher *flusher, uint64_t number);
 
 #endif
