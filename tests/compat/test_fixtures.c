@@ -220,7 +220,7 @@ static void run_on(const struct golden *g, const char *verb, int json, const cha
                    const char *prev_path, struct program_result *result)
 {
 	const char *arguments[10] = {"stream", verb}, *env[2] = {NULL, NULL};
-	char js_key[2048];
+	char js_key[2048 + sizeof "JS_KEY="];
 	size_t n = 2;
 
 	if (json)
