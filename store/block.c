@@ -37,7 +37,8 @@ struct atr_walk {
 	uint8_t *buffer;
 	size_t capacity, held, at;
 	uint64_t base;
-	size_t last; /* where the record last returned (or the damage) starts */
+	int prepared; /* what atr_record_prepare said of the record at at; -1: not prepared */
+	size_t last;  /* where the record last returned (or the damage) starts */
 	enum atr_status stuck;
 	int cut; /* stuck because the file ends inside the record */
 	struct atr_error stuck_error;
@@ -163,6 +164,7 @@ enum atr_status atr_walk_reopen_to(struct atr_walk *walk, uint64_t number, uint6
 	walk->number = number;
 	walk->file_bytes = walk->base = 0;
 	walk->held = walk->at = walk->last = 0;
+	walk->prepared = -1;
 	walk->stuck = ATR_OK;
 	walk->last_sequence = 0;
 	if (snprintf(name, sizeof name, "%s-%" PRIu64, walk->home.stream, number) >=
@@ -347,27 +349,42 @@ static enum atr_status stick(struct atr_walk *walk, const char *why, struct atr_
 	return walk->stuck;
 }
 
+/* What is not a whole valid record: the end, damage, or a call that failed. */
+static enum atr_status no_record(struct atr_walk *walk, enum atr_status rc, const char *why,
+                                 struct atr_error *err)
+{
+	if (rc == ATR_END)
+		return rc;
+	if (rc == ATR_EFORMAT && why != NULL)
+		return stick(walk, why, err);
+	walk->stuck = rc; /* stuck_error says why */
+	if (err != NULL)
+		*err = walk->stuck_error;
+	return rc;
+}
+
 enum atr_status atr_walk_next(struct atr_walk *walk, struct atr_record *out, struct atr_error *err)
 {
-	const char *why;
-	enum atr_status rc = ATR_OK;
+	const char *why = NULL;
+	enum atr_status rc;
 
-	if (walk->stuck == ATR_OK) {
+	if (walk->prepared >= 0) {
+		rc = atr_record_decode_prepared(&walk->hash_key, walk->buffer + walk->at,
+		                                walk->prepared, out, &why);
+		walk->prepared = -1;
+		walk->cut = 0;
+	} else if (walk->stuck == ATR_OK) {
 		rc = decode_here(walk, out, &why, &walk->stuck_error);
-		walk->last = walk->at;
-		if (rc == ATR_EFORMAT && why != NULL)
-			return stick(walk, why, err);
-		if (rc != ATR_OK && rc != ATR_END)
-			walk->stuck = rc;
-	}
-	if (walk->stuck != ATR_OK) {
+	} else {
 		if (err != NULL)
 			*err = walk->stuck_error;
 		return walk->stuck;
 	}
+	walk->last = walk->at;
 	if (rc != ATR_OK)
-		return rc;
+		return no_record(walk, rc, why, err);
 	walk->at += out->record_bytes;
+	walk->prepared = atr_record_prepare(walk->buffer + walk->at, walk->held - walk->at);
 	if (out->kind == ATR_RECORD_MESSAGE)
 		walk->last_sequence = out->message.sequence;
 	return ATR_OK;
@@ -464,6 +481,9 @@ uint64_t atr_walk_offset(const struct atr_walk *walk)
 
 void atr_walk_seek(struct atr_walk *walk, uint64_t offset)
 {
+	if (walk->prepared >= 0)
+		atr_record_restore(walk->buffer + walk->at, walk->prepared);
+	walk->prepared = -1;
 	if (offset >= walk->base && offset <= walk->base + walk->held) {
 		walk->at = (size_t)(offset - walk->base);
 	} else {

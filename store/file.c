@@ -208,7 +208,7 @@ static int descriptor_writes(const char *fd_directory, const char *name)
 /* True when a descriptor in /proc/PID/fd leads to a file below root and may write it. */
 static int process_holds(const char *fd_directory, const char *root, size_t root_bytes)
 {
-	char link_path[PATH_MAX], target[PATH_MAX];
+	char target[PATH_MAX];
 	const struct dirent *entry;
 	int held = 0;
 	DIR *dir = opendir(fd_directory);
@@ -218,11 +218,10 @@ static int process_holds(const char *fd_directory, const char *root, size_t root
 	while (!held && (entry = readdir(dir)) != NULL) {
 		ssize_t n;
 
-		if (snprintf(link_path, sizeof link_path, "%s/%s", fd_directory, entry->d_name) >=
-		    (int)sizeof link_path)
+		if (entry->d_name[0] == '.')
 			continue;
-		n = readlink(link_path, target, sizeof target - 1);
-		if (n <= 0)
+		n = readlinkat(dirfd(dir), entry->d_name, target, sizeof target - 1);
+		if (n <= (ssize_t)root_bytes)
 			continue;
 		target[n] = '\0';
 		held = strncmp(target, root, root_bytes) == 0 && target[root_bytes] == '/' &&

@@ -9,6 +9,8 @@
 #define FIXED_BYTES   22u /* up to the subject */
 #define LENGTH_BYTES  4u  /* length word; also the headers' length field */
 #define HASHED_PREFIX 16u /* sequence word and timestamp */
+/* Longer ones do not gain by being prepared. */
+#define PREPARED_BYTES_MAX 4096u
 
 static_assert(FIXED_BYTES + ATR_HASH_BYTES == ATR_RECORD_BYTES_MIN, "smallest record");
 
@@ -116,47 +118,108 @@ static void fill(struct atr_record *out, uint8_t *data, size_t subject_bytes, in
 	out->message.payload_bytes = (size_t)(end - p);
 }
 
-enum atr_status atr_record_decode(const struct atr_hash_key *key, uint8_t *data,
-                                  size_t available_bytes, struct atr_record *out,
-                                  size_t *need_bytes, const char **why)
-{
-	uint32_t word, bytes, headers_bytes = 0;
-	size_t subject_bytes, least;
+/* Lengths of a record, checked against each other and what is available. */
+struct shape {
+	uint32_t bytes, headers_bytes;
+	size_t subject_bytes;
 	int has_headers;
+};
+
+static enum atr_status measure(const uint8_t *data, size_t available_bytes, struct shape *out,
+                               size_t *need_bytes, const char **why)
+{
+	uint32_t word;
+	size_t least;
 
 	if (available_bytes < ATR_RECORD_BYTES_MIN) {
 		*need_bytes = ATR_RECORD_BYTES_MIN;
 		return ATR_END;
 	}
 	word = atr_le32_get(data);
-	has_headers = (word & HEADERS_BIT) != 0;
-	bytes = word & ~HEADERS_BIT;
-	subject_bytes = atr_le16_get(data + 20);
-	least = ATR_RECORD_BYTES_MIN + subject_bytes + (has_headers ? LENGTH_BYTES : 0);
-	if (bytes > ATR_RECORD_BYTES_MAX) {
+	out->has_headers = (word & HEADERS_BIT) != 0;
+	out->headers_bytes = 0;
+	out->bytes = word & ~HEADERS_BIT;
+	out->subject_bytes = atr_le16_get(data + 20);
+	least = ATR_RECORD_BYTES_MIN + out->subject_bytes + (out->has_headers ? LENGTH_BYTES : 0);
+	if (out->bytes > ATR_RECORD_BYTES_MAX) {
 		*why = "record length above 32 MiB";
 		return ATR_EFORMAT;
 	}
-	if (bytes < least) {
+	if (out->bytes < least) {
 		*why = "record length below what its subject needs";
 		return ATR_EFORMAT;
 	}
-	if (bytes > available_bytes) {
-		*need_bytes = bytes;
+	if (out->bytes > available_bytes) {
+		*need_bytes = out->bytes;
 		return ATR_END;
 	}
-	if (has_headers) {
-		headers_bytes = atr_le32_get(data + FIXED_BYTES + subject_bytes);
-		if (headers_bytes > bytes - least) {
+	if (out->has_headers) {
+		out->headers_bytes = atr_le32_get(data + FIXED_BYTES + out->subject_bytes);
+		if (out->headers_bytes > out->bytes - least) {
 			*why = "record length below what its headers need";
 			return ATR_EFORMAT;
 		}
 	}
-	if (hash_in_place(key, data, subject_bytes, has_headers, headers_bytes, bytes) !=
-	    atr_le64_get(data + bytes - ATR_HASH_BYTES)) {
+	return ATR_OK;
+}
+
+static enum atr_status compare(uint64_t hash, uint8_t *data, const struct shape *s,
+                               struct atr_record *out, const char **why)
+{
+	if (hash != atr_le64_get(data + s->bytes - ATR_HASH_BYTES)) {
 		*why = "record hash differs";
 		return ATR_EFORMAT;
 	}
-	fill(out, data, subject_bytes, has_headers, headers_bytes, bytes);
+	fill(out, data, s->subject_bytes, s->has_headers, s->headers_bytes, s->bytes);
 	return ATR_OK;
+}
+
+enum atr_status atr_record_decode(const struct atr_hash_key *key, uint8_t *data,
+                                  size_t available_bytes, struct atr_record *out,
+                                  size_t *need_bytes, const char **why)
+{
+	struct shape s;
+	enum atr_status rc = measure(data, available_bytes, &s, need_bytes, why);
+
+	if (rc != ATR_OK)
+		return rc;
+	return compare(
+	        hash_in_place(key, data, s.subject_bytes, s.has_headers, s.headers_bytes, s.bytes),
+	        data, &s, out, why);
+}
+
+/* ---- one record ahead ---- */
+
+int atr_record_prepare(uint8_t *data, size_t available_bytes)
+{
+	uint8_t head[HASHED_PREFIX];
+	struct shape s;
+	const char *why;
+	size_t need;
+
+	if (measure(data, available_bytes, &s, &need, &why) != ATR_OK || s.has_headers ||
+	    s.bytes > PREPARED_BYTES_MAX)
+		return -1;
+	memcpy(head, data + 4, HASHED_PREFIX);
+	memcpy(data + 6, head, HASHED_PREFIX);
+	return (int)s.subject_bytes;
+}
+
+void atr_record_restore(uint8_t *data, int prepared)
+{
+	uint8_t head[HASHED_PREFIX];
+
+	memcpy(head, data + 6, HASHED_PREFIX);
+	memcpy(data + 4, head, HASHED_PREFIX);
+	atr_le16_put(data + 20, (uint16_t)prepared);
+}
+
+enum atr_status atr_record_decode_prepared(const struct atr_hash_key *key, uint8_t *data,
+                                           int prepared, struct atr_record *out, const char **why)
+{
+	struct shape s = {.bytes = atr_le32_get(data), .subject_bytes = (size_t)prepared};
+	uint64_t hash = atr_hash64(key, data + 6, s.bytes - ATR_HASH_BYTES - 6);
+
+	atr_record_restore(data, prepared);
+	return compare(hash, data, &s, out, why);
 }

@@ -23,12 +23,12 @@
 extern "C" {
 #endif
 
-#define ATR_RECORD_BYTES_MIN 30u                   /* 22 + 8 */
-#define ATR_RECORD_BYTES_MAX (32u * 1024u * 1024u) /* the server accepts no longer one */
-#define ATR_SUBJECT_BYTES_MAX 65535u
-#define ATR_SEQUENCE_ERASED (UINT64_C(1) << 63)    /* placeholder or securely erased */
+#define ATR_RECORD_BYTES_MIN   30u                   /* 22 + 8 */
+#define ATR_RECORD_BYTES_MAX   (32u * 1024u * 1024u) /* the server accepts no longer one */
+#define ATR_SUBJECT_BYTES_MAX  65535u
+#define ATR_SEQUENCE_ERASED    (UINT64_C(1) << 63) /* placeholder or securely erased */
 #define ATR_SEQUENCE_TOMBSTONE (UINT64_C(1) << 62) /* the low bits name a deleted sequence */
-#define ATR_SEQUENCE_MAX (ATR_SEQUENCE_TOMBSTONE - 1)
+#define ATR_SEQUENCE_MAX       (ATR_SEQUENCE_TOMBSTONE - 1)
 
 /* A message as callers see it. Pointers are borrowed; subject is not NUL-terminated. */
 struct atr_message {
@@ -44,15 +44,15 @@ struct atr_message {
 
 enum atr_record_kind {
 	ATR_RECORD_MESSAGE,
-	ATR_RECORD_ERASED,    /* bit 63, or sequence word 0: a deleted sequence */
-	ATR_RECORD_TOMBSTONE  /* bit 62: sequence was deleted, perhaps in another block */
+	ATR_RECORD_ERASED,   /* bit 63, or sequence word 0: a deleted sequence */
+	ATR_RECORD_TOMBSTONE /* bit 62: sequence was deleted, perhaps in another block */
 };
 
 struct atr_record {
 	enum atr_record_kind kind;
 	struct atr_message message; /* sequence without its kind bits; pointers into the block */
 	uint32_t record_bytes;
-	uint64_t hash;              /* as stored */
+	uint64_t hash; /* as stored */
 };
 
 /* Bytes of the record of m, or 0 when a limit of the format is passed. */
@@ -60,8 +60,7 @@ size_t atr_record_bytes(const struct atr_message *m);
 
 /* Writes the record of m (sequence word as given, kind bits included) to out, which must hold
  * atr_record_bytes(m). Allocates nothing. Returns the bytes written. */
-size_t atr_record_encode(const struct atr_hash_key *key, const struct atr_message *m,
-                         uint8_t *out);
+size_t atr_record_encode(const struct atr_hash_key *key, const struct atr_message *m, uint8_t *out);
 
 /* Decodes the record at the start of data. Buffer contents are changed while the hash is
  * taken and restored before the return; hence not const.
@@ -76,6 +75,20 @@ size_t atr_record_encode(const struct atr_hash_key *key, const struct atr_messag
 enum atr_status atr_record_decode(const struct atr_hash_key *key, uint8_t *data,
                                   size_t available_bytes, struct atr_record *out,
                                   size_t *need_bytes, const char **why);
+
+/* Decoding many in a row. Laying sequence and time beside the subject and hashing at once makes
+ * the hash wait until those stores have reached the cache, which for a short record takes longer
+ * than its hash. So the next record is prepared while this one is being decoded.
+ *
+ * prepare    lays out the record at data, when it is whole, short and without headers. Returns
+ *            what the other two are to be given, or -1: left as it was, to be decoded as usual.
+ * decode     as atr_record_decode, of a prepared record; it is restored whatever is returned.
+ * restore    for a record that is not decoded after all.
+ */
+int atr_record_prepare(uint8_t *data, size_t available_bytes);
+enum atr_status atr_record_decode_prepared(const struct atr_hash_key *key, uint8_t *data,
+                                           int prepared, struct atr_record *out, const char **why);
+void atr_record_restore(uint8_t *data, int prepared);
 
 #ifdef __cplusplus
 }
