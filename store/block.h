@@ -59,8 +59,7 @@ void atr_walk_limit(struct atr_walk *walk, uint64_t file_bytes);
  * atr_walk_offset() is damaged or cut (err names file and offset), after which every call
  * returns the same, unless atr_walk_resync finds a later record.
  */
-enum atr_status atr_walk_next(struct atr_walk *walk, struct atr_record *out,
-                              struct atr_error *err);
+enum atr_status atr_walk_next(struct atr_walk *walk, struct atr_record *out, struct atr_error *err);
 
 /* After ATR_EFORMAT: steps past the damaged record by its own length word when a record with a
  * valid hash starts there, else searches forward byte by byte for the next valid record.
@@ -80,8 +79,7 @@ uint64_t atr_walk_file_bytes(const struct atr_walk *walk);
 const struct atr_seed *atr_walk_seed(const struct atr_walk *walk);
 /* Last 8 bytes of the deciphered file (the hash of its last record): what idx and index.db
  * call lchk. ATR_EFORMAT when the file is shorter. */
-enum atr_status atr_walk_last_check(struct atr_walk *walk, uint8_t lchk[8],
-                                    struct atr_error *err);
+enum atr_status atr_walk_last_check(struct atr_walk *walk, uint8_t lchk[8], struct atr_error *err);
 /* Closes, wipes key material. NULL allowed. Keeps nothing. */
 void atr_walk_close(struct atr_walk *walk);
 

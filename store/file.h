@@ -35,17 +35,17 @@ struct atr_file_table {
 	int (*close)(void *context, int fd);
 	ssize_t (*pread)(void *context, int fd, void *to, size_t bytes, uint64_t offset);
 	ssize_t (*pwrite)(void *context, int fd, const void *from, size_t bytes, uint64_t offset);
-	int (*sync)(void *context, int fd);                       /* fsync; also of a directory */
+	int (*sync)(void *context, int fd); /* fsync; also of a directory */
 	int (*truncate)(void *context, int fd, uint64_t bytes);
-	int (*allocate)(void *context, int fd, uint64_t bytes);   /* fallocate, size kept */
+	int (*allocate)(void *context, int fd, uint64_t bytes); /* fallocate, size kept */
 	int (*stat)(void *context, const char *path, struct atr_file_stat *out);
 	int (*rename)(void *context, const char *from, const char *to);
 	int (*unlink)(void *context, const char *path);
 	int (*mkdir)(void *context, const char *path, unsigned mode);
 	int (*rmdir)(void *context, const char *path);
 	int (*list)(void *context, const char *path, atr_file_entry_fn *each, void *arg);
-	int (*lock)(void *context, int fd, int exclusive);        /* flock, not waiting */
-	int64_t (*realtime_ns)(void *context);                    /* since 1970-01-01 UTC */
+	int (*lock)(void *context, int fd, int exclusive); /* flock, not waiting */
+	int64_t (*realtime_ns)(void *context);             /* since 1970-01-01 UTC */
 	uint64_t (*monotonic_ns)(void *context);
 	int (*random)(void *context, void *to, size_t bytes);
 	/* Process id of another process that holds a file below path open for writing, 0 when none
@@ -69,8 +69,7 @@ enum atr_status atr_file_read_whole(const struct atr_file_table *files, const ch
 
 /* Reads exactly bytes at offset; fewer is ATR_EFORMAT at the offset where the file ended. */
 enum atr_status atr_file_read_exact(const struct atr_file_table *files, int fd, const char *path,
-                                    void *to, size_t bytes, uint64_t offset,
-                                    struct atr_error *err);
+                                    void *to, size_t bytes, uint64_t offset, struct atr_error *err);
 
 /* Writes all bytes at offset (short writes are continued; a failure after a partial write is
  * still a failure). */

@@ -13,7 +13,7 @@
 #include "store/file.h"
 #include "store/status.h"
 
-#define ATR_SEED_BYTES 32
+#define ATR_SEED_BYTES        32
 #define ATR_KEYFILE_BYTES_MAX (ATR_CIPHER_NONCE_BYTES_MAX + ATR_SEED_BYTES + ATR_CIPHER_TAG_BYTES)
 
 /* The server keys a reader may try. Bytes are owned by secret memory; NULL = absent. */
@@ -37,9 +37,9 @@ enum atr_status atr_keyfile_make(const struct atr_file_table *files, const struc
                                  struct atr_seed *out);
 
 /* Seals seed under the server key for (info, context). sealed holds ATR_KEYFILE_BYTES_MAX. */
-enum atr_status atr_keyfile_seal(const struct atr_seed *seed, const uint8_t *key,
-                                 size_t key_bytes, const char *info, const char *context,
-                                 uint8_t *sealed, size_t *sealed_bytes);
+enum atr_status atr_keyfile_seal(const struct atr_seed *seed, const uint8_t *key, size_t key_bytes,
+                                 const char *info, const char *context, uint8_t *sealed,
+                                 size_t *sealed_bytes);
 
 /* Opens a key file: the cipher follows from its size (72 or 64), confirmed by the tag; tries
  * the current key, then the previous one. chachapoly and aes are opened with provider

@@ -27,9 +27,8 @@ struct atr_meta {
  * differs, is missing, or the text does not parse.
  */
 enum atr_status atr_meta_read(const struct atr_file_table *files, const char *directory,
-                              const struct atr_keyring *ring, const char *info,
-                              const char *context, const char *hash_name, struct atr_meta *out,
-                              struct atr_error *err);
+                              const struct atr_keyring *ring, const char *info, const char *context,
+                              const char *hash_name, struct atr_meta *out, struct atr_error *err);
 
 /* Writes the three files, each by temporary name + rename, meta.key first, meta.inf last.
  * config is borrowed.

@@ -30,9 +30,9 @@ enum atr_status {
 	ATR_ENOSPC,       /* no space, quota or file size limit */
 	ATR_EMFILE,       /* too many open files */
 	ATR_ENOMEM,
-	ATR_EIO,          /* any other failure of the file system */
-	ATR_ERANDOM,      /* the random source failed */
-	ATR_EPOISONED     /* an earlier write or sync failed; nothing is acknowledged any more */
+	ATR_EIO,      /* any other failure of the file system */
+	ATR_ERANDOM,  /* the random source failed */
+	ATR_EPOISONED /* an earlier write or sync failed; nothing is acknowledged any more */
 };
 
 /* Where and why. All text is NUL-terminated and holds no key and no payload. */
@@ -52,7 +52,7 @@ const char *atr_status_text(enum atr_status status);
  * offset -1 and path NULL mean "does not apply". */
 enum atr_status atr_error_set(struct atr_error *err, enum atr_status status, const char *path,
                               int64_t offset, const char *format, ...)
-	__attribute__((format(printf, 5, 6)));
+        __attribute__((format(printf, 5, 6)));
 
 /* The status that stands for an errno value: ENOSPC, EDQUOT, EFBIG -> ATR_ENOSPC;
  * EMFILE, ENFILE -> ATR_EMFILE; EACCES, EPERM, EROFS -> ATR_EREADONLY; ENOMEM -> ATR_ENOMEM;

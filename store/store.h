@@ -39,10 +39,10 @@ enum atr_read {
 	ATR_READ_RECORD     /* only the record's bytes, once the block's offsets are known */
 };
 
-#define ATR_BLOCK_BYTES_DEFAULT (UINT64_C(2) * 1024 * 1024)
-#define ATR_BLOCK_BYTES_SERVER UINT64_MAX /* the server's rule: limits, retention, encryption */
-#define ATR_SYNC_INTERVAL_NS_DEFAULT (UINT64_C(120) * 1000000000)
-#define ATR_KEY_AHEAD_DEFAULT 16
+#define ATR_BLOCK_BYTES_DEFAULT           (UINT64_C(2) * 1024 * 1024)
+#define ATR_BLOCK_BYTES_SERVER            UINT64_MAX /* the server's rule */
+#define ATR_SYNC_INTERVAL_NS_DEFAULT      (UINT64_C(120) * 1000000000)
+#define ATR_KEY_AHEAD_DEFAULT             16
 #define ATR_KEYSTREAM_AHEAD_BYTES_DEFAULT (16 * 1024)
 
 /* Zero is the default of each. Borrowed during create and open only; keys are copied into
@@ -56,15 +56,15 @@ struct atr_store_options {
 	size_t key_bytes;
 	const uint8_t *prev_key;
 	size_t prev_key_bytes;
-	const char *config_json;   /* create: members of the stream configuration (JSON object);
-	                              what is missing gets the server's default */
+	const char *config_json; /* create: members of the stream configuration (JSON object);
+	                            what is missing gets the server's default */
 	enum atr_flush flush;
 	enum atr_sync sync;
-	uint64_t sync_interval_ns;    /* 0: 2 min */
-	uint64_t block_bytes;         /* 0: 2 MiB; ATR_BLOCK_BYTES_SERVER */
+	uint64_t sync_interval_ns; /* 0: 2 min */
+	uint64_t block_bytes;      /* 0: 2 MiB; ATR_BLOCK_BYTES_SERVER */
 	enum atr_read read;
-	int32_t key_ahead;            /* 0: 16; -1: none, the server's way */
-	int64_t keystream_ahead_bytes;/* 0: 16 KiB; -1: none; each only */
+	int32_t key_ahead;             /* 0: 16; -1: none, the server's way */
+	int64_t keystream_ahead_bytes; /* 0: 16 KiB; -1: none; each only */
 };
 
 struct atr_store_state {
@@ -72,7 +72,7 @@ struct atr_store_state {
 	uint64_t bytes;     /* sum of their record lengths */
 	uint64_t first_seq; /* 1 for a stream that never had a message */
 	uint64_t last_seq;
-	uint64_t deleted;   /* sequences in first..last without a message */
+	uint64_t deleted; /* sequences in first..last without a message */
 	uint64_t blocks;
 };
 
@@ -82,17 +82,17 @@ struct atr_store_counters {
 	uint64_t written_bytes; /* all files */
 	uint64_t syncs;         /* fsync calls */
 	uint64_t keys_made;
-	uint64_t key_wait_ns;   /* appends waiting for a block key */
+	uint64_t key_wait_ns; /* appends waiting for a block key */
 	uint64_t blocks_made;
 };
 
 /* What recovery saw that a caller should know, as findings of `stream verify` would say it. */
 struct atr_store_recovery {
-	uint64_t torn_tail_bytes;  /* of the last block; it is left as it is, appending goes on in
-	                              a new block */
-	uint64_t damaged_records;  /* skipped in the middle */
-	uint64_t keyless_blocks;   /* set aside: <n>.blk without its key file in an encrypted store */
-	char first_damage[512];    /* file:offset: text, "" if none */
+	uint64_t torn_tail_bytes; /* of the last block; it is left as it is, appending goes on in
+	                             a new block */
+	uint64_t damaged_records; /* skipped in the middle */
+	uint64_t keyless_blocks; /* set aside: <n>.blk without its key file in an encrypted store */
+	char first_damage[512];  /* file:offset: text, "" if none */
 };
 
 /* Creates the directory (and its parents) and an empty stream. ATR_EEXISTS when dir has a
@@ -130,12 +130,12 @@ enum atr_status atr_reader_open(struct atr_store *store, struct atr_reader **out
                                 struct atr_error *err);
 /* The message with that sequence. Pointers in *m are valid until the reader's next call.
  * Every record hash is verified. ATR_ENOTFOUND, ATR_EFORMAT, ATR_EAUTH. */
-enum atr_status atr_reader_get(struct atr_reader *reader, uint64_t sequence,
-                               struct atr_message *m, struct atr_error *err);
+enum atr_status atr_reader_get(struct atr_reader *reader, uint64_t sequence, struct atr_message *m,
+                               struct atr_error *err);
 /* The first live message at or above sequence; sequential use reads each block once, in pieces.
  * ATR_END when there is none. */
-enum atr_status atr_reader_next(struct atr_reader *reader, uint64_t sequence,
-                                struct atr_message *m, struct atr_error *err);
+enum atr_status atr_reader_next(struct atr_reader *reader, uint64_t sequence, struct atr_message *m,
+                                struct atr_error *err);
 void atr_reader_close(struct atr_reader *reader);
 
 /* "<store_dir>/jetstream/<account>/streams/<stream>" into path. Returns 0, -1 if it does not

@@ -12,10 +12,11 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define SAMPLES_SCHEMA "atrest-samples"
+#define SAMPLES_SCHEMA         "atrest-samples"
 #define SAMPLES_SCHEMA_VERSION 1
-#define SAMPLES_TEXT_BYTES 192
+#define SAMPLES_TEXT_BYTES     192
 
+/* clang-format off */
 #define SAMPLES_COLUMNS(T, U, F)                                                               \
 	T(workload) T(class_) T(target) T(target_version) T(dir) T(cipher) T(provider) T(arm)  \
 	U(round) U(position) U(square) U(seed)                                                 \
@@ -35,6 +36,7 @@
 	U(written_bytes) U(writes) U(syncs) U(keys_made) U(key_wait_ns)                        \
 	U(steal_ns) U(pressure_cpu_us) U(pressure_io_us) U(other_cpu_ns) U(frequency_khz)      \
 	U(throttled_us) T(build) U(started_unix_ns) U(valid) T(error)
+/* clang-format on */
 
 struct sample {
 #define T(name) char name[SAMPLES_TEXT_BYTES];
@@ -50,7 +52,7 @@ struct sample {
 struct samples {
 	struct sample *rows;
 	size_t count, capacity;
-	int complete;     /* the trailer was there and fitted */
+	int complete; /* the trailer was there and fitted */
 };
 
 /* Writing. A row is one write(2) of one whole line, so that a run killed at any moment leaves
@@ -64,9 +66,9 @@ int samples_writer_close(struct samples_writer *w, int complete);
 /* Reading. error receives one line "file:line: found, expected". */
 enum samples_result {
 	SAMPLES_OK,
-	SAMPLES_MALFORMED, /* exit 2 */
+	SAMPLES_MALFORMED,    /* exit 2 */
 	SAMPLES_SCHEMA_OTHER, /* another schema version: exit 4 */
-	SAMPLES_UNREADABLE /* exit 4 */
+	SAMPLES_UNREADABLE    /* exit 4 */
 };
 enum samples_result samples_read(const char *path, struct samples *out, char error[512]);
 int samples_add(struct samples *s, const struct sample *row); /* 0, or -1: memory */
