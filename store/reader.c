@@ -23,13 +23,12 @@ void atr_reader_close(struct atr_reader *r)
 {
 	if (r == NULL)
 		return;
+	reader_forget_views(r);
 	atr_walk_close(r->walk);
 	atr_keystream_free(r->stream);
 	atr_secret_free(r->seed);
 	free(r->loaded.bytes);
 	free(r->loaded.offset);
-	for (size_t i = 0; r->view != NULL && i < VIEWS; i++)
-		free(r->view[i].mark);
 	free(r->view);
 	free(r->window);
 	free(r);

@@ -105,22 +105,30 @@ static size_t hop_to(const uint8_t *p, size_t bytes, uint64_t sequence)
 	return bytes;
 }
 
-static enum atr_status decode(struct atr_reader *r, uint64_t number, uint8_t *p, size_t bytes,
-                              uint64_t sequence, struct atr_message *m)
+static enum atr_status make_hash_key(struct atr_reader *r, uint64_t number,
+                                     struct atr_hash_key *key, struct atr_error *err)
 {
-	struct atr_hash_key key;
-	struct atr_record record;
-	const char *why;
 	char name[300];
-	size_t need;
 
 	(void)snprintf(name, sizeof name, "%s-%" PRIu64, r->store->stream, number);
-	if (atr_hash_key_init(&key, name) != 0 ||
-	    atr_record_decode(&key, p, bytes, &record, &need, &why) != ATR_OK ||
-	    record.kind != ATR_RECORD_MESSAGE || record.message.sequence != sequence)
-		return ATR_EFORMAT;
-	*m = record.message;
+	if (atr_hash_key_init(key, name) != 0)
+		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "SHA-256 failed");
 	return ATR_OK;
+}
+
+/* 1 when the message of that sequence is at p, hash and all. */
+static int decode(const struct atr_hash_key *key, uint8_t *p, size_t bytes, uint64_t sequence,
+                  struct atr_message *m)
+{
+	struct atr_record record;
+	const char *why;
+	size_t need;
+
+	if (atr_record_decode(key, p, bytes, &record, &need, &why) != ATR_OK ||
+	    record.kind != ATR_RECORD_MESSAGE || record.message.sequence != sequence)
+		return 0;
+	*m = record.message;
+	return 1;
 }
 
 /* ---- ATR_READ_BLOCK ---- */
@@ -211,7 +219,9 @@ static enum atr_status load(struct atr_reader *r, const struct place *place, str
 			l->bytes = NULL;
 			l->capacity = 0;
 		}
-		rc = read_seed(r, place->number, r->seed, &enciphered, err);
+		rc = make_hash_key(r, place->number, &l->hash_key, err);
+		if (rc == ATR_OK)
+			rc = read_seed(r, place->number, r->seed, &enciphered, err);
 		if (rc == ATR_OK && enciphered)
 			rc = use_seed(r, place->number, r->seed, err);
 		if (rc != ATR_OK)
@@ -272,8 +282,7 @@ static enum atr_status get_from_block(struct atr_reader *r, const struct place *
 	if (rc != ATR_OK)
 		return rc;
 	p = find_loaded(l, sequence);
-	if (p != NULL &&
-	    decode(r, place->number, p, l->held - (size_t)(p - l->bytes), sequence, m) == ATR_OK)
+	if (p != NULL && decode(&l->hash_key, p, l->held - (size_t)(p - l->bytes), sequence, m))
 		return ATR_OK;
 	/* erased, or damage: only a look at every hash tells */
 	return reader_scan(r, place, sequence, m, err);
@@ -281,14 +290,68 @@ static enum atr_status get_from_block(struct atr_reader *r, const struct place *
 
 /* ---- ATR_READ_RECORD ---- */
 
+static void close_view_file(struct atr_reader *r, struct view *v)
+{
+	if (v->fd < 0)
+		return;
+	(void)r->store->files->close(r->store->files->context, v->fd);
+	v->fd = -1;
+	r->files--;
+}
+
+/* Opens the file of a view unless it is open; one of the others is closed for it when there are
+ * many. */
+static enum atr_status need_file(struct atr_reader *r, struct view *v, char path[PATH_MAX],
+                                 struct atr_error *err)
+{
+	enum atr_status rc;
+
+	store_block_path(r->store, v->number, "blk", path, PATH_MAX);
+	if (v->fd >= 0)
+		return ATR_OK;
+	for (unsigned i = 0; r->files >= VIEW_FILES_MAX && i < VIEWS; i++) {
+		close_view_file(r, &r->view[r->file_hand]);
+		r->file_hand = (r->file_hand + 1) % VIEWS;
+	}
+	rc = open_block(r, v->number, path, &v->fd, err);
+	if (rc == ATR_OK)
+		r->files++;
+	else
+		v->fd = -1;
+	return rc;
+}
+
 static void forget_view(struct atr_reader *r, struct view *v)
 {
+	close_view_file(r, v);
 	r->marks_bytes -= v->capacity * sizeof *v->mark;
 	free(v->mark);
 	if (r->stream_number == v->number)
 		r->stream_number = 0;
 	atr_secret_wipe(&r->seed[v - r->view], sizeof *r->seed);
 	memset(v, 0, sizeof *v);
+	v->fd = -1;
+}
+
+void reader_forget_views(struct atr_reader *r)
+{
+	for (size_t i = 0; r->view != NULL && r->seed != NULL && i < VIEWS; i++)
+		forget_view(r, &r->view[i]);
+}
+
+static enum atr_status make_views(struct atr_reader *r, struct atr_error *err)
+{
+	if (r->view != NULL)
+		return ATR_OK;
+	if (r->seed == NULL)
+		r->seed = atr_secret_alloc(VIEWS * sizeof *r->seed);
+	if (r->seed != NULL)
+		r->view = calloc(VIEWS, sizeof *r->view);
+	if (r->view == NULL)
+		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for a reader");
+	for (size_t i = 0; i < VIEWS; i++)
+		r->view[i].fd = -1;
+	return ATR_OK;
 }
 
 /* Adds a mark for the record unless the last one is near. Sequences that do not fit get none:
@@ -380,15 +443,11 @@ static enum atr_status view_of(struct atr_reader *r, const struct place *place, 
 	struct atr_seed *seed;
 	struct view *v;
 	char path[PATH_MAX];
-	enum atr_status rc = ATR_OK;
-	int fd;
+	enum atr_status rc;
 
-	if (r->view == NULL)
-		r->view = calloc(VIEWS, sizeof *r->view);
-	if (r->seed == NULL)
-		r->seed = atr_secret_alloc(VIEWS * sizeof *r->seed);
-	if (r->view == NULL || r->seed == NULL)
-		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for a reader");
+	rc = make_views(r, err);
+	if (rc != ATR_OK)
+		return rc;
 	*out = v = &r->view[place->number % VIEWS];
 	seed = &r->seed[place->number % VIEWS];
 	if (v->number != place->number) {
@@ -397,7 +456,9 @@ static enum atr_status view_of(struct atr_reader *r, const struct place *place, 
 			forget_view(r, &r->view[r->hand]);
 			r->hand = (r->hand + 1) % VIEWS;
 		}
-		rc = read_seed(r, place->number, seed, &v->enciphered, err);
+		rc = make_hash_key(r, place->number, &v->hash_key, err);
+		if (rc == ATR_OK)
+			rc = read_seed(r, place->number, seed, &v->enciphered, err);
 		if (rc != ATR_OK)
 			return rc;
 		v->number = place->number;
@@ -406,12 +467,8 @@ static enum atr_status view_of(struct atr_reader *r, const struct place *place, 
 		rc = use_seed(r, place->number, seed, err);
 	if (rc != ATR_OK || v->bytes >= place->file_bytes)
 		return rc;
-	rc = open_block(r, place->number, path, &fd, err);
-	if (rc != ATR_OK)
-		return rc;
-	rc = mark_on(r, v, place, fd, path, err);
-	(void)r->store->files->close(r->store->files->context, fd);
-	return rc;
+	rc = need_file(r, v, path, err);
+	return rc == ATR_OK ? mark_on(r, v, place, v->fd, path, err) : rc;
 }
 
 /* Between which offsets the record of sequence must be, if it is there. */
@@ -441,26 +498,23 @@ static enum atr_status get_record(struct atr_reader *r, const struct place *plac
 	char path[PATH_MAX];
 	struct view *v = NULL;
 	enum atr_status rc;
-	size_t at;
-	int fd;
+	size_t at, bytes;
 
 	rc = view_of(r, place, &v, err);
 	if (rc != ATR_OK)
 		return rc;
 	if (!window_of(v, sequence, &from, &to))
 		return reader_scan(r, place, sequence, m, err);
-	rc = need_window(r, (size_t)(to - from), err);
+	bytes = (size_t)(to - from);
+	rc = need_window(r, bytes, err);
 	if (rc == ATR_OK)
-		rc = open_block(r, place->number, path, &fd, err);
+		rc = need_file(r, v, path, err);
+	if (rc == ATR_OK)
+		rc = read_bytes(r, v->fd, path, v->enciphered, r->window, bytes, from, err);
 	if (rc != ATR_OK)
 		return rc;
-	rc = read_bytes(r, fd, path, v->enciphered, r->window, (size_t)(to - from), from, err);
-	(void)r->store->files->close(r->store->files->context, fd);
-	if (rc != ATR_OK)
-		return rc;
-	at = hop_to(r->window, (size_t)(to - from), sequence);
-	if (at < to - from && decode(r, place->number, r->window + at, (size_t)(to - from) - at,
-	                             sequence, m) == ATR_OK)
+	at = hop_to(r->window, bytes, sequence);
+	if (at < bytes && decode(&v->hash_key, r->window + at, bytes - at, sequence, m))
 		return ATR_OK;
 	return reader_scan(r, place, sequence, m, err);
 }

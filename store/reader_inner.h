@@ -19,6 +19,7 @@ struct place {
 struct loaded {
 	uint64_t number; /* 0: none */
 	uint8_t *bytes;
+	struct atr_hash_key hash_key;
 	size_t capacity, held; /* deciphered bytes from the start of the file */
 	size_t indexed;        /* offset up to which records are in offset[] */
 	uint32_t *offset;      /* of each message, ascending sequence */
@@ -39,9 +40,12 @@ struct view {
 	struct mark *mark;
 	uint32_t count, capacity;
 	int enciphered;
+	int fd; /* -1: not open */
+	struct atr_hash_key hash_key;
 };
 
-#define VIEWS 1024u
+#define VIEWS          1024u
+#define VIEW_FILES_MAX 128u /* open at a time */
 
 struct atr_reader {
 	struct atr_store *store;
@@ -61,6 +65,8 @@ struct atr_reader {
 	struct loaded loaded;
 	struct view *view;  /* VIEWS of them, number % VIEWS; ATR_READ_RECORD only */
 	size_t marks_bytes; /* of all views */
+	unsigned files;     /* of all views */
+	unsigned file_hand; /* next view whose file is closed when there are too many */
 	unsigned hand;      /* next view to give up when there are too many marks */
 	uint8_t *window;    /* between two marks */
 	size_t window_bytes;
@@ -71,6 +77,8 @@ int reader_find(struct atr_reader *reader, uint64_t sequence, struct place *out)
 /* Makes all of the place's bytes readable from the file. */
 enum atr_status reader_await(struct atr_reader *reader, const struct place *place,
                              struct atr_error *err);
+/* Closes their files, frees their marks, wipes their seeds. */
+void reader_forget_views(struct atr_reader *reader);
 /* Reads the block record by record, over damage. ATR_ENOTFOUND; ATR_EFORMAT when it is not there
  * but damage is. */
 enum atr_status reader_scan(struct atr_reader *reader, const struct place *place, uint64_t sequence,

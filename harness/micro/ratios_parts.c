@@ -48,10 +48,10 @@ static void put(int fd, const void *from, size_t bytes, size_t offset)
 		ratios_die("a measuring file", "cannot be written");
 }
 
-/* ns per pwrite of `bytes`, appending in files of a block's size. The files are cut only
- * afterwards, as the store's are: pages that were just given back are in the cache and would
- * make the next writes look cheap. */
-static double time_writes(const char *dir, size_t bytes, uint64_t total_bytes)
+/* ns per pwrite of `bytes`, appending in files of a block's size, and ns per byte read back from
+ * all of them. The files are cut only afterwards, as the store's are: pages that were just given
+ * back are in the cache and would make the next writes look cheap. */
+static double time_writes(const char *dir, size_t bytes, uint64_t total_bytes, double *read_byte)
 {
 	unsigned files = (unsigned)(total_bytes / BLOCK_BYTES), i;
 	uint64_t start = 0, ns = 0, writes = 0;
@@ -64,29 +64,17 @@ static double time_writes(const char *dir, size_t bytes, uint64_t total_bytes)
 			put(fd[i], ratios_pool + at % (RATIOS_POOL_BYTES - bytes), bytes, at);
 		ns += ratios_now_ns() - start;
 	}
-	while (i > 0)
-		finish(fd[--i]);
-	return (double)ns / (double)writes;
-}
-
-static double time_reads(const char *dir)
-{
-	int fd = open_next(dir);
-	uint64_t start, rounds = 0;
-
-	for (size_t at = 0; at < BLOCK_BYTES; at += PIECE_BYTES)
-		put(fd, ratios_pool + at, PIECE_BYTES, at);
 	start = ratios_now_ns();
-	do {
+	for (i = 0; i < files && read_byte != NULL; i++)
 		for (size_t at = 0; at < BLOCK_BYTES; at += READ_PIECE_BYTES)
-			if (pread(fd, scratch, READ_PIECE_BYTES, (off_t)at) !=
+			if (pread(fd[i], scratch, READ_PIECE_BYTES, (off_t)at) !=
 			    (ssize_t)READ_PIECE_BYTES)
 				ratios_die("a measuring file", "cannot be read");
-		rounds++;
-	} while (ratios_now_ns() - start < LOOP_NS);
-	start = ratios_now_ns() - start;
-	finish(fd);
-	return (double)start / (double)(rounds * BLOCK_BYTES);
+	if (read_byte != NULL)
+		*read_byte = (double)(ratios_now_ns() - start) / (double)(files * BLOCK_BYTES);
+	for (i = files; i > 0;)
+		finish(fd[--i]);
+	return (double)ns / (double)writes;
 }
 
 static double time_hash(size_t bytes)
@@ -171,10 +159,10 @@ void parts_measure(const char *dir, size_t size, struct parts *out)
 	out->clock = time_clock();
 	out->copy_byte = time_copy() * COPY_SHARE;
 	out->piece_write_byte =
-	        time_writes(dir, PIECE_BYTES, FILES_MAX * BLOCK_BYTES) / (double)PIECE_BYTES;
-	out->piece_read_byte = time_reads(dir);
+	        time_writes(dir, PIECE_BYTES, FILES_MAX * BLOCK_BYTES, &out->piece_read_byte) /
+	        (double)PIECE_BYTES;
 	out->hash = time_hash(r);
-	out->write = time_writes(dir, r, ratios_each_bytes(size));
+	out->write = time_writes(dir, r, ratios_each_bytes(size), NULL);
 	for (size_t c = 1; c < RATIOS_CIPHERS; c++) {
 		out->cipher_call[c] = time_cipher(ratios_cipher[c], r);
 		out->cipher_byte[c] =
