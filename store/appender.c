@@ -181,14 +181,14 @@ static enum atr_status sync_now(struct atr_store *store, struct atr_error *err)
 	return rc;
 }
 
-/* After a failed write of `bytes`: no byte is put there again. What is there may be a part of the
- * record, which recovery takes for a torn tail, or all of it, which must not be read: its last
- * byte is cut off. A block without any other record is removed. */
-static void leave_block(struct atr_store *store, size_t bytes, const char *path)
+/* After a failed write: no byte is put there again. Of what is there, perhaps whole records, one
+ * byte is left, which recovery takes for a torn tail. A block without any other record is
+ * removed. */
+static void leave_block(struct atr_store *store, const char *path)
 {
 	struct active *active = &store->active;
 	const struct atr_file_table *files = store->files;
-	uint64_t whole = active->file_bytes + bytes;
+	uint64_t torn_bytes = active->file_bytes + 1;
 	struct atr_file_stat st;
 	int result;
 
@@ -200,15 +200,15 @@ static void leave_block(struct atr_store *store, size_t bytes, const char *path)
 		return;
 	}
 	result = files->stat(files->context, path, &st);
-	if (result >= 0 && st.bytes >= whole)
-		result = files->truncate(files->context, active->fd, whole - 1);
+	if (result >= 0 && st.bytes > torn_bytes)
+		result = files->truncate(files->context, active->fd, torn_bytes);
 	if (result < 0) {
 		struct atr_error err;
 
-		(void)store_poison(
-		        store,
-		        atr_file_error(&err, result, path, (int64_t)whole, "cutting a record off"),
-		        &err);
+		(void)store_poison(store,
+		                   atr_file_error(&err, result, path, (int64_t)torn_bytes,
+		                                  "cutting a record off"),
+		                   &err);
 	}
 	appender_close(store);
 }
@@ -246,7 +246,7 @@ static enum atr_status write_each(struct atr_store *store, size_t bytes, struct 
 		if (rc == ATR_OK)
 			goto written;
 	}
-	leave_block(store, bytes, path);
+	leave_block(store, path);
 	return rc;
 written:
 	add(&store->writes, 1);

@@ -209,7 +209,7 @@ static enum atr_status sync_batch(struct atr_keypool *pool)
 	if (pool->sync)
 		pool->counters.syncs += batch + 1;
 	for (; pool->unsynced > 0; pool->unsynced--)
-		slot(pool, pool->count - pool->unsynced)->synced = 1;
+		slot(pool, pool->count - pool->unsynced)->synced = pool->sync;
 	pthread_cond_broadcast(&pool->changed);
 	return rc;
 }

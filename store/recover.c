@@ -305,7 +305,10 @@ static enum atr_status read_block(struct recovery *r, const struct listed *l, in
 	enum atr_status rc;
 	int has_idx = 0;
 
-	r->entry = (struct block_entry){.number = l->number};
+	r->entry = (struct block_entry){
+	        .number = l->number,
+	        .flags = (l->has & HAS_KEY) != 0 ? BLOCK_KEY_UNSYNCED : 0, /* nobody knows */
+	};
 	r->damaged = r->torn = 0;
 	r->torn_bytes = 0;
 	rc = r->walk == NULL ? atr_walk_open(&r->store->home, l->number, &r->walk, err)

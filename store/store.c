@@ -559,6 +559,8 @@ static enum atr_status match_cipher(struct atr_store *store, const struct atr_st
 	return ATR_OK;
 }
 
+static enum atr_status sync_blocks(struct atr_store *store, size_t end, struct atr_error *err);
+
 static enum atr_status open_in(struct atr_store *store, const struct atr_store_options *o,
                                struct atr_error *err)
 {
@@ -579,7 +581,11 @@ static enum atr_status open_in(struct atr_store *store, const struct atr_store_o
 		store->block_bytes = atr_config_block_bytes(meta->config, meta->encrypted);
 	if (rc == ATR_OK)
 		rc = store_recover(store, meta->encrypted ? &meta->seed : NULL, err);
-	store->first_unsynced = store->entry_count > 0 ? store->entry_count - 1 : 0;
+	/* What an earlier process wrote may never have been synced: the next sync takes it all, and
+	 * sync always owes it before anything newer is acknowledged. */
+	atomic_store(&store->dirty, 1);
+	if (rc == ATR_OK && store->sync == ATR_SYNC_ALWAYS)
+		rc = sync_blocks(store, store->entry_count, err);
 	atr_meta_free(meta);
 	atr_secret_free(meta);
 	return rc == ATR_OK ? start_threads(store, err) : rc;
@@ -649,15 +655,18 @@ static enum atr_status sync_blocks(struct atr_store *store, size_t end, struct a
 		pthread_mutex_lock(&store->state_lock);
 		entry.number = store->entry[at].number;
 		entry.flags = store->entry[at].flags;
-		store->entry[at].flags &= ~BLOCK_KEY_UNSYNCED;
 		int is_empty = atomic_load(&store->entry[at].file_bytes) == 0;
 		pthread_mutex_unlock(&store->state_lock);
 		if (is_empty)
 			continue; /* perhaps without a file yet */
 		if ((entry.flags & BLOCK_KEY_UNSYNCED) != 0)
 			rc = sync_file(store, entry.number, "key", err);
-		if (rc == ATR_OK)
+		if (rc == ATR_OK) {
+			pthread_mutex_lock(&store->state_lock);
+			store->entry[at].flags &= ~BLOCK_KEY_UNSYNCED;
+			pthread_mutex_unlock(&store->state_lock);
 			rc = sync_file(store, entry.number, "blk", err);
+		}
 	}
 	if (rc == ATR_OK) {
 		rc = atr_file_sync_directory(store->files, store->msgs_path, err);

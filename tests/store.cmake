@@ -12,5 +12,7 @@ atrest_test(test_kill fault SOURCES fault/test_kill.c unit/store_make.c unit/sto
             LIBRARIES atrest_store PkgConfig::JANSSON TIMEOUT 300)
 atrest_test(test_faults fault SOURCES fault/test_faults.c fault/fault_files.c unit/store_make.c
             unit/store_fixture.c LIBRARIES atrest_store PkgConfig::JANSSON TIMEOUT 300)
+atrest_test(test_sync fault SOURCES fault/test_sync.c unit/store_make.c unit/store_fixture.c
+            LIBRARIES atrest_store PkgConfig::JANSSON Threads::Threads)
 atrest_test(test_open_golden compat SOURCES compat/test_open_golden.c unit/store_make.c
             unit/store_fixture.c LIBRARIES atrest_store PkgConfig::JANSSON TIMEOUT 300)
