@@ -3,7 +3,8 @@
  * append lays records into chunks of memory; the flusher enciphers a chunk's bytes into `out`
  * and writes `out` whenever it reaches a file offset that is a multiple of PIECE_BYTES. So
  * writes are large and aligned (an unaligned one costs half as much again), and no byte is
- * written twice. What does not fill a piece waits DELAY_NS at most.
+ * written twice. Once it has nothing to do the flusher sleeps until WAKE_BYTES are there, since
+ * waking a thread can cost more than writing a piece, or for DELAY_NS at most.
  *
  * While both are busy they share no lock: append publishes how far a chunk is filled, the flusher
  * how much is written. A lock that both take for every piece makes them sleep and wake each
@@ -25,6 +26,7 @@
 #define CHUNK_BYTES   ((size_t)256 * 1024)
 #define PENDING_BYTES ((uint64_t)4 * 1024 * 1024) /* append waits above this ... */
 #define RESUME_BYTES  (PENDING_BYTES / 2)         /* ... until it is below this */
+#define WAKE_BYTES    (PENDING_BYTES / 4)         /* the flusher sleeps until there are so many */
 #define CHUNKS        (PENDING_BYTES / CHUNK_BYTES + 4)
 #define DELAY_NS      5000000
 
@@ -123,19 +125,22 @@ static int is_poisoned(const struct flusher *f)
 	return atomic_load(&f->store->poison) != ATR_OK;
 }
 
+static uint64_t chunks_in_use(struct flusher *f)
+{
+	return atomic_load(&f->queued) - atomic_load(&f->taken);
+}
+
 /* Room for one more record, which may need one more chunk. */
 static int has_room(struct flusher *f, uint64_t limit_bytes)
 {
-	return pending(f) <= limit_bytes &&
-	       atomic_load(&f->queued) - atomic_load(&f->taken) < CHUNKS && count_unused(f) > 0;
+	return pending(f) <= limit_bytes && chunks_in_use(f) < CHUNKS && count_unused(f) > 0;
 }
 
 void flusher_wait_room(struct flusher *f)
 {
 	/* the usual case looks at two counters; a new chunk is needed only now and then, but there
 	 * are more of them than PENDING_BYTES fill */
-	if (pending(f) <= PENDING_BYTES &&
-	    atomic_load(&f->queued) - atomic_load(&f->taken) < CHUNKS - 1)
+	if (pending(f) <= PENDING_BYTES && chunks_in_use(f) < CHUNKS - 1)
 		return;
 	if (has_room(f, PENDING_BYTES))
 		return;
@@ -168,7 +173,9 @@ static void close_chunk(struct flusher *f, enum chunk_state state)
 void flusher_end_block(struct flusher *f)
 {
 	close_chunk(f, CHUNK_ENDS);
-	f->wake_at = 0;
+	/* of short blocks chunks run out before bytes do */
+	if (chunks_in_use(f) > CHUNKS / 2)
+		f->wake_at = 0;
 }
 
 uint8_t *flusher_reserve(struct flusher *f, size_t bytes)
@@ -216,11 +223,12 @@ int flusher_commit(struct flusher *f, size_t bytes)
 	struct chunk *c = filling(f);
 	uint64_t appended;
 
+	/* appended first: what was written never exceeds it, or pending() would wrap */
+	appended = atomic_load_explicit(&f->appended, memory_order_relaxed) + bytes;
+	atomic_store_explicit(&f->appended, appended, memory_order_release);
 	atomic_store_explicit(&c->used,
 	                      atomic_load_explicit(&c->used, memory_order_relaxed) + bytes,
 	                      memory_order_release);
-	appended = atomic_load_explicit(&f->appended, memory_order_relaxed) + bytes;
-	atomic_store_explicit(&f->appended, appended, memory_order_release);
 	if (appended < f->wake_at)
 		return 0;
 	f->wake_at = UINT64_MAX;
@@ -408,6 +416,8 @@ static enum atr_status step(struct flusher *f, struct chunk *c, int rest, struct
 	enum atr_status rc;
 
 	rc = consume(f, c, used, state == CHUNK_ENDS, rest && state == CHUNK_OPEN, err);
+	if (rc != ATR_OK)
+		return rc; /* the chunk stays: what it holds is not written */
 	c->consumed = used;
 	atomic_store(&f->written, f->out_written);
 	if (state != CHUNK_OPEN)
@@ -429,8 +439,8 @@ static void wait_delay(struct flusher *f)
 	(void)pthread_cond_timedwait(&f->work, &f->store->append_lock, &t);
 }
 
-/* Waits for a piece's worth of bytes, a closed chunk, somebody who waits, or DELAY_NS. Returns
- * 1 when everything is to be written, not only whole pieces. */
+/* Waits for WAKE_BYTES, somebody who waits, or DELAY_NS. Returns 1 when everything is to be
+ * written, not only whole pieces. */
 static int wait_work(struct flusher *f)
 {
 	for (int delayed = 0;;) {
@@ -438,16 +448,17 @@ static int wait_work(struct flusher *f)
 
 		if (f->wanted > written || f->stop)
 			return 1;
-		if (with_work(f, 0) != NULL)
+		if (atomic_load(&f->appended) - written >= WAKE_BYTES ||
+		    chunks_in_use(f) > CHUNKS / 2)
 			return 0;
-		if (atomic_load(&f->appended) == written) {
+		if (atomic_load(&f->appended) == written && with_work(f, 0) == NULL) {
 			f->wake_at = 0;
 			pthread_cond_wait(&f->work, &f->store->append_lock);
 			delayed = 0;
 		} else {
 			if (delayed)
 				return 1;
-			f->wake_at = written + PIECE_BYTES;
+			f->wake_at = written + WAKE_BYTES;
 			wait_delay(f);
 			delayed = 1;
 		}
@@ -467,6 +478,7 @@ static void *run(void *arg)
 
 		if (c != NULL) {
 			rc = step(f, c, rest, &err);
+			rest = 0; /* who still waits is asked again; else whole pieces only */
 			continue;
 		}
 		pthread_mutex_lock(&f->store->append_lock);

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -320,6 +321,39 @@ static void counters_and_state_add_up(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
+/* A flush in the middle must not leave the flusher writing a few records at a time. */
+static void async_writes_stay_large_after_a_flush(void **state)
+{
+	struct atr_store_options o = make_options("aes");
+	static const uint8_t payload[64];
+	struct atr_message m = {.subject = "s",
+	                        .subject_bytes = 1,
+	                        .payload = payload,
+	                        .payload_bytes = sizeof payload};
+	struct atr_store_counters counters;
+	struct atr_store *store;
+	struct timespec start, end;
+	struct atr_error err;
+	uint64_t elapsed_ms, pieces;
+
+	o.flush = ATR_FLUSH_ASYNC;
+	assert_ok(atr_store_create(make_stream_path(*state), &o, &store, &err), &err);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	for (unsigned i = 0; i < 200000; i++) {
+		assert_ok(atr_store_append(store, &m, NULL, &err), &err);
+		if (i == 1000)
+			assert_ok(atr_store_flush(store, &err), &err);
+	}
+	assert_ok(atr_store_flush(store, &err), &err);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	elapsed_ms = (uint64_t)(end.tv_sec - start.tv_sec) * 1000 + 1000;
+	atr_store_counters(store, &counters);
+	pieces = counters.written_bytes / (128 * 1024) + counters.blocks_made;
+	/* each 5 ms without a piece's worth of bytes allow one small write */
+	assert_true(counters.writes <= pieces + elapsed_ms / 5 + 50);
+	assert_ok(atr_store_close(store, &err), &err);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -333,6 +367,8 @@ int main(void)
 	        TEST(wrong_key_cipher_or_directory_changes_nothing),
 	        TEST(nothing_of_a_message_is_readable_in_the_files),
 	        TEST(counters_and_state_add_up),
+	        cmocka_unit_test_setup_teardown(async_writes_stay_large_after_a_flush,
+	                                        fixture_setup, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
