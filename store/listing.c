@@ -27,9 +27,9 @@ struct listing {
 	enum atr_status rc;
 };
 
-/* The number of "<n>.<suffix>" without leading zeros, 0 for any other name. */
-static uint64_t number_of(const char *name, const char **suffix)
+uint64_t survey_block_number(const char *name, const char **suffix)
 {
+	static const char *const suffixes[] = {"blk", "key", "idx", "fss"};
 	uint64_t n = 0;
 	size_t i = 0;
 
@@ -42,7 +42,10 @@ static uint64_t number_of(const char *name, const char **suffix)
 	if (i == 0 || name[i] != '.')
 		return 0;
 	*suffix = name + i + 1;
-	return n;
+	for (i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++)
+		if (strcmp(*suffix, suffixes[i]) == 0)
+			return n;
+	return 0;
 }
 
 static struct survey_block *block_entry(struct listing *l, uint64_t number)
@@ -70,24 +73,17 @@ static int take_msgs_entry(void *arg, const char *name)
 	struct listing *l = arg;
 	struct survey_block *b;
 	const char *suffix;
-	uint64_t number = number_of(name, &suffix);
-	unsigned blk, key, idx, fss;
+	uint64_t number = survey_block_number(name, &suffix);
 
 	if (number == 0)
-		return 0;
-	blk = strcmp(suffix, "blk") == 0;
-	key = strcmp(suffix, "key") == 0;
-	idx = strcmp(suffix, "idx") == 0;
-	fss = strcmp(suffix, "fss") == 0;
-	if (!(blk || key || idx || fss))
 		return 0;
 	b = block_entry(l, number);
 	if (b == NULL)
 		return -ENOMEM;
-	b->has_blk |= blk & 1u;
-	b->has_key |= key & 1u;
-	b->has_idx |= idx & 1u;
-	b->has_fss |= fss & 1u;
+	b->has_blk |= strcmp(suffix, "blk") == 0;
+	b->has_key |= strcmp(suffix, "key") == 0;
+	b->has_idx |= strcmp(suffix, "idx") == 0;
+	b->has_fss |= strcmp(suffix, "fss") == 0;
 	return 0;
 }
 

@@ -107,40 +107,22 @@ static enum atr_status begin_block(struct atr_inspect *in, struct atr_error *err
 	return rc;
 }
 
-/* The lowest sequence of the next block that has any; 0 when there is none. */
-static uint64_t next_block_first(const struct atr_inspect *in)
-{
-	for (size_t i = in->at + 1; i < in->block_count; i++)
-		if (in->block[i].first_seq <= in->block[i].last_seq && in->block[i].last_seq > 0)
-			return in->block[i].first_seq;
-	return 0;
-}
-
 /* Damage up to the end of the block: a torn tail that lost nothing, or a loss. */
 static void judge_tail(struct atr_inspect *in, const struct survey_block *b)
 {
 	const struct scan *scan = &in->scan;
-	uint64_t last = scan->previous, next = next_block_first(in);
 	uint64_t bytes = b->file_bytes - scan->tail_offset;
 	char path[PATH_MAX];
-	int lost_nothing;
 
-	for (size_t i = in->at; last == 0 && i > 0; i--)
-		if (in->block[i - 1].first_seq <= in->block[i - 1].last_seq)
-			last = in->block[i - 1].last_seq;
-	if (next != 0)
-		lost_nothing = next == last + 1;
-	else
-		lost_nothing = scan->tail_is_cut &&
-		               !(b->listed && b->first_seq <= b->last_seq && last < b->last_seq);
 	survey_block_path(in, b->number, "blk", path, sizeof path);
-	if (lost_nothing)
+	if (scan_tail_lost_nothing(in, in->at, scan->previous, scan->tail_is_cut))
 		survey_find(in, ATR_FINDING_NOTE, path, (int64_t)scan->tail_offset, 0,
 		            "torn tail: the last %" PRIu64
 		            " bytes are no whole record; no message is missing",
 		            bytes);
 	else
-		survey_find(in, ATR_FINDING_DAMAGE, path, (int64_t)scan->tail_offset, last + 1,
+		survey_find(in, ATR_FINDING_DAMAGE, path, (int64_t)scan->tail_offset,
+		            scan_last_before(in, in->at, scan->previous) + 1,
 		            "the last %" PRIu64 " bytes hold no valid record (%s)", bytes,
 		            scan->tail_is_cut ? "the file ends inside one"
 		                              : "length or hash differ");

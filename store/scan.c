@@ -123,3 +123,32 @@ enum atr_status scan_next(struct atr_inspect *in, struct scan *scan, struct atr_
 	scan->good++;
 	return ATR_OK;
 }
+
+/* ---- the end of a block ---- */
+
+/* The lowest sequence of the next block that has any; 0 when there is none. */
+static uint64_t next_block_first(const struct atr_inspect *in, size_t at)
+{
+	for (size_t i = at + 1; i < in->block_count; i++)
+		if (in->block[i].first_seq <= in->block[i].last_seq && in->block[i].last_seq > 0)
+			return in->block[i].first_seq;
+	return 0;
+}
+
+uint64_t scan_last_before(const struct atr_inspect *in, size_t at, uint64_t previous)
+{
+	for (size_t i = at; previous == 0 && i > 0; i--)
+		if (in->block[i - 1].first_seq <= in->block[i - 1].last_seq)
+			previous = in->block[i - 1].last_seq;
+	return previous;
+}
+
+int scan_tail_lost_nothing(const struct atr_inspect *in, size_t at, uint64_t previous, int is_cut)
+{
+	const struct survey_block *b = &in->block[at];
+	uint64_t last = scan_last_before(in, at, previous), next = next_block_first(in, at);
+
+	if (next != 0)
+		return next == last + 1;
+	return is_cut && !(b->listed && b->first_seq <= b->last_seq && last < b->last_seq);
+}

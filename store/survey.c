@@ -176,6 +176,8 @@ static enum atr_status walk_block(struct atr_inspect *in, struct survey_block *b
 	while ((rc = scan_next(in, &in->scan, &record, NULL, err)) == ATR_OK) {
 		uint64_t sequence = record.message.sequence;
 
+		b->damaged |= in->scan.damaged != 0;
+		in->scan.damaged = 0;
 		watch_record(watch, &record);
 		watch_record(watch_too, &record);
 		if (record.kind == ATR_RECORD_TOMBSTONE) {
@@ -196,7 +198,8 @@ static enum atr_status walk_block(struct atr_inspect *in, struct survey_block *b
 		if (rc != ATR_OK)
 			break;
 	}
-	b->damaged = in->scan.damaged != 0;
+	b->tail = in->scan.tail != 0;
+	b->tail_is_cut = in->scan.tail_is_cut != 0;
 	if (in->scan.tail && watch != NULL)
 		watch->went_on |= watch->seen;
 	if (in->scan.tail && watch_too != NULL)
@@ -446,9 +449,13 @@ static void add_up_state(struct atr_inspect *in)
 	s->num_deleted = s->last_seq + 1 - s->first_seq - s->messages;
 	if (s->first_seq > s->last_seq + 1 || s->last_seq + 1 - s->first_seq < s->messages)
 		s->num_deleted = 0;
-	for (size_t i = 0; i < in->block_count; i++)
-		if (in->block[i].damaged || in->block[i].unreadable)
+	for (size_t i = 0; i < in->block_count; i++) {
+		const struct survey_block *b = &in->block[i];
+
+		if (b->damaged || b->unreadable ||
+		    (b->tail && !scan_tail_lost_nothing(in, i, b->last_seq, b->tail_is_cut)))
 			s->damaged = 1;
+	}
 }
 
 enum atr_status survey_stream(struct atr_inspect *in, struct atr_error *err)

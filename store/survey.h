@@ -31,7 +31,9 @@ struct survey_block {
 	unsigned listed : 1; /* first, last and deletes come from a state file */
 	unsigned idx_fits : 1;
 	unsigned maybe_deleted : 1; /* its deletes are no longer known */
-	unsigned damaged : 1;       /* the survey's walk met damage */
+	unsigned damaged : 1;       /* the survey's walk met damage that good records follow */
+	unsigned tail : 1;          /* ... or that none follows: judged when all blocks are known */
+	unsigned tail_is_cut : 1;   /* ... as a torn write leaves it */
 	unsigned unreadable : 1;    /* could not be opened; the finding was made */
 };
 
@@ -94,6 +96,9 @@ enum atr_status survey_stream(struct atr_inspect *in, struct atr_error *err);
  * no file where one is expected is reported. */
 enum atr_status survey_list_blocks(struct atr_inspect *in, struct atr_error *err);
 enum atr_status survey_list_consumers(struct atr_inspect *in, struct atr_error *err);
+/* The number of a block's file "<n>.blk", .key, .idx or .fss, without leading zeros; *suffix is
+ * behind the dot. 0 for any other name. */
+uint64_t survey_block_number(const char *name, const char **suffix);
 
 /* Reports a finding. */
 void survey_find(struct atr_inspect *in, enum atr_finding_kind kind, const char *path,
@@ -116,6 +121,13 @@ typedef void scan_damage_fn(struct atr_inspect *in, const struct atr_error *dama
                             int64_t goes_on);
 enum atr_status scan_next(struct atr_inspect *in, struct scan *scan, struct atr_record *record,
                           scan_damage_fn *damage, struct atr_error *err);
+
+/* The last sequence before the end of block `at`: previous, or when that is 0 the last one of the
+ * blocks before. */
+uint64_t scan_last_before(const struct atr_inspect *in, size_t at, uint64_t previous);
+/* True when damage up to the end of block `at` is a torn tail that lost no message. previous: the
+ * last sequence before it in this block, 0 = none. */
+int scan_tail_lost_nothing(const struct atr_inspect *in, size_t at, uint64_t previous, int is_cut);
 
 /* "<msgs>/<number>.<suffix>". */
 void survey_block_path(const struct atr_inspect *in, uint64_t number, const char *suffix,

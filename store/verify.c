@@ -54,16 +54,12 @@ static int ends_with(const char *name, const char *end)
 /* "<n>.blk" and its companions; *number receives n. */
 static enum entry_kind block_file_kind(const char *name, uint64_t *number)
 {
-	int digits = 0;
+	const char *suffix;
 
-	if (name[0] < '1' || name[0] > '9' || sscanf(name, "%" SCNu64 "%n", number, &digits) != 1)
+	*number = survey_block_number(name, &suffix);
+	if (*number == 0)
 		return ENTRY_UNKNOWN;
-	name += digits;
-	if (strcmp(name, ".blk") == 0 || strcmp(name, ".key") == 0 || strcmp(name, ".idx") == 0)
-		return ENTRY_FILE;
-	if (strcmp(name, ".fss") == 0)
-		return ENTRY_CLEAR;
-	return ENTRY_UNKNOWN;
+	return strcmp(suffix, "fss") == 0 ? ENTRY_CLEAR : ENTRY_FILE;
 }
 
 static enum entry_kind kind_of(const struct known_name *names, const char *name)

@@ -306,6 +306,14 @@ static void damage_is_named_and_the_rest_is_dumped(void **state)
 	assert_non_null(strstr(r.out, "note: "));
 	assert_non_null(strstr(r.out, "torn tail"));
 	program_free(&r);
+	for (size_t i = 0; i < 3; i++) {
+		static const char *const verbs[] = {"ls", "info", "dump"};
+
+		run(&r, "k1", NULL, verbs[i], below("s"), NULL, NULL, NULL, NULL);
+		assert_string_equal(r.err, "");
+		assert_int_equal(r.code, 0);
+		program_free(&r);
+	}
 	free(content);
 }
 

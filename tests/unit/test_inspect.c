@@ -245,6 +245,7 @@ static void odd_entries_are_named(void **state)
 
 	fixture_write(fixture_path(dir, "msgs/notes.txt"), "x", 1);
 	fixture_write(fixture_path(dir, "msgs/01.blk"), "x", 1);
+	fixture_write(fixture_path(dir, "msgs/18446744073709551617.blk"), "x", 1);
 	fixture_write(fixture_path(dir, "msgs/2.blk.tmp"), "x", 1);
 	fixture_write(fixture_path(dir, "_test_1"), "x", 1);
 	fixture_write(fixture_path(dir, "msgs/2.key"), "made ahead", 10);
@@ -255,6 +256,7 @@ static void odd_entries_are_named(void **state)
 	assert_int_equal(r->messages, 35);
 	assert_int_equal(count(r, ATR_FINDING_NOTE, "notes.txt", "not a file of a store"), 1);
 	assert_int_equal(count(r, ATR_FINDING_NOTE, "01.blk", "not a file of a store"), 1);
+	assert_int_equal(count(r, ATR_FINDING_NOTE, "17.blk", "not a file of a store"), 1);
 	assert_int_equal(count(r, ATR_FINDING_NOTE, "2.blk.tmp", "left over"), 1);
 	assert_int_equal(count(r, ATR_FINDING_NOTE, "_test_1", "left over"), 1);
 	assert_int_equal(count(r, ATR_FINDING_NOTE, "2.key", "without its block"), 1);
@@ -318,6 +320,7 @@ static void a_torn_tail_that_lost_nothing_is_a_note(void **state)
 	cut_file(dir, last, -9);
 	r = verify(dir, key);
 	assert_int_equal(serious(r), 0);
+	assert_false(r->state.damaged);
 	assert_int_equal(r->messages, 59);
 	assert_int_equal(count(r, ATR_FINDING_NOTE, last, "torn tail"), 1);
 	/* the same in a block that others follow: the next does not continue at last + 1 */
@@ -325,6 +328,7 @@ static void a_torn_tail_that_lost_nothing_is_a_note(void **state)
 	cut_file(dir, "msgs/1.blk", -9);
 	r = verify(dir, key);
 	assert_int_equal(r->messages, 58);
+	assert_true(r->state.damaged);
 	assert_int_equal(count(r, ATR_FINDING_DAMAGE, "1.blk", "no valid record"), 1);
 }
 
