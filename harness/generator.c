@@ -1,13 +1,12 @@
 /* generator.c - see generator.h. */
 #include "harness/generator.h"
 
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Per stream. written is the highest sequence that was acknowledged; ops[sequence - 1 - filled]
- * is op + 1, 0 until it is noted. */
+/* Per stream. Up to written every sequence was acknowledged, and noted where publishers race;
+ * noted[sequence - 1 - filled] is op + 1, 0 until it is noted. */
 struct stream {
 	struct workload_ops *ops;
 	char prefix[160];
@@ -148,22 +147,39 @@ int generator_needs_notes(const struct generator *g)
 	return g->racing || g->live;
 }
 
+/* Over all that is noted without a gap. A publisher that loses the processor between its
+ * acknowledgement and its note holds readers back to what is before it; who notes next goes on. */
+static void prefix_advance(const struct generator *g, struct stream *s, uint64_t filled)
+{
+	uint64_t written = atomic_load_explicit(&s->written, memory_order_relaxed);
+
+	for (;;) {
+		uint64_t end = written > filled ? written : filled;
+		if (end - filled >= g->noted_count ||
+		    atomic_load_explicit(&s->noted[end - filled], memory_order_acquire) == 0)
+			return;
+		if (atomic_compare_exchange_weak_explicit(&s->written, &written, end + 1,
+		                                          memory_order_acq_rel,
+		                                          memory_order_relaxed))
+			written = end + 1;
+	}
+}
+
 void generator_note(struct generator *g, uint32_t stream, uint64_t sequence, uint64_t op)
 {
 	struct stream *s = &g->streams[stream];
+	uint64_t filled = generator_filled(g, stream);
 
-	if (g->racing) {
-		uint64_t i = sequence - 1 - generator_filled(g, stream);
-		if (i < g->noted_count)
-			atomic_store_explicit(&s->noted[i], op + 1, memory_order_release);
+	if (!g->racing) { /* one publisher: in order */
+		if (g->live)
+			atomic_store_explicit(&s->written, sequence, memory_order_release);
+		return;
 	}
-	if (g->live) {
-		uint64_t written = atomic_load_explicit(&s->written, memory_order_relaxed);
-		while (written < sequence && !atomic_compare_exchange_weak_explicit(
-		                                     &s->written, &written, sequence,
-		                                     memory_order_release, memory_order_relaxed))
-			;
-	}
+	if (sequence <= filled || sequence - 1 - filled >= g->noted_count)
+		return;
+	atomic_store_explicit(&s->noted[sequence - 1 - filled], op + 1, memory_order_release);
+	if (g->live)
+		prefix_advance(g, s, filled);
 }
 
 uint64_t generator_op_of(const struct generator *g, uint32_t stream, uint64_t sequence)
@@ -179,13 +195,8 @@ uint64_t generator_op_of(const struct generator *g, uint32_t stream, uint64_t se
 	if (i >= g->noted_count)
 		return UINT64_MAX;
 	/* A later sequence was acknowledged already, so this note is at most a moment away. */
-	for (int tries = 0; tries < 1000; tries++) {
-		op = atomic_load_explicit(&g->streams[stream].noted[i], memory_order_acquire);
-		if (op != 0)
-			return op - 1;
-		sched_yield();
-	}
-	return UINT64_MAX;
+	op = atomic_load_explicit(&g->streams[stream].noted[i], memory_order_acquire);
+	return op == 0 ? UINT64_MAX : op - 1;
 }
 
 int generator_check(const struct generator *g, uint32_t stream, uint64_t sequence,

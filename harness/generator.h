@@ -42,7 +42,8 @@ void generator_reset(struct generator *g, int filled);
 int generator_needs_notes(const struct generator *g);
 /* op was acknowledged with sequence. From any thread. */
 void generator_note(struct generator *g, uint32_t stream, uint64_t sequence, uint64_t op);
-/* The op behind a sequence; waits for a note that is on its way. UINT64_MAX: nobody wrote it. */
+/* The op behind a sequence that was noted, such as one from generator_sequence. UINT64_MAX: nobody
+ * noted it. */
 uint64_t generator_op_of(const struct generator *g, uint32_t stream, uint64_t sequence);
 
 /* 0 when m is, byte for byte, what was published as that sequence of the stream; -1 and *error

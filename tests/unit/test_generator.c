@@ -197,6 +197,37 @@ static void readers_ask_for_what_was_acknowledged(void **state)
 	generator_free(g);
 }
 
+static uint64_t highest_asked(const struct generator *g)
+{
+	uint64_t highest = 0;
+
+	for (uint64_t op = 0; op < 1000; op++) {
+		uint64_t sequence = generator_sequence(g, 0, op);
+		if (sequence > highest)
+			highest = sequence;
+		assert_true(generator_op_of(g, 0, sequence) != UINT64_MAX);
+	}
+	return highest;
+}
+
+/* A publisher may lose the processor between its acknowledgement and its note. */
+static void readers_stay_before_a_note_that_is_missing(void **state)
+{
+	struct workload w;
+	struct generator *g;
+
+	(void)state;
+	workload_of(&w, WORKLOAD_MIXED, 2, 1);
+	g = generator_new(&w, 3);
+	generator_reset(g, 1);
+	for (uint64_t sequence = 9; sequence <= 60; sequence++)
+		generator_note(g, 0, sequence, sequence);
+	assert_in_range(highest_asked(g), 1, 7);
+	generator_note(g, 0, 8, 8);
+	assert_in_range(highest_asked(g), 50, 60);
+	generator_free(g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -205,6 +236,7 @@ int main(void)
 	        cmocka_unit_test(fill_is_dealt_to_the_streams_in_turn),
 	        cmocka_unit_test(racing_acknowledgements_are_noted),
 	        cmocka_unit_test(readers_ask_for_what_was_acknowledged),
+	        cmocka_unit_test(readers_stay_before_a_note_that_is_missing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
