@@ -257,15 +257,42 @@ static const struct option_spec *spec_of(const struct command *command, int c)
 	return NULL;
 }
 
+/* The first word that begins with "--" and is no whole option name, or NULL. getopt_long would take
+ * an abbreviation: "--key SECRET" must not become a file name in an error message. */
+static const char *abbreviated(const struct option *longs, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		const char *word = argv[i];
+		size_t n = strcspn(word, "=");
+		int known = 0;
+
+		if (strcmp(word, "--") == 0)
+			return NULL;
+		if (strncmp(word, "--", 2) != 0)
+			continue;
+		for (const struct option *o = longs; o->name != NULL && !known; o++)
+			known = strlen(o->name) == n - 2 && strncmp(o->name, word + 2, n - 2) == 0;
+		if (!known)
+			return word;
+	}
+	return NULL;
+}
+
 enum options_result options_parse(const struct command *command, int argc, char **argv,
                                   void *values, int *first)
 {
 	struct option longs[OPTIONS_MAX + 2] = {0};
 	char letters[2 * OPTIONS_MAX + 4];
 	size_t positional;
+	const char *word;
 	int c;
 
 	build_tables(command, longs, letters);
+	word = abbreviated(longs, argc, argv);
+	if (word != NULL) {
+		complain_unknown(command, word);
+		return OPTIONS_BAD;
+	}
 	optind = 0; /* start over, for GNU getopt */
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, letters, longs, NULL)) != -1) {

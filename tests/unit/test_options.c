@@ -119,6 +119,9 @@ static void unknown_option_suggests_the_nearest(void **state)
 	(void)state;
 	assert_int_equal(PARSE("--lable", "x"), OPTIONS_BAD);
 	assert_non_null(strstr(said, "'--lable', did you mean '--label'?"));
+	assert_int_equal(PARSE("--lab", "x"), OPTIONS_BAD); /* no abbreviations */
+	assert_non_null(strstr(said, "unknown option '--lab'"));
+	assert_null(strstr(said, "'x'"));
 	assert_int_equal(PARSE("-z"), OPTIONS_BAD);
 	assert_non_null(strstr(said, "unknown option '-z'"));
 	assert_int_equal(PARSE("--seed"), OPTIONS_BAD);
