@@ -55,6 +55,10 @@ static enum target_fault fault_of(enum atr_status status)
 	case ATR_ENOSPC:
 	case ATR_EMFILE:
 	case ATR_ENOMEM:
+	case ATR_EIO:
+	case ATR_EPOISONED:
+	case ATR_ERANDOM:
+	case ATR_EUNSUPPORTED:
 		return TARGET_SYSTEM;
 	default:
 		return TARGET_FAILED;

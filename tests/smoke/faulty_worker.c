@@ -5,6 +5,7 @@
  *   ATREST_TEST_FAULT=misread    the 100th message read has one bit changed
  *   ATREST_TEST_FAULT=crash      killed at the 150th append
  *   ATREST_TEST_FAULT=full       no space at the 150th append
+ *   ATREST_TEST_FAULT=io         an I/O error there
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -64,6 +65,8 @@ enum atr_status __wrap_atr_store_append(struct atr_store *store, const struct at
 		raise(SIGKILL);
 	if (count >= 150 && has_fault("full"))
 		return atr_error_set(err, ATR_ENOSPC, "1.blk", 4096, "no space left on device");
+	if (count >= 150 && has_fault("io"))
+		return atr_error_set(err, ATR_EIO, "1.blk", 4096, "input/output error");
 	return __real_atr_store_append(store, m, sequence, err);
 }
 
