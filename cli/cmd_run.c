@@ -34,9 +34,9 @@ static const struct option_spec option_table[] = {
          "as many rounds as the workloads say, no width of the intervals\n"
          "promised (the default)",
          AT(quick)},
-        {"rounds", 0, OPTION_U64, "N", "rounds of every cell, made up to whole squares",
+        {"rounds", 0, OPTION_TEXT, "N", "rounds of every cell, made up to whole squares",
          AT(rounds)},
-        {"seed", 0, OPTION_U64, "N", "of data and order; default random, in machine.json",
+        {"seed", 0, OPTION_TEXT, "N", "of data and order; default random, in machine.json",
          AT(seed)},
         {"provider", 0, OPTION_LIST, "CIPHER=PROVIDER",
          "pins a library, such as chachapoly=sodium; default: measured once", AT(providers)},

@@ -284,15 +284,29 @@ static int read_config(const char *path, const char **cipher, char **sync)
 	return EXIT_FINE;
 }
 
+static int read_rounds(const struct run_arguments *a, uint32_t *rounds)
+{
+	uint64_t n = 0;
+
+	*rounds = 0;
+	if (a->rounds == NULL)
+		return EXIT_FINE;
+	if (options_u64(a->rounds, &n) != 0 || n < 1 || n > 10000)
+		return complain(EXIT_USAGE, "--rounds: found '%s', expected 1 to 10000", a->rounds);
+	*rounds = (uint32_t)n;
+	return EXIT_FINE;
+}
+
 static int read_seed(const struct run_arguments *a, uint64_t *seed)
 {
 	uint8_t bytes[4];
 
-	*seed = a->seed;
-	if (a->seed > INT64_MAX)
-		return complain(EXIT_USAGE, "--seed: found %llu, expected less than 2^63",
-		                (unsigned long long)a->seed);
-	if (a->seed != 0)
+	*seed = 0;
+	if (a->seed != NULL && (options_u64(a->seed, seed) != 0 || *seed > INT64_MAX))
+		return complain(EXIT_USAGE,
+		                "--seed: found '%s', expected a whole number less than 2^63",
+		                a->seed);
+	if (a->seed != NULL)
 		return EXIT_FINE;
 	if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
 		return complain(EXIT_SYSTEM, "no random seed");
@@ -312,17 +326,14 @@ int run_request_make(const struct run_arguments *arguments, char *const *files, 
 	struct run_options *o = &request->options;
 	const char *cipher = NULL;
 	char *sync = NULL;
-	int code = EXIT_FINE;
+	int code;
 
 	memset(request, 0, sizeof(*request));
 	o->label = arguments->label;
 	o->output = arguments->output;
 	o->keep = arguments->keep_stores;
 	o->warn = warn_run;
-	if (arguments->rounds > 10000)
-		code = complain(EXIT_USAGE, "--rounds: found %llu, expected 1 to 10000",
-		                (unsigned long long)arguments->rounds);
-	o->request.rounds = (uint32_t)arguments->rounds;
+	code = read_rounds(arguments, &o->request.rounds);
 	if (code == EXIT_FINE && arguments->nats_config != NULL)
 		code = read_config(arguments->nats_config, &cipher, &sync);
 	if (code == EXIT_FINE)

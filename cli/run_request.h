@@ -17,8 +17,8 @@ struct run_arguments {
 	const char *keep_stores;
 	const char *label;
 	const char *output;
-	uint64_t seed;
-	uint64_t rounds;
+	const char *seed; /* numbers whose 0 is not "not given" */
+	const char *rounds;
 	int quick;
 	int dry_run;
 	int json;

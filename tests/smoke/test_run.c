@@ -183,18 +183,29 @@ static void a_crash_costs_its_rows_only(void **state)
 	fixture_output_free(&out);
 }
 
-static void no_space_ends_the_run(void **state)
+/* A fault that the next slice would meet as well. */
+static void ends_the_run(const char *directory, const char *fault, const char *text)
 {
 	struct fixture_output out;
 	struct samples samples;
 
-	planted(*state, "full", "none", &out, &samples);
+	planted(directory, fault, "none", &out, &samples);
 	expect_status(&out, 4);
-	assert_non_null(strstr(out.error, "no space left on device"));
+	assert_non_null(strstr(out.error, text));
 	assert_int_equal(samples.complete, 0);
-	assert_int_equal(invalid_rows(&samples, "no space"), 1);
+	assert_int_equal(invalid_rows(&samples, text), 1);
 	samples_free(&samples);
 	fixture_output_free(&out);
+}
+
+static void no_space_ends_the_run(void **state)
+{
+	ends_the_run(*state, "full", "no space left on device");
+}
+
+static void an_io_error_ends_the_run(void **state)
+{
+	ends_the_run(*state, "io", "input/output error");
 }
 
 /* ---- accidents ---- */
@@ -315,8 +326,10 @@ static void bad_input_is_refused_before_anything_is_written(void **state)
 	        {{"--set", "sizes=99g"}, 2, "sizes"},
 	        {{"--provider", "aes=sodium"}, 2, "--provider: found 'aes=sodium'"},
 	        {{"--rounds", "many"}, 2, "many"},
+	        {{"--rounds", "0"}, 2, "expected 1 to 10000"},
 	        {{"--rounds", "10001"}, 2, "expected 1 to 10000"},
-	        {{"--seed", "9223372036854775808"}, 2, "expected less than 2^63"},
+	        {{"--seed", "many"}, 2, "--seed: found 'many'"},
+	        {{"--seed", "9223372036854775808"}, 2, "expected a whole number less than 2^63"},
 	        {{"--nats-config", "nowhere.conf"}, 2, "nowhere.conf"},
 	        {{"--budget", "10m"}, 2, "budget"},
 	        {{"--precision", "2%"}, 2, "precision"},
@@ -343,7 +356,7 @@ static void bad_input_is_refused_before_anything_is_written(void **state)
 
 static void a_dry_run_writes_nothing(void **state)
 {
-	const char *const argv[] = {ATREST, "run", "--dry-run", "--json", NULL};
+	const char *const argv[] = {ATREST, "run", "--dry-run", "--json", "--seed", "0", NULL};
 	struct fixture_output out;
 	json_t *plan;
 
@@ -355,6 +368,8 @@ static void a_dry_run_writes_nothing(void **state)
 	assert_int_equal(json_integer_value(json_object_get(plan, "slices")),
 	                 6 * 12 * 4 + 2 * 8 * 4);
 	assert_true(json_real_value(json_object_get(plan, "estimated_s")) > 10);
+	assert_true(json_is_integer(json_object_get(plan, "seed")));
+	assert_int_equal(json_integer_value(json_object_get(plan, "seed")), 0);
 	json_decref(plan);
 	assert_int_equal(fixture_count(*state, "results"), 0);
 	fixture_output_free(&out);
@@ -467,6 +482,7 @@ int main(void)
 	        WITH_DIRECTORY(a_wrong_read_is_found),
 	        WITH_DIRECTORY(a_crash_costs_its_rows_only),
 	        WITH_DIRECTORY(no_space_ends_the_run),
+	        WITH_DIRECTORY(an_io_error_ends_the_run),
 	        WITH_DIRECTORY(killed_runs_leave_readable_rows),
 	        WITH_DIRECTORY(a_second_run_in_one_folder_is_refused),
 	        WITH_DIRECTORY(bad_input_is_refused_before_anything_is_written),
