@@ -91,9 +91,9 @@ void prepare_long(struct workload *w, double plain_s)
 		return;
 	if (bytes < (double)PREPARE_LONG_BYTES)
 		factor = (double)PREPARE_LONG_BYTES / bytes;
-	/* A tenth more: the next slice may be faster than the one that was timed. */
-	if (plain_s > 0 && plain_s * factor < PREPARE_LONG_S * 1.1)
-		factor = PREPARE_LONG_S * 1.1 / plain_s;
+	/* A quarter more: the next slice may be faster than the one that was timed. */
+	if (plain_s > 0 && plain_s * factor < PREPARE_LONG_S * 1.25)
+		factor = PREPARE_LONG_S * 1.25 / plain_s;
 	if (factor > 1)
 		w->messages = (uint64_t)((double)w->messages * factor) + 1;
 }

@@ -56,10 +56,10 @@ static void long_slices_have_bytes_and_seconds(void **state)
 	prepare_long(&w, 0);
 	assert_true(w.messages * 1024 >= PREPARE_LONG_BYTES);
 	assert_true(w.messages * 1024 < PREPARE_LONG_BYTES + 2 * 1024);
-	prepare_long(&w, 0.5); /* half a second: twice as many and a tenth */
-	assert_in_range(w.messages, 576700, 576740);
-	prepare_long(&w, 1.2); /* long enough */
-	assert_in_range(w.messages, 576700, 576740);
+	prepare_long(&w, 0.5); /* half a second: twice as many and a quarter */
+	assert_in_range(w.messages, 655340, 655380);
+	prepare_long(&w, 1.3); /* long enough */
+	assert_in_range(w.messages, 655340, 655380);
 	publish_of(&w, 1000, 1024);
 	w.operation = WORKLOAD_READ_SEQUENTIAL;
 	prepare_long(&w, 0.1);
