@@ -88,6 +88,7 @@ static void row_identity(const struct run *run, const struct plan_slice *slice, 
 
 	row_put_slice(run->plan, slice, run_arm_provider(run, &cell->arms[slice->arm]), row);
 	row_put_workload(cell->workload, run_seed_of(run, cell->workload), row);
+	row->sync_ordered = (uint64_t)(run->synced && prepare_writes(cell->workload));
 }
 
 /* What creating a file costs right now, in the directory of the arm. */

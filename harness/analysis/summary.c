@@ -36,28 +36,12 @@ static double headline_s(const struct sample *s, int synced)
 	return synced ? s->synced_s : s->acked_s;
 }
 
-/* The interval of a sync policy ("2m", "30s", "250ms") in seconds; 0 for always, infinite for
- * none. */
-static double sync_interval_s(const char *sync)
-{
-	char *unit;
-	double value = strtod(sync, &unit);
-	if (strcmp(unit, "ms") == 0)
-		return value / 1000;
-	if (strcmp(unit, "s") == 0)
-		return value;
-	if (strcmp(unit, "m") == 0)
-		return value * 60;
-	return strcmp(sync, "always") == 0 ? 0 : INFINITY;
-}
-
-/* A sync that the policy did not ask for yet was ordered by the run: with several directories, or
- * an encrypted one, where the file system's cipher works at writeback. */
+/* The sync is part of what is measured where every append waits for it, or where the run ordered
+ * it: with several directories, or an encrypted one, whose file system enciphers at writeback. One
+ * that an interval asked for is not: whether a slice is long enough to see it is chance. */
 static int ends_synced(const struct sample *s)
 {
-	double interval_s = sync_interval_s(s->sync);
-	return interval_s == 0 || strchr(s->arm, '@') != NULL ||
-	       (s->synced_s > s->acked_s && s->acked_s < interval_s);
+	return s->sync_ordered != 0 || strcmp(s->sync, "always") == 0;
 }
 
 static double throughput(const struct sample *s, int synced)

@@ -35,7 +35,8 @@
 	U(file_create_ns) U(device_read_bytes) U(device_written_bytes)                         \
 	U(written_bytes) U(writes) U(syncs) U(keys_made) U(key_wait_ns)                        \
 	U(steal_ns) U(pressure_cpu_us) U(pressure_io_us) U(other_cpu_ns) U(frequency_khz)      \
-	U(throttled_us) T(build) U(started_unix_ns) U(valid) T(error)
+	U(throttled_us) T(build) U(started_unix_ns) U(valid) T(error)              \
+	U(sync_ordered)
 /* clang-format on */
 
 struct sample {
