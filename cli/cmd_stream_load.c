@@ -41,10 +41,12 @@ struct load {
 	int prepared, exists;
 	struct store_dir_target target;
 	char *config; /* JSON text */
+	const struct atr_cipher *stream_cipher;
 	struct atr_subjects *subjects;
 	struct atr_store *store; /* NULL = not made yet */
 	uint64_t first_seq, last_seq, stored, written, batch;
 	uint64_t streams, skipped;
+	int lost; /* the store failed, and that was said: what it still holds is not written */
 };
 
 static volatile sig_atomic_t interrupted;
@@ -63,22 +65,36 @@ static int fail_with(enum atr_status rc, const struct atr_error *err)
 	return complain(exit_of_status(rc), "%s", line);
 }
 
+/* The store of a stream failed; said once, for closing it fails the same way. */
+static int lose(struct load *l, enum atr_status rc, const struct atr_error *err)
+{
+	char line[2048];
+
+	if (l->lost)
+		return exit_of_status(rc);
+	l->lost = 1;
+	atr_error_line(err, line, sizeof line);
+	return complain(exit_of_status(rc), "%s; at least %" PRIu64 " messages are stored", line,
+	                l->written);
+}
+
 /* ---- begin and end of a stream ---- */
 
 static void print_result(const struct load *l)
 {
 	if (!l->options.json) {
 		printf("%s %s: %" PRIu64 " messages stored in %s, cipher %s", l->target.account,
-		       l->target.stream, l->written, l->target.dir, atr_cipher_name(l->cipher));
+		       l->target.stream, l->written, l->target.dir,
+		       atr_cipher_name(l->stream_cipher));
 		if (l->written > 0)
 			printf(", sequences %" PRIu64 " to %" PRIu64, l->first_seq, l->last_seq);
 		putchar('\n');
 		return;
 	}
-	json_t *line =
-	        json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "type", "load", "account",
-	                  l->target.account, "stream", l->target.stream, "dir", l->target.dir,
-	                  "cipher", atr_cipher_name(l->cipher), "messages", (json_int_t)l->written);
+	json_t *line = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "type", "load", "account",
+	                         l->target.account, "stream", l->target.stream, "dir",
+	                         l->target.dir, "cipher", atr_cipher_name(l->stream_cipher),
+	                         "messages", (json_int_t)l->written);
 
 	if (l->written > 0) {
 		(void)json_object_set_new(line, "first_seq",
@@ -96,7 +112,7 @@ static int flush_batch(struct load *l)
 	enum atr_status rc = atr_store_flush(l->store, &err);
 
 	if (rc != ATR_OK)
-		return fail_with(rc, &err);
+		return lose(l, rc, &err);
 	l->written = l->stored;
 	l->batch = 0;
 	return EXIT_FINE;
@@ -111,8 +127,8 @@ static int stream_exists(const char *dir)
 	return stat(path, &st) == 0;
 }
 
-/* The configuration of a stream that is there already; malloc'd. */
-static int existing_config(const struct load *l, char **config)
+/* The configuration and cipher of a stream that is there already. */
+static int take_existing(struct load *l)
 {
 	struct atr_inspect_options options = {
 	        .account = l->target.account,
@@ -130,9 +146,11 @@ static int existing_config(const struct load *l, char **config)
 	if (rc != ATR_OK)
 		return fail_with(rc, &err);
 	atr_inspect_stream(in, &stream);
-	*config = strdup(stream.config_json);
+	if (l->options.cipher == NULL)
+		l->stream_cipher = atr_cipher_find(stream.cipher, NULL);
+	l->config = strdup(stream.config_json);
 	atr_inspect_close(in);
-	return *config != NULL ? EXIT_FINE : complain(EXIT_SYSTEM, "out of memory");
+	return l->config != NULL ? EXIT_FINE : complain(EXIT_SYSTEM, "out of memory");
 }
 
 /* Finds out where the stream goes and how it is configured. line: its stream line, NULL = none. */
@@ -144,8 +162,9 @@ static int prepare_stream(struct load *l, const json_t *line)
 	if (code != EXIT_FINE)
 		return code;
 	l->exists = stream_exists(l->target.dir);
+	l->stream_cipher = l->cipher;
 	if (l->exists)
-		code = existing_config(l, &l->config);
+		code = take_existing(l);
 	else if ((l->config = load_lines_config(l->lines, line, l->target.stream)) == NULL)
 		code = complain(EXIT_USAGE, "%s: the configuration is not a JSON object",
 		                load_lines_place(l->lines));
@@ -154,9 +173,13 @@ static int prepare_stream(struct load *l, const json_t *line)
 	if (l->exists && line != NULL)
 		warn_line("%s: the stream is there already, its configuration stays",
 		          l->target.dir);
+	if (!atr_cipher_encrypts(l->stream_cipher) && atr_cipher_encrypts(l->cipher))
+		warn_line("%s: the stream is clear text and stays so, the key is not used",
+		          l->target.dir);
 	l->subjects = atr_subjects_new(l->config);
 	l->prepared = 1;
 	l->last_seq = l->first_seq = l->stored = l->written = l->batch = 0;
+	l->lost = 0;
 	return EXIT_FINE;
 }
 
@@ -165,7 +188,7 @@ static int make_stream(struct load *l)
 	struct atr_store_options o = {
 	        .account = l->target.account,
 	        .stream = l->target.stream,
-	        .cipher = l->cipher,
+	        .cipher = l->stream_cipher,
 	        .key = l->keys.key,
 	        .key_bytes = l->keys.key_bytes,
 	        .prev_key = l->keys.prev_key,
@@ -197,13 +220,18 @@ static int end_stream(struct load *l, int code)
 	if (l->store == NULL && code == EXIT_FINE && !interrupted)
 		code = make_stream(l); /* without messages */
 	if (l->store != NULL) {
-		code = exit_worse(code, flush_batch(l));
+		if (!l->lost)
+			code = exit_worse(code, flush_batch(l));
 		rc = atr_store_close(l->store, &err);
 		l->store = NULL;
 		if (rc != ATR_OK)
-			code = exit_worse(code, fail_with(rc, &err));
+			code = exit_worse(code, lose(l, rc, &err));
 		print_result(l);
 	}
+	if (interrupted)
+		(void)complain(EXIT_INTERRUPTED,
+		               "interrupted: %" PRIu64 " messages of %s were stored", l->written,
+		               l->target.stream);
 	atr_subjects_free(l->subjects);
 	free(l->config);
 	l->subjects = NULL;
@@ -238,6 +266,8 @@ static int take_message(struct load *l, const json_t *line)
 		return complain(EXIT_USAGE, "%s: seq %" PRIu64 " is not above the last, %" PRIu64,
 		                load_lines_place(l->lines), m.sequence, l->last_seq);
 	rc = atr_store_append(l->store, &m, &sequence, &err);
+	if (rc != ATR_OK && exit_of_status(rc) == EXIT_SYSTEM)
+		return lose(l, rc, &err);
 	if (rc != ATR_OK) {
 		char text[2048];
 
@@ -297,8 +327,9 @@ static int take_lines(struct load *l)
 
 static const struct option_spec option_table[] = {
         {"cipher", 0, OPTION_TEXT, "CIPHER",
-         "none, chachapoly or aes (default: that of --nats-config;\n"
-         "chachapoly with a key, none without)",
+         "none, chachapoly or aes (default: that of the stream if it\n"
+         "is there already, else that of --nats-config; chachapoly\n"
+         "with a key, none without)",
          offsetof(struct load_options, cipher)},
         {"account", 0, OPTION_TEXT, "NAME",
          "account, where the path names none (default: that of the\nstream line, else $G)",
@@ -314,7 +345,7 @@ static const struct option_spec option_table[] = {
         {0},
 };
 
-/* The cipher that was asked for, or follows from the keys. */
+/* The cipher that was asked for, or follows from the keys: that of streams that are made. */
 static int choose_cipher(struct load *l)
 {
 	const char *name = l->options.cipher;
@@ -337,9 +368,22 @@ static int choose_cipher(struct load *l)
 
 extern const struct command command_stream_load;
 
+/* What is stored is stored: a signal stops between two messages, a full file or a closed pipe is
+ * an error of the write. */
+static void take_signals(void)
+{
+	struct sigaction action = {.sa_handler = on_signal}, ignore = {.sa_handler = SIG_IGN}, now;
+
+	(void)sigaction(SIGINT, &action, NULL);
+	(void)sigaction(SIGTERM, &action, NULL);
+	if (sigaction(SIGHUP, NULL, &now) == 0 && now.sa_handler != SIG_IGN) /* nohup */
+		(void)sigaction(SIGHUP, &action, NULL);
+	(void)sigaction(SIGXFSZ, &ignore, NULL);
+	(void)sigaction(SIGPIPE, &ignore, NULL);
+}
+
 static int run(int argc, char **argv)
 {
-	struct sigaction action = {.sa_handler = on_signal};
 	struct load l = {0};
 	int first, code;
 
@@ -364,9 +408,7 @@ static int run(int argc, char **argv)
 			                strerror(errno));
 	}
 	if (code == EXIT_FINE) {
-		/* what is stored is stored: stop between two messages */
-		(void)sigaction(SIGINT, &action, NULL);
-		(void)sigaction(SIGTERM, &action, NULL);
+		take_signals();
 		code = take_lines(&l);
 	}
 	load_lines_close(l.lines);

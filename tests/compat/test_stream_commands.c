@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -269,6 +270,60 @@ static void make_stream(char msgs[PATH_MAX])
 	snprintf(msgs, PATH_MAX, "%s/s/jetstream/$G/streams/S/msgs", base);
 }
 
+static void load_goes_on_under_the_cipher_of_the_stream(void **state)
+{
+	char msgs[PATH_MAX];
+	struct program_result r;
+
+	(void)state;
+	make_stream(msgs);
+	run(&r, "k1", MESSAGE, "load", "--stream", "S", below("s"), NULL, NULL);
+	assert_string_equal(r.err, "");
+	assert_int_equal(r.code, 0);
+	assert_non_null(strstr(r.out, "1 messages stored"));
+	assert_non_null(strstr(r.out, "cipher aes, sequences 11 to 11"));
+	program_free(&r);
+	run(&r, "k1", NULL, "verify", "--cipher", "aes", below("s"), NULL, NULL);
+	assert_int_equal(r.code, 0);
+	program_free(&r);
+	/* asked for, another one is still refused */
+	run(&r, "k1", MESSAGE, "load", "--cipher", "chachapoly", "--stream", "S", below("s"));
+	assert_int_equal(r.code, 4);
+	assert_non_null(strstr(r.err, "under cipher aes, chachapoly was asked for"));
+	program_free(&r);
+	/* a clear stream stays clear, and says so */
+	run(&r, NULL, MESSAGE, "load", "--stream", "C", below("s"), NULL, NULL);
+	assert_int_equal(r.code, 0);
+	program_free(&r);
+	run(&r, "k1", MESSAGE, "load", "--stream", "C", below("s"), NULL, NULL);
+	assert_int_equal(r.code, 0);
+	assert_non_null(strstr(r.err, "clear text and stays so"));
+	program_free(&r);
+}
+
+/* A limit on file sizes is no end without a word. */
+static void a_full_file_ends_load_in_one_line(void **state)
+{
+	struct rlimit before, limit;
+	struct program_result r;
+	char input[8192] = "";
+
+	(void)state;
+	for (int i = 0; i < 40; i++)
+		strcat(input, MESSAGE);
+	fixture_write(below("input"), input, strlen(input));
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	limit = before;
+	limit.rlim_cur = 700;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	run(&r, NULL, NULL, "load", "--stream", "S", below("s"), below("input"), NULL);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(r.code, 4);
+	assert_int_equal(lines_in(r.err), 1);
+	assert_non_null(strstr(r.err, "messages are stored"));
+	program_free(&r);
+}
+
 static void damage_is_named_and_the_rest_is_dumped(void **state)
 {
 	char msgs[PATH_MAX];
@@ -398,6 +453,8 @@ int main(void)
 	        T(bad_input_of_load_leaves_nothing_behind),
 	        T(an_empty_input_makes_an_empty_stream),
 	        T(wrong_directories_and_options_are_one_line),
+	        T(load_goes_on_under_the_cipher_of_the_stream),
+	        T(a_full_file_ends_load_in_one_line),
 	        T(damage_is_named_and_the_rest_is_dumped),
 	        T(one_bad_stream_does_not_hide_the_others),
 	        T(the_key_is_in_no_file_and_no_output),
