@@ -95,24 +95,38 @@ static uint64_t digest_message(const struct atr_hash_key *key, const struct atr_
 	return digest(key, h, m->payload, m->payload_bytes);
 }
 
+/* Whether a finding names the changed file: its path, to the letter. Two files say what another one
+ * lacks, as no other place can: the state file (of the block, or index.db) that goes up to a later
+ * sequence than a block that was cut or lists other subjects than it has, and the checksum in
+ * meta.sum for the meta.inf beside it. */
+static int names(const struct atr_finding *f, const char *changed)
+{
+	const char *slash = strrchr(changed, '/'), *dot = strrchr(changed, '.');
+	size_t dir_bytes = (size_t)(slash - changed) + 1, stem_bytes = (size_t)(dot - changed);
+
+	if (strcmp(f->path, changed) == 0)
+		return 1;
+	if (strncmp(f->path, changed, dir_bytes) != 0)
+		return 0;
+	if (strcmp(dot, ".blk") == 0 && strcmp(f->path + dir_bytes, "index.db") != 0 &&
+	    (strncmp(f->path, changed, stem_bytes) != 0 || f->path[stem_bytes] != '.'))
+		return 0;
+	if (strcmp(dot, ".blk") == 0)
+		return strstr(f->text, "does not fit, not used: ") != NULL ||
+		       strncmp(f->text, "subject '", 9) == 0;
+	return strcmp(slash, "/meta.inf") == 0 && strcmp(f->path + dir_bytes, "meta.sum") == 0;
+}
+
 static void take_finding(void *arg, const struct atr_finding *f)
 {
 	struct subject *s = arg;
-	size_t dot;
 
 	if (f->kind == ATR_FINDING_NOTE) {
 		s->now->notes++;
 		return;
 	}
 	s->now->findings++;
-	if (s->changed == NULL)
-		return;
-	/* a file is named by its path, by the directory it is in, by its companion of the same
-	 * number (1.idx for 1.blk), or by index.db, which says what the blocks lack */
-	dot = (size_t)(strrchr(s->changed, '.') - s->changed);
-	if (strncmp(s->changed, f->path, strlen(f->path)) == 0 ||
-	    strncmp(s->changed, f->path, dot + 1) == 0 ||
-	    (strstr(f->path, "index.db") != NULL && strstr(s->changed, ".blk") != NULL))
+	if (s->changed != NULL && names(f, s->changed))
 		s->now->naming++;
 }
 
@@ -282,7 +296,9 @@ static void judge(struct subject *s, const struct lengths *lengths, const char *
 	if (o.open_status != ATR_OK) {
 		/* a store that does not open: named by one of its meta files */
 		assert_true(o.open_status == ATR_EAUTH || o.open_status == ATR_EFORMAT);
-		if (strstr(path, "/meta.") == NULL || strstr(o.open_path, "/meta.") == NULL)
+		if (strncmp(path, "/meta.", 6) != 0 ||
+		    strncmp(o.open_path, s->dir, strlen(s->dir)) != 0 ||
+		    strncmp(o.open_path + strlen(s->dir), "/meta.", 6) != 0)
 			fail_msg("%s of %s at %zu bit %d: refused for %s", what, path, offset, bit,
 			         o.open_path);
 		tally->count[NAMED]++;
