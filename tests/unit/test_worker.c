@@ -177,6 +177,21 @@ static void threads_share_the_work(void **state)
 	assert_in_range(row.reads_checked, 2800, 3300);
 }
 
+/* As with several directories: whatever the policy, the slice ends on the device. */
+static void an_ordered_sync_ends_the_slice(void **state)
+{
+	struct order *order = setup_order(WORKLOAD_PUBLISH);
+	struct sample row;
+
+	snprintf(order->target, sizeof(order->target), "store");
+	snprintf(order->directory, sizeof(order->directory), "%s/store", (const char *)*state);
+	order->workload.messages = 500;
+	order->synced = 1;
+	slice_of(order, &row);
+	assert_true(row.synced_s >= row.acked_s && row.acked_s > 0);
+	assert_true(row.syncs > 0);
+}
+
 static void a_worker_that_goes_wrong_is_one_error(void **state)
 {
 	static const struct {
@@ -279,6 +294,8 @@ int main(int argc, char **argv)
 	        cmocka_unit_test(latency_is_sampled),
 	        cmocka_unit_test(every_read_is_checked),
 	        cmocka_unit_test(threads_share_the_work),
+	        cmocka_unit_test_setup_teardown(an_ordered_sync_ends_the_slice,
+	                                        fixture_directory_make, fixture_directory_remove),
 	        cmocka_unit_test(a_worker_that_goes_wrong_is_one_error),
 	        cmocka_unit_test(what_is_no_worker_is_refused),
 	        cmocka_unit_test(a_stop_ends_the_wait),
