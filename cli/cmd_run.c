@@ -28,6 +28,10 @@ static const struct option_spec option_table[] = {
          "where the stores are, default below the results; repeatable: each\n"
          "further directory is one more arm per cipher, CIPHER@NAME",
          AT(dirs)},
+        {"scratch-image", 0, OPTION_TEXT, "SIZE",
+         "the stores on a fresh ext4 of that size (4g), loop-mounted for this\n"
+         "run below the results; for root, without --dir",
+         AT(scratch_image)},
         {"set", 0, OPTION_LIST, "KEY=VALUE", "one key of every workload (workloads/README.md)",
          AT(sets)},
         {"quick", 0, OPTION_FLAG, NULL,

@@ -315,6 +315,23 @@ static int read_seed(const struct run_arguments *a, uint64_t *seed)
 	return EXIT_FINE;
 }
 
+static int read_scratch_image(const struct run_arguments *a, struct run_options *options)
+{
+	struct plan_place *place = &options->request.dirs[0];
+
+	if (a->scratch_image == NULL)
+		return EXIT_FINE;
+	if (a->dirs.count > 0)
+		return complain(EXIT_USAGE, "--scratch-image and --dir: expected one of them");
+	if (options_bytes(a->scratch_image, &options->scratch_bytes) != 0 ||
+	    options->scratch_bytes == 0 || options->scratch_bytes > INT64_MAX)
+		return complain(EXIT_USAGE,
+		                "--scratch-image: found '%s', expected a size such as 4g",
+		                a->scratch_image);
+	snprintf(place->name, sizeof(place->name), "scratch-image");
+	return EXIT_FINE;
+}
+
 static void warn_run(const char *text)
 {
 	warn_line("%s", text);
@@ -344,6 +361,8 @@ int run_request_make(const struct run_arguments *arguments, char *const *files, 
 		code = read_targets(arguments, request);
 	if (code == EXIT_FINE)
 		code = read_dirs(arguments, &o->request);
+	if (code == EXIT_FINE)
+		code = read_scratch_image(arguments, o);
 	if (code == EXIT_FINE)
 		code = read_programs(arguments, &o->request);
 	if (code == EXIT_FINE)

@@ -19,6 +19,7 @@ struct run_arguments {
 	const char *output;
 	const char *seed; /* numbers whose 0 is not "not given" */
 	const char *rounds;
+	const char *scratch_image;
 	int quick;
 	int dry_run;
 	int json;

@@ -9,6 +9,7 @@ target_sources(atrest_harness PRIVATE
   worker.c
   worker_client.c
   keep.c
+  scratch_image.c
   rows.c
   provenance.c
   run.c

@@ -109,6 +109,11 @@ int provenance_start(struct provenance *p, const struct run_options *options,
 	                   names(request->ciphers, request->cipher_count), "directories",
 	                   directories(request), "programs", programs(request, hellos), "cells",
 	                   cells(plan), "providers", providers(&options->providers), "libraries");
+	if (options->scratch_bytes != 0)
+		json_object_set_new(p->run, "scratch_image",
+		                    json_pack("{sI ss}", "bytes",
+		                              (json_int_t)options->scratch_bytes, "file_system",
+		                              "ext4"));
 	return p->machine != NULL && p->warnings != NULL && p->run != NULL ? 0 : -1;
 }
 

@@ -94,7 +94,7 @@ static void row_identity(const struct run *run, const struct plan_slice *slice, 
 /* What creating a file costs right now, in the directory of the arm. */
 static uint64_t file_create_ns(struct run *run, const struct plan_arm *arm)
 {
-	char made[PLAN_PATH_BYTES], text[256];
+	char made[PLAN_PATH_BYTES], text[320];
 	uint64_t ns = 0;
 
 	if (filesystem_file_create_ns(run->scratch[arm->dir], made, &ns) != 0)
@@ -103,8 +103,9 @@ static uint64_t file_create_ns(struct run *run, const struct plan_arm *arm)
 		snprintf(text, sizeof(text),
 		         "creating a file costs more than %d µs in directory '%s' (column "
 		         "file_create_ns): encrypted stores, which have more files, look dearer "
-		         "than they are",
-		         CREATE_NS_DEAR / 1000, run->plan->request->dirs[arm->dir].name);
+		         "than they are%s",
+		         CREATE_NS_DEAR / 1000, run->plan->request->dirs[arm->dir].name,
+		         run->image[0] == '\0' ? "; --scratch-image 4g avoids this" : "");
 		run_warn(run, text);
 	}
 	return ns;
@@ -349,12 +350,14 @@ void run_execute(struct run_options *options, struct plan *plan, struct run_resu
 	rc = run_check(run, &error);
 	if (rc == 0 && run_folder_open(&result->folder, options->output, options->label, text) != 0)
 		rc = target_fail(&error, TARGET_SYSTEM, "%s", text);
-	if (rc == 0 && options->request.dirs[0].path[0] == '\0')
-		snprintf(options->request.dirs[0].path, PLAN_PATH_BYTES, "%s", result->folder.path);
+	if (rc == 0)
+		rc = run_place(run, &error);
 	if (rc == 0)
 		rc = run_start(run, &error);
 	if (rc == 0)
 		run_rounds(run);
+	if (rc != 0 && run_stop_asked) /* what it started was told to stop as well */
+		result->interrupted = 1;
 	run_end(run);
 done:
 	if (rc != 0)

@@ -27,6 +27,8 @@ struct run_options {
 	const char *label;      /* NULL: the host's name */
 	const char *output;     /* NULL: results/<time>-<label> */
 	const char *keep;       /* --keep-stores, NULL: none */
+	uint64_t scratch_bytes; /* --scratch-image: of a file system made for the stores of this
+	                           run; the one directory is that then. 0: none */
 	run_warn_fn *warn;      /* a line about what a reader of the result should know */
 	char *const *arguments; /* for machine.json, NULL-terminated */
 	int capped;             /* set by run_prepare: some slices were made smaller */

@@ -32,6 +32,7 @@ struct run {
 	struct arm_state *arms; /* cell * PLAN_ARMS_MAX + arm */
 	struct order_hello hellos[PLAN_CHOICES_MAX];
 	char scratch[PLAN_CHOICES_MAX][PLAN_PATH_BYTES]; /* "" until made */
+	char image[PLAN_PATH_BYTES]; /* where the scratch image is mounted, "" = nowhere */
 	int synced;
 	uint8_t *key;  /* secret memory */
 	double done_s; /* of the estimate */
@@ -73,6 +74,8 @@ void run_square_start(struct run *run, const struct plan_slice *round);
 
 /* Before the folder of the results: programs, space, key, the place of kept stores. 0, or -1. */
 int run_check(struct run *run, struct target_error *error);
+/* The folder of the results is there: the directory that was not given is in it. 0, or -1. */
+int run_place(struct run *run, struct target_error *error);
 /* In the folder of the results: scratch directories, long slices. 0, or -1. */
 int run_set_up(struct run *run, struct target_error *error);
 /* Workers and scratch directories are gone after this. */

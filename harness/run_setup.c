@@ -14,6 +14,7 @@
 #include "harness/keep.h"
 #include "harness/measure/filesystem.h"
 #include "harness/prepare.h"
+#include "harness/scratch_image.h"
 
 /* ---- request ---- */
 
@@ -201,8 +202,12 @@ static void lengthen(struct run *run)
 int run_check(struct run *run, struct target_error *error)
 {
 	const char *keep = run->options->keep;
+	uint64_t image = run->options->scratch_bytes;
 	char text[512];
 
+	if (image != 0 &&
+	    scratch_image_check(image, prepare_need_bytes(run->plan, 0, 0), error) != 0)
+		return -1;
 	if (check_programs(run, error) != 0 || check_space(run, error) != 0 ||
 	    make_key(run, error) != 0)
 		return -1;
@@ -211,9 +216,25 @@ int run_check(struct run *run, struct target_error *error)
 	return 0;
 }
 
+int run_place(struct run *run, struct target_error *error)
+{
+	struct plan_place *first = &run->options->request.dirs[0];
+	const char *folder = run->result->folder.path;
+	uint64_t image = run->options->scratch_bytes;
+
+	if (first->path[0] != '\0')
+		return 0;
+	if (image != 0 && scratch_image_make(folder, image, run->image, error) != 0)
+		return -1;
+	snprintf(first->path, PLAN_PATH_BYTES, "%s", image != 0 ? run->image : folder);
+	return 0;
+}
+
 int run_set_up(struct run *run, struct target_error *error)
 {
 	if (make_scratch(run, error) != 0)
+		return -1;
+	if (run->image[0] != '\0' && check_space(run, error) != 0)
 		return -1;
 	if (!run->synced)
 		return 0;
@@ -237,5 +258,11 @@ void run_tear_down(struct run *run)
 			         run->scratch[i], strerror(-rc));
 			run_warn(run, text);
 		}
+	}
+	rc = scratch_image_remove(run->image);
+	if (rc != 0) {
+		snprintf(text, sizeof(text), "%.400s: cannot be unmounted: %s", run->image,
+		         strerror(-rc));
+		run_warn(run, text);
 	}
 }

@@ -331,6 +331,9 @@ static void bad_input_is_refused_before_anything_is_written(void **state)
 	        {{"--seed", "many"}, 2, "--seed: found 'many'"},
 	        {{"--seed", "9223372036854775808"}, 2, "expected a whole number less than 2^63"},
 	        {{"--nats-config", "nowhere.conf"}, 2, "nowhere.conf"},
+	        {{"--scratch-image", "0"}, 2, "expected a size such as 4g"},
+	        {{"--scratch-image", "1m"}, 2, "found 1 MiB, expected"},
+	        {{"--scratch-image", "1g", "--dir", "a=/tmp"}, 2, "expected one of them"},
 	        {{"--budget", "10m"}, 2, "budget"},
 	        {{"--precision", "2%"}, 2, "precision"},
 	        {{"--replay", "x"}, 2, "replay"},
@@ -471,6 +474,46 @@ static void further_directories_are_arms_that_are_synced(void **state)
 	fixture_output_free(&out);
 }
 
+/* ---- --scratch-image ---- */
+
+static void a_scratch_image_is_made_and_gone(void **state)
+{
+	const char *const argv[] = {ATREST, "run", "p.ini",           "--rounds", "1",
+	                            "-o",   "out", "--scratch-image", "256m",     NULL};
+	struct fixture_output out;
+	json_t *machine, *directory;
+	char path[4096];
+
+	if (geteuid() != 0 || access("/dev/loop-control", R_OK | W_OK) != 0) {
+		print_message("skipped: no root, or no loop devices\n");
+		skip();
+	}
+	fixture_write(*state, "p.ini", small_publish);
+	fixture_run(*state, argv, &out);
+	if (out.status == 4 && strstr(out.error, "mount") != NULL) {
+		print_message("skipped: %s", out.error);
+		fixture_output_free(&out);
+		skip();
+	}
+	expect_status(&out, 0);
+	fixture_output_free(&out);
+	snprintf(path, sizeof(path), "%s/out/machine.json", (const char *)*state);
+	machine = json_load_file(path, 0, NULL);
+	assert_non_null(machine);
+	directory = json_array_get(json_object_get(machine, "directories"), 0);
+	assert_string_equal(json_string_value(json_object_get(directory, "type")), "ext4");
+	assert_non_null(
+	        strstr(json_string_value(json_object_get(directory, "source")), "/dev/loop"));
+	assert_int_equal(json_integer_value(json_object_get(
+	                         json_object_get(json_object_get(machine, "run"), "scratch_image"),
+	                         "bytes")),
+	                 256 << 20);
+	json_decref(machine);
+	snprintf(path, sizeof(path), "%s/out", (const char *)*state);
+	assert_int_equal(fixture_count(path, "samples.csv"), 1);
+	assert_int_equal(fixture_count(path, "scratch"), 0);
+}
+
 int main(void)
 {
 #define WITH_DIRECTORY(test)                                                                       \
@@ -490,6 +533,7 @@ int main(void)
 	        WITH_DIRECTORY(kept_stores_verify_with_the_kept_key),
 	        WITH_DIRECTORY(a_servers_configuration_gives_cipher_and_sync),
 	        WITH_DIRECTORY(further_directories_are_arms_that_are_synced),
+	        WITH_DIRECTORY(a_scratch_image_is_made_and_gone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
