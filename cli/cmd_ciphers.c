@@ -56,7 +56,7 @@ static int print_text(const struct provider_speed *rows, int count,
 	for (int rates = 0; rates < 2 && rc == 0; rates++) {
 		struct table *t = make_table(rows, count, choice, rates);
 
-		puts(rates ? "GiB/s, messages of" : "Time per message of");
+		puts(rates ? "GiB/s, by message size" : "Time per message, by message size");
 		rc = table_print(t, stdout);
 		table_free(t);
 		putchar('\n');

@@ -36,7 +36,7 @@ static int print_text(const char *dir, const struct summary *s)
 	struct table *t = headline_table(s);
 	int rc = table_print(t, stdout);
 	table_free(t);
-	printf("\n%s/report.html\n", dir);
+	printf("\n" HEADLINE_NOTE "\n%s/report.html\n", dir);
 	return rc;
 }
 

@@ -172,7 +172,8 @@ static enum verdict verdict_in(const struct summary_row *row)
 	return v;
 }
 
-/* The cipher arms of a cell in its first directory and this program, cheapest CPU first. */
+/* The cipher arms of a cell in its first directory and this program; chachapoly before aes, in
+ * every run. */
 static size_t arms_of(const struct summary *s, const struct summary_row *cell,
                       struct arm_rows arms[SENTENCE_ARMS_MAX])
 {
@@ -190,7 +191,7 @@ static size_t arms_of(const struct summary *s, const struct summary_row *cell,
 		if (a.cpu == NULL)
 			continue;
 		size_t at = count++;
-		while (at > 0 && a.cpu->added < arms[at - 1].cpu->added) {
+		while (at > 0 && strcmp(row->arm, arms[at - 1].throughput->arm) > 0) {
 			arms[at] = arms[at - 1];
 			at--;
 		}
@@ -199,25 +200,32 @@ static size_t arms_of(const struct summary *s, const struct summary_row *cell,
 	return count;
 }
 
+/* What throughput it may have cost unseen. */
+static double at_most(const struct summary_row *row)
+{
+	return verdict_at_most(headline_overhead(row), row->floor_pct);
+}
+
+#define RANGE_HIGH_PCT 30
+
 static void say_throughput(char text[HEADLINE_BYTES], const struct arm_rows *a, const char *noun)
 {
 	char number[HEADLINE_TEXT_BYTES];
 	struct stats_interval overhead = headline_overhead(a->throughput);
 	if (a->verdict == VERDICT_OVERHEAD) {
-		say(text, "%s less %s", headline_percent(overhead, number), noun);
+		say(text, " and takes %s%s", headline_percent(overhead, number), noun);
 	} else if (a->verdict == VERDICT_FASTER) {
 		struct stats_interval gain = {-overhead.estimate, -overhead.high, -overhead.low};
-		say(text, "%s more %s", headline_percent(gain, number), noun);
+		say(text, " and gives %s more throughput", headline_percent(gain, number));
 	} else {
-		struct stats_interval most = {verdict_at_most(overhead, a->throughput->floor_pct),
-		                              NAN, NAN};
-		say(text, "%s loss not distinguishable from zero here, ≤ %s", noun,
-		    headline_percent(most, number));
+		double most = at_most(a->throughput);
+		headline_percent((struct stats_interval){most, NAN, NAN}, number);
+		say(text, " and takes no measurable throughput (≤ %s%s)", number,
+		    most > RANGE_HIGH_PCT ? ", too noisy to tell" : "");
 	}
 }
 
-static void say_arm(char text[HEADLINE_BYTES], const struct arm_rows *a, const char *operation,
-                    int first)
+static void say_arm(char text[HEADLINE_BYTES], const struct arm_rows *a, const char *noun)
 {
 	char number[HEADLINE_TEXT_BYTES];
 	if (a->verdict == VERDICT_INVALID || verdict_in(a->cpu) == VERDICT_INVALID) {
@@ -239,14 +247,21 @@ static void say_arm(char text[HEADLINE_BYTES], const struct arm_rows *a, const c
 		say(text, "%s saves %s of CPU", a->throughput->arm, headline_ns(saved, number));
 	} else {
 		struct stats_interval most = {fmax(fabs(added.low), fabs(added.high)), NAN, NAN};
-		say(text, "%s adds no distinguishable CPU (at most %s)", a->throughput->arm,
+		say(text, "%s adds no measurable CPU (≤ %s)", a->throughput->arm,
 		    headline_ns(most, number));
 	}
-	if (first)
-		say(text, " per %s", operation);
-	say(text, " (");
-	say_throughput(text, a, "throughput");
-	say(text, ")");
+	say_throughput(text, a, noun);
+}
+
+static void say_arms(char text[HEADLINE_BYTES], const struct arm_rows *arms, size_t count)
+{
+	const char *noun = " of the throughput";
+	for (size_t i = 0; i < count; i++) {
+		say(text, "%s", i > 0 ? "; " : "");
+		say_arm(text, &arms[i], noun);
+		if (arms[i].verdict == VERDICT_OVERHEAD)
+			noun = ""; /* once is enough */
+	}
 }
 
 /* Of what was found to cost something. */
@@ -264,10 +279,10 @@ static void say_range(char text[HEADLINE_BYTES], const struct arm_rows *arms, si
 	if (known == 0)
 		return;
 	if (same && known == count) {
-		say(text, "; %s%s the 1–30 %% range", known == 2 ? "both " : "", ranges[0]);
+		say(text, ": %s%s the 1–30 %% range", known == 2 ? "both " : "", ranges[0]);
 		return;
 	}
-	say(text, "; ");
+	say(text, ": ");
 	known = 0;
 	for (size_t i = 0; i < count; i++) {
 		if (arms[i].verdict != VERDICT_OVERHEAD)
@@ -293,11 +308,11 @@ static void say_disk(char text[HEADLINE_BYTES], const struct arm_rows *arms, siz
 	if (high < low)
 		return;
 	if (fabs(high) < 0.005 && fabs(low) < 0.005) {
-		say(text, "; disk does not grow");
+		say(text, " Disk does not grow.");
 		return;
 	}
 	struct stats_interval growth = {high, NAN, NAN};
-	say(text, "; disk grows %s%s", high - low > 0.1 ? "up to " : "",
+	say(text, " Disk grows %s%s.", high - low > 0.1 ? "up to " : "",
 	    headline_percent(growth, number));
 }
 
@@ -320,7 +335,8 @@ static void say_run(const struct summary *s, char text[HEADLINE_BYTES])
 		    (unsigned long long)run->invalid_samples, (unsigned long long)run->samples,
 		    run->first_error[0] != '\0' ? run->first_error : "no reason given");
 	if (run->arms_missing > 0)
-		say(text, " %llu arms are missing.", (unsigned long long)run->arms_missing);
+		say(text, " %llu %s missing.", (unsigned long long)run->arms_missing,
+		    run->arms_missing == 1 ? "arm is" : "arms are");
 	if (summary_inconclusive(run))
 		say(text,
 		    " Inconclusive: %llu of %llu plaintext twins differ from plaintext, chance "
@@ -328,8 +344,9 @@ static void say_run(const struct summary *s, char text[HEADLINE_BYTES])
 		    (unsigned long long)run->twins_off_zero, (unsigned long long)run->twins,
 		    (unsigned long long)run->twins_limit);
 	if (!run->complete)
-		say(text, " The run was interrupted: %llu slices are all there is.",
-		    (unsigned long long)run->samples);
+		say(text, " The run was interrupted: %llu %s all there is.",
+		    (unsigned long long)run->samples,
+		    run->samples == 1 ? "slice is" : "slices are");
 }
 
 void headline_sentence(const struct summary *s, char text[HEADLINE_BYTES])
@@ -351,18 +368,17 @@ void headline_sentence(const struct summary *s, char text[HEADLINE_BYTES])
 		say(text, "On this machine, with %s: ", subject);
 	else
 		say(text, "%c%s on this machine: ", subject[0] - 'a' + 'A', subject + 1);
-	for (size_t i = 0; i < count; i++) {
-		say(text, "%s", i > 0 ? ", " : "");
-		say_arm(text, &arms[i], operation, i == 0);
-	}
+	if (count > 0)
+		say(text, "per %s ", operation);
+	say_arms(text, arms, count);
 	if (count == 0) {
 		char rate[TABLE_NUMBER_BYTES];
 		say(text, "plaintext alone, %s messages of %s per second",
 		    table_count(cell->value, rate), operation);
 	}
 	say_range(text, arms, count);
-	say_disk(text, arms, count);
 	say(text, ".");
+	say_disk(text, arms, count);
 	if (!is_server(cell) && strcmp(cell->target, "store") == 0)
 		say(text, " A server's own cost was not measured.");
 	say_run(s, text);
@@ -376,7 +392,7 @@ static void put_lost(struct table *t, const struct summary_row *row, enum verdic
 	struct stats_interval overhead = headline_overhead(row);
 	if (v == VERDICT_INDISTINGUISHABLE && strcmp(row->arm, "none") != 0 &&
 	    strcmp(row->arm, "none-twin") != 0) {
-		struct stats_interval most = {verdict_at_most(overhead, row->floor_pct), NAN, NAN};
+		struct stats_interval most = {at_most(row), NAN, NAN};
 		table_format(t, "≤ %s", headline_percent(most, number));
 	} else if (strcmp(row->arm, "none") == 0) {
 		table_text(t, "");
@@ -441,7 +457,7 @@ struct table *headline_table(const struct summary *s)
 	table_column(t, "latency_p99", "p99", TABLE_RIGHT);
 	table_column(t, "disk_growth", "disk", TABLE_RIGHT);
 	table_column(t, "rounds", NULL, TABLE_RIGHT);
-	table_column(t, "verdict", NULL, TABLE_LEFT);
+	table_column(t, "verdict", "verdict (throughput)", TABLE_LEFT);
 	const struct summary_row *before = NULL;
 	for (size_t i = 0; i < s->count; i++) {
 		const struct summary_row *row = &s->rows[i];

@@ -12,6 +12,11 @@
 
 #include <jansson.h>
 
+/* For below the table. */
+#define HEADLINE_NOTE                                                                              \
+	"added, lost: estimates over the rounds' paired differences and ratios, not the "          \
+	"difference of the columns"
+
 #define HEADLINE_BYTES      2048
 #define HEADLINE_TEXT_BYTES 96
 

@@ -253,8 +253,8 @@ static void put_warnings(struct page *p)
 		      "follows is of the rounds that were done.</p>\n",
 		      p->out);
 	if (run->invalid_samples > 0) {
-		fprintf(p->out, "<p class=warning><b>%" PRIu64 " slices failed.</b> The first: ",
-		        run->invalid_samples);
+		fprintf(p->out, "<p class=warning><b>%" PRIu64 " %s failed.</b> The first: ",
+		        run->invalid_samples, run->invalid_samples == 1 ? "slice" : "slices");
 		table_html_text(p->out,
 		                run->first_error[0] != '\0' ? run->first_error : "no reason given");
 		fputs("</p>\n", p->out);
@@ -307,7 +307,7 @@ static int put_page(struct page *p)
 	table_free(t);
 	fputs("</div>\n<p class=note>CPU/msg and added: CPU time of the process that owns the "
 	      "store, per "
-	      "message. Lost: throughput. Brackets hold 95 % intervals.</p>\n",
+	      "message. Lost: throughput. Brackets hold 95 % intervals; " HEADLINE_NOTE ".</p>\n",
 	      p->out);
 	put_meaning(p, cell);
 	put_machine_section(p);

@@ -193,7 +193,7 @@ static void an_interrupted_run_with_failures_is_marked(void **state)
 	strcpy(s.rows[7].build, "debug");
 	char *text = page_without_gnuplot(&s);
 	assert_non_null(strstr(text, "<b>Interrupted run.</b>"));
-	assert_non_null(strstr(text, "<b>1 slices failed.</b> The first: pwrite &lt;blk&gt;: no"));
+	assert_non_null(strstr(text, "<b>1 slice failed.</b> The first: pwrite &lt;blk&gt;: no"));
 	assert_non_null(strstr(text, "Creating a file was slow"));
 	assert_non_null(strstr(text, "175 µs"));
 	assert_non_null(strstr(text, "not optimised or is sanitised"));
