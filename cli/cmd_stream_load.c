@@ -71,7 +71,7 @@ static int lose(struct load *l, enum atr_status rc, const struct atr_error *err)
 	char line[2048];
 
 	if (l->lost)
-		return exit_of_status(rc);
+		return (int)exit_of_status(rc);
 	l->lost = 1;
 	atr_error_line(err, line, sizeof line);
 	return complain(exit_of_status(rc), "%s; at least %" PRIu64 " messages are stored", line,

@@ -42,6 +42,17 @@ void keys_take_environment(void)
 		(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
+/* Overwrites the variable a key was copied from, as JS_KEY was. */
+static void wipe_variable(const char *name)
+{
+	char *value = name[0] != '\0' ? getenv(name) : NULL;
+
+	if (value == NULL)
+		return;
+	atr_secret_wipe(value, strlen(value));
+	(void)unsetenv(name);
+}
+
 static const char *variable(void *arg, const char *name)
 {
 	(void)arg;
@@ -114,6 +125,8 @@ static int load_config(const struct key_options *o, struct keys *out)
 	if (nats_config_read(o->nats_config, &source, warn, NULL, &out->config, error,
 	                     sizeof error) != 0)
 		return complain(EXIT_USAGE, "%s", error);
+	wipe_variable(out->config.key_variable);
+	wipe_variable(out->config.prev_key_variable);
 	if (out->config.key != NULL && o->key_file != NULL)
 		return complain(EXIT_USAGE,
 		                "two sources for the key: --key-file and --nats-config %s",

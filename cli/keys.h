@@ -5,8 +5,9 @@
  *   --prev-key-file    the previous key, the same way
  *   --nats-config FILE the server's own configuration (nats_config.h)
  *
- * More than one source for one key is refused. Keys live in locked memory and are wiped; a
- * process that holds one is not dumpable.
+ * A variable that a configuration takes a key from is overwritten like JS_KEY. More than one source
+ * for one key is refused. Keys live in locked memory and are wiped; a process that holds one is not
+ * dumpable.
  */
 #ifndef ATREST_CLI_KEYS_H
 #define ATREST_CLI_KEYS_H

@@ -21,24 +21,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Where $NAME and include are looked up. NULL members: the environment, the file system. */
-struct nats_config_source {
-	/* NULL when it is not set. */
-	const char *(*variable)(void *arg, const char *name);
-	/* A malloc'd, NUL-terminated copy of the file, NULL with errno. */
-	char *(*file)(void *arg, const char *path, size_t *bytes);
-	void *arg;
-};
+#include "cli/nats_syntax.h"
 
 struct nats_config {
 	uint8_t *key; /* secret memory; NULL when there is none, or an empty one */
 	size_t key_bytes;
 	uint8_t *prev_key;
 	size_t prev_key_bytes;
-	const char *cipher;    /* "chachapoly", "aes"; NULL when not configured */
-	char *store_dir;       /* NULL when not configured */
-	char *sync_interval;   /* "always" or a duration as written; NULL when not configured */
-	char key_variable[64]; /* name of the environment variable that the key came from, or "" */
+	const char *cipher;  /* "chachapoly", "aes"; NULL when not configured */
+	char *store_dir;     /* NULL when not configured */
+	char *sync_interval; /* "always" or a duration as written; NULL when not configured */
+	/* names of the environment variables that the keys came from, or "" */
+	char key_variable[NATS_VARIABLE_BYTES], prev_key_variable[NATS_VARIABLE_BYTES];
 };
 
 typedef void nats_config_warn_fn(void *arg, const char *line);

@@ -2,6 +2,7 @@
 target_sources(atrest PRIVATE
   exit_status.c
   nats_config.c
+  nats_syntax.c
   keys.c
   base64.c
   store_dir.c

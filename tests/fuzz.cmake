@@ -14,5 +14,6 @@ if(ATREST_BUILD_FUZZERS)
   atrest_fuzzer(samples atrest_harness)
   # The configuration reader belongs to the program, not to a library.
   atrest_fuzzer(nats_config atrest_ciphers)
-  target_sources(fuzz_nats_config PRIVATE ${PROJECT_SOURCE_DIR}/cli/nats_config.c)
+  target_sources(fuzz_nats_config PRIVATE ${PROJECT_SOURCE_DIR}/cli/nats_config.c
+  ${PROJECT_SOURCE_DIR}/cli/nats_syntax.c)
 endif()

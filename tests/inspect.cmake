@@ -7,13 +7,15 @@ foreach(file nats_config base64 store_dir keys)
   atrest_test(test_${file} unit SOURCES unit/test_${file}.c unit/store_fixture.c
               LIBRARIES atrest_store PkgConfig::JANSSON m)
 endforeach()
-target_sources(test_nats_config PRIVATE ${PROJECT_SOURCE_DIR}/cli/nats_config.c)
+target_sources(test_nats_config PRIVATE ${PROJECT_SOURCE_DIR}/cli/nats_config.c
+  ${PROJECT_SOURCE_DIR}/cli/nats_syntax.c)
 target_sources(test_base64 PRIVATE ${PROJECT_SOURCE_DIR}/cli/base64.c)
 target_sources(test_store_dir PRIVATE ${PROJECT_SOURCE_DIR}/cli/store_dir.c
   ${PROJECT_SOURCE_DIR}/cli/exit_status.c ${PROJECT_SOURCE_DIR}/cli/options.c
   ${PROJECT_SOURCE_DIR}/cli/help.c)
 target_sources(test_keys PRIVATE ${PROJECT_SOURCE_DIR}/cli/keys.c
-  ${PROJECT_SOURCE_DIR}/cli/nats_config.c ${PROJECT_SOURCE_DIR}/cli/options.c
+  ${PROJECT_SOURCE_DIR}/cli/nats_config.c
+  ${PROJECT_SOURCE_DIR}/cli/nats_syntax.c ${PROJECT_SOURCE_DIR}/cli/options.c
   ${PROJECT_SOURCE_DIR}/cli/help.c)
 
 atrest_test(test_damage fault SOURCES fault/test_damage.c fault/overlay.c

@@ -15,7 +15,7 @@ const struct command *const commands[] = {NULL}; /* help.c lists them */
 
 /* Loads the keys in a child with JS_KEY set to environment (NULL = unset). Returns the exit code,
  * or 100 when the current key is not the expected one, 101 the previous one, 102 JS_KEY can still
- * be seen, 103 the process could be dumped. */
+ * be seen, 103 the process could be dumped, 104 OTHER_KEY or PREV_KEY can still be seen. */
 static int load_in_child(const char *environment, const struct key_options *options,
                          const char *key, const char *prev_key)
 {
@@ -27,7 +27,7 @@ static int load_in_child(const char *environment, const struct key_options *opti
 	assert_true(child >= 0);
 	if (child == 0) {
 		struct keys keys;
-		const char *visible;
+		const char *visible, *other = getenv("OTHER_KEY"), *prev = getenv("PREV_KEY");
 		int code;
 
 		if (environment != NULL)
@@ -40,6 +40,9 @@ static int load_in_child(const char *environment, const struct key_options *opti
 			_exit(code);
 		if (getenv("JS_KEY") != NULL || (visible != NULL && visible[0] != '\0'))
 			_exit(102);
+		if ((other != NULL && (getenv("OTHER_KEY") != NULL || other[0] != '\0')) ||
+		    (prev != NULL && (getenv("PREV_KEY") != NULL || prev[0] != '\0')))
+			_exit(104);
 		if (keys.key_bytes != (key != NULL ? strlen(key) : 0) ||
 		    (key != NULL && memcmp(keys.key, key, keys.key_bytes) != 0))
 			_exit(100);
@@ -81,6 +84,21 @@ static void each_source_gives_its_key(void **state)
 	free((void *)prev);
 	free((void *)conf);
 	free((void *)uses);
+}
+
+static void variables_of_a_configuration_are_wiped(void **state)
+{
+	static const char text[] = "K: $OTHER_KEY\njetstream { key: $K, prev_key: $PREV_KEY }\n";
+	const char *conf = strdup(fixture_path(*state, "js.conf"));
+	struct key_options by_conf = {.nats_config = conf};
+
+	fixture_write(conf, text, sizeof text - 1);
+	setenv("OTHER_KEY", "open-sesame", 1);
+	setenv("PREV_KEY", "closed-sesame", 1);
+	assert_int_equal(load_in_child(NULL, &by_conf, "open-sesame", "closed-sesame"), EXIT_FINE);
+	unsetenv("OTHER_KEY");
+	unsetenv("PREV_KEY");
+	free((void *)conf);
 }
 
 static void two_sources_for_one_key_are_refused(void **state)
@@ -130,6 +148,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(each_source_gives_its_key, fixture_setup,
 	                                        fixture_teardown),
+	        cmocka_unit_test_setup_teardown(variables_of_a_configuration_are_wiped,
+	                                        fixture_setup, fixture_teardown),
 	        cmocka_unit_test_setup_teardown(two_sources_for_one_key_are_refused, fixture_setup,
 	                                        fixture_teardown),
 	        cmocka_unit_test_setup_teardown(missing_and_empty_keys_are_refused, fixture_setup,
