@@ -162,9 +162,10 @@ static int verify_stream(struct stream_session *session, const struct atr_place 
                          struct atr_inspect *in, const struct atr_error *open_err)
 {
 	struct verify *v = session->arg;
+	int plain = v->options.cipher != NULL && strcmp(v->options.cipher, "none") == 0;
 	struct atr_verify_options options = {
 	        .cipher = v->options.cipher,
-	        .encrypted = session->keys.config.key != NULL,
+	        .encrypted = session->keys.key != NULL && !plain,
 	        .allow_clear = v->options.allow_clear,
 	};
 	struct atr_verify_counts counts;
@@ -226,8 +227,8 @@ const struct command command_stream_verify = {
                 "Reads every record, key, state and meta file; nothing is changed. Findings name\n"
                 "file, offset and sequence. damage and clear text: exit 5. not supported, system:\n"
                 "exit 4. Notes (files that servers never encrypt, left-overs, a torn tail that\n"
-                "lost nothing, files under the previous key): exit 0. A configuration with a key\n"
-                "(--nats-config) promises that the streams are encrypted.",
+                "lost nothing, files under the previous key): exit 0. A key promises that the\n"
+                "streams are encrypted: one in clear text is a finding, unless --cipher none.",
         .options = option_table,
         .arguments_max = 1,
         .run = run,

@@ -118,7 +118,7 @@ static void judge_tail(struct atr_inspect *in, const struct survey_block *b)
 	if (scan_tail_lost_nothing(in, in->at, scan->previous, scan->tail_is_cut))
 		survey_find(in, ATR_FINDING_NOTE, path, (int64_t)scan->tail_offset, 0,
 		            "torn tail: the last %" PRIu64
-		            " bytes are no whole record; no message is missing",
+		            " bytes are no whole record; all records before them are there",
 		            bytes);
 	else
 		survey_find(in, ATR_FINDING_DAMAGE, path, (int64_t)scan->tail_offset,
