@@ -439,6 +439,14 @@ static void a_configuration_gives_the_directory_and_a_promise(void **state)
 	assert_int_equal(r.code, 5);
 	assert_non_null(strstr(r.out, "encryption was promised"));
 	program_free(&r);
+	/* so does any other key, unless plaintext is what was promised */
+	run(&r, "k1", NULL, "verify", "--stream", "P", below("s"), NULL, NULL);
+	assert_int_equal(r.code, 5);
+	assert_non_null(strstr(r.out, "encryption was promised"));
+	program_free(&r);
+	run(&r, "k1", NULL, "verify", "--stream", "P", "--cipher", "none", below("s"));
+	assert_int_equal(r.code, 0);
+	program_free(&r);
 	fixture_write(conf, "jetstream { key: 5 }", 20);
 	fails(NULL, NULL, "verify", "--nats-config", conf, below("s"), NULL, 2,
 	      "js.conf:1: key: found a number");
