@@ -163,7 +163,7 @@ static void creating_files_has_a_price_and_leaves_them(void **state)
 	assert_in_range(ns, 200, 100000000);
 	assert_memory_equal(scratch, root, strlen(root));
 	assert_int_equal(disk_usage_read(scratch, &u, NULL), 0);
-	assert_int_equal(u.total.files, 64);
+	assert_int_equal(u.total.files, 16);
 	assert_int_equal(filesystem_remove_tree(scratch), 0);
 	assert_int_equal(access(scratch, F_OK), -1);
 	assert_int_equal(filesystem_file_create_ns("/nonexistent", scratch, &ns), -ENOENT);
