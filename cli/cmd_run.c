@@ -161,7 +161,7 @@ static int print_summary(const char *folder, const struct summary *s, int json)
 		printf("%s\n\n", sentence);
 		rc = table_print(t, stdout);
 		table_free(t);
-		printf("\nresults: %s   page: %s/report.html\n", folder, folder);
+		printf("\n" HEADLINE_NOTE "\nresults: %s   page: %s/report.html\n", folder, folder);
 	}
 	return rc == 0 ? EXIT_FINE : complain(EXIT_SYSTEM, "standard output: %s", strerror(errno));
 }
@@ -193,15 +193,22 @@ static int judge(const struct run_result *result)
 
 	if (result->interrupted && folder[0] == '\0')
 		return complain(EXIT_INTERRUPTED, "interrupted before the first slice");
+	if (result->interrupted && result->samples.count == 0)
+		return complain(EXIT_INTERRUPTED, "interrupted before the first slice was done");
 	if (result->interrupted)
-		return complain(
-		        EXIT_INTERRUPTED,
-		        "interrupted after %zu slices; the partial result is %s/samples.csv",
-		        result->samples.count, folder);
+		return complain(EXIT_INTERRUPTED,
+		                "interrupted after %zu %s, saved in %s/samples.csv; atrest report "
+		                "%s makes its page",
+		                result->samples.count,
+		                result->samples.count == 1 ? "slice" : "slices", folder, folder);
 	if (result->verify_failed)
 		return complain(EXIT_VERIFY, "%s", result->error);
 	if (result->usage)
 		return complain(EXIT_USAGE, "%s", result->error);
+	if (result->system && folder[0] != '\0' && result->samples.count > 0)
+		return complain(EXIT_SYSTEM, "%s; %zu %s saved in %s/samples.csv", result->error,
+		                result->samples.count,
+		                result->samples.count == 1 ? "row is" : "rows are", folder);
 	if (result->system)
 		return complain(EXIT_SYSTEM, "%s", result->error);
 	if (result->invalid)

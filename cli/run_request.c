@@ -250,7 +250,14 @@ static int read_workloads(const struct run_arguments *a, char *const *files, siz
 				return code;
 		}
 		if (workload_check(w, &why) != 0)
-			return complain(EXIT_USAGE, "%s", why.text);
+			return complain(EXIT_USAGE, "%s: %s", path, why.text);
+		for (size_t e = 0; e < i; e++)
+			if (strcmp(out->workloads[e].name, w->name) == 0)
+				return complain(EXIT_USAGE,
+				                "%s: two workloads are named '%s', the other one "
+				                "in %s",
+				                path, w->name,
+				                count == 0 ? quick_suite[e] : files[e]);
 	}
 	out->options.workloads = out->workloads;
 	out->options.request.workloads = out->workloads;

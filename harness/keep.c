@@ -46,7 +46,7 @@ int keep_open(const char *dir, const uint8_t *key, size_t key_bytes, char error[
 		return failed(error, dir, -rc);
 	if (!is_empty(dir)) {
 		snprintf(error, 512, "%.400s: is not empty, expected a new directory", dir);
-		return -1;
+		return -EEXIST;
 	}
 	if ((size_t)snprintf(path, sizeof(path), "%s/key", dir) >= sizeof(path))
 		return failed(error, dir, ENAMETOOLONG);

@@ -9,7 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Makes dir, which may be there but must be empty, and the key file. 0, or -1 and error. */
+/* Makes dir, which may be there but must be empty, and the key file. 0; or -EEXIST when it
+ * is not empty or a file, -1 otherwise, and error. */
 int keep_open(const char *dir, const uint8_t *key, size_t key_bytes, char error[512]);
 
 /* Moves the tree from to the new directory dir/name; copies it (times, modes and holes are not

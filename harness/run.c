@@ -175,7 +175,11 @@ static void row_spoil(struct run *run, struct sample *row, const struct target_e
 	snprintf(text, sizeof(text), "%.60s, %.60s, round %llu: %s", row->workload, row->arm,
 	         (unsigned long long)row->round, error->text);
 	run_note_fault(run->result, error->fault, text);
-	run_warn(run, text);
+	/* What ends the run is told then, once. */
+	if (error->fault == TARGET_SYSTEM || error->fault == TARGET_USAGE)
+		(void)provenance_warn(&run->provenance, text);
+	else
+		run_warn(run, text);
 }
 
 static void run_slice(struct run *run, const struct plan_slice *slice, struct order *order,
@@ -348,8 +352,12 @@ void run_execute(struct run_options *options, struct plan *plan, struct run_resu
 	run->synced = run_synced(options);
 	catch_signals();
 	rc = run_check(run, &error);
-	if (rc == 0 && run_folder_open(&result->folder, options->output, options->label, text) != 0)
-		rc = target_fail(&error, TARGET_SYSTEM, "%s", text);
+	if (rc == 0) {
+		rc = run_folder_open(&result->folder, options->output, options->label, text);
+		if (rc != 0)
+			rc = target_fail(&error, rc == -EEXIST ? TARGET_USAGE : TARGET_SYSTEM, "%s",
+			                 text);
+	}
 	if (rc == 0)
 		rc = run_place(run, &error);
 	if (rc == 0)

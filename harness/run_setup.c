@@ -44,6 +44,22 @@ int run_synced(const struct run_options *options)
 	return filesystem_read(path, &fs) == 0 && fs.encrypted;
 }
 
+/* workload.ini holds what is really run: rounds made up to squares, the seed of this run. */
+static void as_run(struct run_options *options, const struct plan *plan)
+{
+	struct plan_request *request = &options->request;
+
+	for (size_t i = 0; i < request->workload_count; i++) {
+		struct workload *w = &options->workloads[i];
+		w->rounds = 0;
+		for (size_t c = 0; c < plan->cell_count; c++)
+			if (plan->cells[c].workload == w && plan->cells[c].rounds > w->rounds)
+				w->rounds = plan->cells[c].rounds;
+		if (w->seed == 0)
+			w->seed = request->seed;
+	}
+}
+
 int run_prepare(struct run_options *options, struct plan *plan, char error[512])
 {
 	struct plan_request *request = &options->request;
@@ -66,8 +82,10 @@ int run_prepare(struct run_options *options, struct plan *plan, char error[512])
 		}
 	}
 	request->workloads = options->workloads;
-	if (plan_make(request, plan, text) == 0)
+	if (plan_make(request, plan, text) == 0) {
+		as_run(options, plan);
 		return 0;
+	}
 	snprintf(error, 512, "%s", text);
 	return -1;
 }
@@ -204,6 +222,7 @@ int run_check(struct run *run, struct target_error *error)
 	const char *keep = run->options->keep;
 	uint64_t image = run->options->scratch_bytes;
 	char text[512];
+	int rc;
 
 	if (image != 0 &&
 	    scratch_image_check(image, prepare_need_bytes(run->plan, 0, 0), error) != 0)
@@ -211,8 +230,9 @@ int run_check(struct run *run, struct target_error *error)
 	if (check_programs(run, error) != 0 || check_space(run, error) != 0 ||
 	    make_key(run, error) != 0)
 		return -1;
-	if (keep != NULL && keep_open(keep, run->key, RUN_KEY_BYTES, text) != 0)
-		return target_fail(error, TARGET_SYSTEM, "%s", text);
+	rc = keep == NULL ? 0 : keep_open(keep, run->key, RUN_KEY_BYTES, text);
+	if (rc != 0)
+		return target_fail(error, rc == -EEXIST ? TARGET_USAGE : TARGET_SYSTEM, "%s", text);
 	return 0;
 }
 

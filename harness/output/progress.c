@@ -7,11 +7,13 @@
 
 #include "harness/measure/clock.h"
 
+#define PLAIN_EVERY_NS UINT64_C(30000000000)
+
 void progress_start(struct progress *p, double whole)
 {
 	memset(p, 0, sizeof(*p));
 	p->shown = isatty(STDERR_FILENO);
-	p->started_ns = clock_ns();
+	p->started_ns = p->told_ns = clock_ns();
 	p->whole = whole;
 }
 
@@ -44,8 +46,16 @@ void progress_update(struct progress *p, double done, const char *text)
 	double left_s;
 
 	p->done = done;
-	if (!p->shown)
+	if (!p->shown) {
+		uint64_t now_ns = clock_ns();
+		if (now_ns - p->told_ns < PLAIN_EVERY_NS)
+			return;
+		p->told_ns = now_ns;
+		fprintf(stderr, "%s  %.0f %%, %.0f s so far\n", text,
+		        p->whole > 0 ? 100 * done / p->whole : 0,
+		        (double)(now_ns - p->started_ns) / 1e9);
 		return;
+	}
 	left_s = progress_left_s(p, clock_ns());
 	fprintf(stderr, "\r\033[K%3.0f %%  %s", p->whole > 0 ? 100 * done / p->whole : 0, text);
 	if (left_s >= 0)

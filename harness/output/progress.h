@@ -1,7 +1,7 @@
 /* progress.h - one line on a terminal that says how far a run is and how long it will take.
  *
- * Written between slices, by the process that measures nothing; nothing at all where standard
- * error is no terminal.
+ * Written between slices, by the process that measures nothing; a plain line every 30 s where
+ * standard error is no terminal.
  */
 #ifndef ATREST_HARNESS_OUTPUT_PROGRESS_H
 #define ATREST_HARNESS_OUTPUT_PROGRESS_H
@@ -12,7 +12,8 @@ struct progress {
 	int shown; /* standard error is a terminal */
 	int drawn; /* the line is there */
 	uint64_t started_ns;
-	double whole; /* of the work, in whatever unit */
+	uint64_t told_ns; /* the last plain line */
+	double whole;     /* of the work, in whatever unit */
 	double done;
 };
 

@@ -97,11 +97,11 @@ int run_folder_open(struct run_folder *folder, const char *given, const char *la
 	} else if (access(run_folder_file(folder, "samples.csv", samples), F_OK) == 0) {
 		snprintf(error, 512, "%.300s: holds the results of a run, expected a new folder",
 		         folder->path);
-		rc = -1;
+		rc = -EEXIST;
 	}
 	if (rc != 0)
 		run_folder_close(folder);
-	return rc == 0 ? 0 : -1;
+	return rc == -ENOTDIR ? -EEXIST : rc;
 }
 
 void run_folder_close(struct run_folder *folder)

@@ -24,7 +24,8 @@ struct run_folder {
 };
 
 /* Makes the folder and locks it. given NULL: a new one below results/, named after the time and
- * label. 0; or -1 and error says why: another run is in there, or the results of an older one. */
+ * label. 0; or a negative value and error says why: -EEXIST when the results of an older run or a
+ * file are there, another one when a run is in there or the system refuses. */
 int run_folder_open(struct run_folder *folder, const char *given, const char *label,
                     char error[512]);
 /* The label, or the host's name, with what a file name should not have replaced by '-'. */

@@ -294,7 +294,7 @@ static void a_second_run_in_one_folder_is_refused(void **state)
 	fclose(folder);
 	fixture_write(path, "samples.csv", "older\n");
 	fixture_run(*state, argv, &out);
-	expect_status(&out, 4);
+	expect_status(&out, 2);
 	assert_non_null(strstr(out.error, "holds the results of a run"));
 	assert_int_equal(fixture_count(path, ""), 1);
 	fixture_output_free(&out);

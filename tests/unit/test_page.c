@@ -86,7 +86,7 @@ static void assert_order(const char *text, const char *const *parts)
 
 static void page_opens_with_the_sentence_and_has_all_parts_in_order(void **state)
 {
-	static const char *const parts[] = {"<p class=lead>This store on this machine: aes adds",
+	static const char *const parts[] = {"<p class=lead>This store on this machine: per 1 KiB",
 	                                    "A server&#39;s own cost was not measured.</p>",
 	                                    "<h2>Overhead against payload size</h2>",
 	                                    "src=\"data:image/svg+xml;base64,",
