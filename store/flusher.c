@@ -17,6 +17,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "ciphers/secret.h"
@@ -30,6 +31,10 @@
 #define CHUNKS        (PENDING_BYTES / CHUNK_BYTES + 4)
 #define DELAY_NS      5000000
 
+#define HUGE_PAGE_BYTES ((size_t)2 * 1024 * 1024)
+#define MEMORY_BYTES                                                                               \
+	((CHUNKS * CHUNK_BYTES + HUGE_PAGE_BYTES - 1) / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES)
+
 enum chunk_state {
 	CHUNK_OPEN,   /* append goes on filling it */
 	CHUNK_CLOSED, /* append goes on in the next one */
@@ -38,7 +43,8 @@ enum chunk_state {
 
 /* Bytes of one block that follow each other. */
 struct chunk {
-	uint8_t *bytes;
+	uint8_t *own;   /* CHUNK_BYTES, part of the flusher's memory */
+	uint8_t *bytes; /* own, or a longer piece of memory for one long record */
 	size_t capacity;
 	uint64_t number; /* of the block */
 	uint64_t offset; /* of bytes[0] in its file */
@@ -54,6 +60,7 @@ struct flusher {
 	pthread_cond_t work, progress; /* with append_lock */
 
 	struct chunk chunk[CHUNKS];
+	uint8_t *memory;       /* of all chunks */
 	struct atr_seed *seed; /* secret memory, one per chunk */
 	/* chunks in use, oldest first: queue[taken % CHUNKS] .. queue[(queued - 1) % CHUNKS];
 	 * append fills the newest unless it is closed */
@@ -191,16 +198,15 @@ uint8_t *flusher_reserve(struct flusher *f, size_t bytes)
 			return c->bytes + used;
 	}
 	c = take_unused(f);
-	if (c->capacity < bytes || c->bytes == NULL) {
-		size_t capacity = bytes > CHUNK_BYTES ? bytes : CHUNK_BYTES;
-		uint8_t *larger = realloc(c->bytes, capacity);
+	if (bytes > CHUNK_BYTES) {
+		uint8_t *longer = malloc(bytes);
 
-		if (larger == NULL) {
+		if (longer == NULL) {
 			put_unused(f, c);
 			return NULL;
 		}
-		c->bytes = larger;
-		c->capacity = capacity;
+		c->bytes = longer;
+		c->capacity = bytes;
 	}
 	close_chunk(f, CHUNK_CLOSED);
 	atomic_store_explicit(&c->used, 0, memory_order_relaxed);
@@ -387,10 +393,10 @@ static struct chunk *with_work(struct flusher *f, int rest)
 
 static void recycle(struct flusher *f, struct chunk *c)
 {
-	if (c->capacity > CHUNK_BYTES) { /* one long record */
+	if (c->bytes != c->own) {
 		free(c->bytes);
-		c->bytes = NULL;
-		c->capacity = 0;
+		c->bytes = c->own;
+		c->capacity = CHUNK_BYTES;
 	}
 	atomic_fetch_add(&f->taken, 1);
 	put_unused(f, c);
@@ -500,7 +506,9 @@ static void *run(void *arg)
 static void release(struct flusher *f)
 {
 	for (size_t i = 0; i < CHUNKS; i++)
-		free(f->chunk[i].bytes);
+		if (f->chunk[i].bytes != f->chunk[i].own)
+			free(f->chunk[i].bytes);
+	free(f->memory);
 	atr_keystream_free(f->stream);
 	atr_secret_free(f->seed);
 	free(f->out);
@@ -508,6 +516,21 @@ static void release(struct flusher *f)
 	pthread_cond_destroy(&f->progress);
 	pthread_mutex_destroy(&f->unused_lock);
 	free(f);
+}
+
+static void prepare_chunks(struct flusher *f)
+{
+	/* The pages are touched now, as few large ones where the system has such: a fault on the
+	 * first use of each page would be most of what a short run measures. */
+	(void)madvise(f->memory, MEMORY_BYTES, MADV_HUGEPAGE);
+	memset(f->memory, 1, MEMORY_BYTES);
+	for (size_t i = CHUNKS; i-- > 0;) {
+		struct chunk *c = &f->chunk[i];
+
+		c->bytes = c->own = f->memory + i * CHUNK_BYTES;
+		c->capacity = CHUNK_BYTES;
+		f->unused[f->unused_count++] = c;
+	}
 }
 
 enum atr_status flusher_open(struct atr_store *store, struct atr_error *err)
@@ -525,11 +548,13 @@ enum atr_status flusher_open(struct atr_store *store, struct atr_error *err)
 	(void)pthread_cond_init(&f->work, &attributes);
 	(void)pthread_cond_init(&f->progress, NULL);
 	(void)pthread_condattr_destroy(&attributes);
-	for (size_t i = CHUNKS; i-- > 0;)
-		f->unused[f->unused_count++] = &f->chunk[i];
 	f->seed = atr_secret_alloc(CHUNKS * sizeof *f->seed);
 	f->out = malloc(PIECE_BYTES);
-	if (f->seed == NULL || f->out == NULL || pthread_create(&f->thread, NULL, run, f) != 0) {
+	f->memory = aligned_alloc(HUGE_PAGE_BYTES, MEMORY_BYTES);
+	if (f->memory != NULL)
+		prepare_chunks(f);
+	if (f->seed == NULL || f->out == NULL || f->memory == NULL ||
+	    pthread_create(&f->thread, NULL, run, f) != 0) {
 		release(f);
 		return atr_error_set(err, ATR_ENOMEM, NULL, -1,
 		                     "no memory for the flusher or its thread");

@@ -10,7 +10,7 @@
 #include "tests/fault/fault_files.h"
 #include "tests/unit/store_make.h"
 
-#define MESSAGES    14
+#define MESSAGES    10
 #define PAYLOAD_MAX 200
 #define BLOCK_BYTES 600 /* several blocks */
 
@@ -34,9 +34,12 @@ static const struct {
 	enum fault_kind kind;
 	int error_number, sticky;
 } faults[] = {
-        {FAULT_ERROR, EIO, 0},    {FAULT_ERROR, ENOSPC, 0}, {FAULT_ERROR, ENOSPC, 1},
-        {FAULT_ERROR, EMFILE, 0}, {FAULT_SHORT, ENOSPC, 0}, {FAULT_LATE_ERROR, EIO, 0},
+        {FAULT_ERROR, EIO, 0},    {FAULT_ERROR, ENOSPC, 1}, {FAULT_SHORT, ENOSPC, 0},
+        {FAULT_ERROR, ENOSPC, 0}, {FAULT_ERROR, EMFILE, 0}, {FAULT_LATE_ERROR, EIO, 0},
 };
+
+/* A store with a flusher takes a while to make, under a sanitizer most of the time. */
+#define ASYNC_FAULTS 3
 
 struct outcome {
 	int created;
@@ -114,6 +117,7 @@ static void check(const char *path, const struct variant *v, const struct outcom
 	struct atr_error err;
 
 	o.sync = ATR_SYNC_NONE;
+	o.flush = ATR_FLUSH_EACH;
 	assert_ok(out->created ? atr_store_open(path, &o, &store, &err)
 	                       : atr_store_create(path, &o, &store, &err),
 	          &err);
@@ -167,6 +171,8 @@ static void every_call_may_fail(void **state)
 		for (size_t f = 0; f < sizeof faults / sizeof faults[0]; f++) {
 			char root[PATH_MAX];
 
+			if (variants[v].flush == ATR_FLUSH_ASYNC && f >= ASYNC_FAULTS)
+				continue; /* other threads, the same calls */
 			(void)snprintf(root, sizeof root, "%s/%zu-%zu", (const char *)*state, v, f);
 			runs += all_calls_fail_once(root, &variants[v], f);
 		}
