@@ -308,8 +308,9 @@ static enum atr_status choose_block(struct atr_store *store, uint64_t sequence, 
 	return roll(store, sequence, err);
 }
 
+/* Placeholders and the record, which under async is only laid: the flusher's part finishes it. */
 static size_t encode(struct atr_store *store, const struct atr_message *m, uint64_t gap,
-                     uint8_t *out)
+                     uint8_t *out, struct atr_laid *laid)
 {
 	struct atr_message placeholder = {0};
 	uint8_t *p = out;
@@ -318,8 +319,10 @@ static size_t encode(struct atr_store *store, const struct atr_message *m, uint6
 		placeholder.sequence = (store->last_seq + 1 + i) | ATR_SEQUENCE_ERASED;
 		p += atr_record_encode(&store->active.hash_key, &placeholder, p);
 	}
-	p += atr_record_encode(&store->active.hash_key, m, p);
-	return (size_t)(p - out);
+	atr_record_lay(m, p, laid);
+	if (store->flusher == NULL)
+		atr_record_finish(&store->active.hash_key, p, laid);
+	return (size_t)(p - out) + laid->bytes;
 }
 
 /* What is written (each) or committed (async) becomes visible. */
@@ -347,6 +350,7 @@ static enum atr_status append_locked(struct atr_store *store, struct atr_message
                                      struct atr_error *err)
 {
 	size_t record_bytes = 0, bytes;
+	struct atr_laid laid;
 	enum atr_status rc;
 	uint64_t gap;
 	uint8_t *out;
@@ -369,7 +373,7 @@ static enum atr_status append_locked(struct atr_store *store, struct atr_message
 	out = reserve(store, bytes);
 	if (out == NULL)
 		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for %zu bytes", bytes);
-	bytes = encode(store, m, gap, out);
+	bytes = encode(store, m, gap, out, &laid);
 	if (store->flusher == NULL) {
 		rc = write_each(store, bytes, err);
 		if (store->scratch_bytes > SCRATCH_KEEP_BYTES) {
@@ -380,7 +384,7 @@ static enum atr_status append_locked(struct atr_store *store, struct atr_message
 		if (rc != ATR_OK)
 			return rc;
 	} else {
-		*wake = flusher_commit(store->flusher, bytes);
+		*wake = flusher_commit(store->flusher, bytes, &laid);
 	}
 	acknowledge(store, m, bytes, record_bytes);
 	return ATR_OK;

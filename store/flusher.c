@@ -75,8 +75,11 @@ struct flusher {
 	_Atomic(unsigned) room_waiting, drain_waiting;
 
 	/* under append_lock */
-	uint64_t wanted;  /* somebody waits until written reaches this */
-	uint64_t wake_at; /* commit wakes the thread when appended reaches this */
+	uint8_t *unfinished; /* a record that is laid, its hash still to be taken; NULL: none */
+	struct atr_laid laid;
+	size_t unpublished; /* bytes up to its end that the chunk's used does not count yet */
+	uint64_t wanted;    /* somebody waits until written reaches this */
+	uint64_t wake_at;   /* commit wakes the thread when appended reaches this */
 	int stop;
 
 	/* the thread's own */
@@ -169,10 +172,27 @@ static struct chunk *filling(struct flusher *f)
 	return atomic_load_explicit(&c->state, memory_order_relaxed) == CHUNK_OPEN ? c : NULL;
 }
 
+/* Finishes the record committed last, if that was not done, and hands it to the thread. */
+static void finish_last(struct flusher *f)
+{
+	struct chunk *c;
+	size_t used;
+
+	if (f->unfinished == NULL)
+		return;
+	c = filling(f);
+	used = atomic_load_explicit(&c->used, memory_order_relaxed);
+	atr_record_finish(&f->store->active.hash_key, f->unfinished, &f->laid);
+	atomic_store_explicit(&c->used, used + f->unpublished, memory_order_release);
+	f->unfinished = NULL;
+	f->unpublished = 0;
+}
+
 static void close_chunk(struct flusher *f, enum chunk_state state)
 {
 	struct chunk *c = filling(f);
 
+	finish_last(f);
 	if (c != NULL)
 		atomic_store_explicit(&c->state, state, memory_order_release);
 }
@@ -192,10 +212,11 @@ uint8_t *flusher_reserve(struct flusher *f, size_t bytes)
 	uint64_t queued;
 
 	if (c != NULL) {
-		size_t used = atomic_load_explicit(&c->used, memory_order_relaxed);
+		size_t filled =
+		        atomic_load_explicit(&c->used, memory_order_relaxed) + f->unpublished;
 
-		if (c->capacity - used >= bytes)
-			return c->bytes + used;
+		if (c->capacity - filled >= bytes)
+			return c->bytes + filled;
 	}
 	c = take_unused(f);
 	if (bytes > CHUNK_BYTES) {
@@ -224,17 +245,19 @@ uint8_t *flusher_reserve(struct flusher *f, size_t bytes)
 	return c->bytes;
 }
 
-int flusher_commit(struct flusher *f, size_t bytes)
+int flusher_commit(struct flusher *f, size_t bytes, const struct atr_laid *laid)
 {
 	struct chunk *c = filling(f);
 	uint64_t appended;
 
-	/* appended first: what was written never exceeds it, or pending() would wrap */
+	finish_last(f);
+	f->unfinished = c->bytes + atomic_load_explicit(&c->used, memory_order_relaxed) + bytes -
+	                laid->bytes;
+	f->laid = *laid;
+	f->unpublished = bytes;
+	/* what was written never exceeds it, or pending() would wrap */
 	appended = atomic_load_explicit(&f->appended, memory_order_relaxed) + bytes;
 	atomic_store_explicit(&f->appended, appended, memory_order_release);
-	atomic_store_explicit(&c->used,
-	                      atomic_load_explicit(&c->used, memory_order_relaxed) + bytes,
-	                      memory_order_release);
 	if (appended < f->wake_at)
 		return 0;
 	f->wake_at = UINT64_MAX;
@@ -252,6 +275,7 @@ int flusher_drain(struct flusher *f)
 
 	if (atomic_load(&f->written) >= target)
 		return 1;
+	finish_last(f);
 	if (f->wanted < target)
 		f->wanted = target;
 	pthread_cond_signal(&f->work);
@@ -452,6 +476,7 @@ static int wait_work(struct flusher *f)
 	for (int delayed = 0;;) {
 		uint64_t written = f->out_written;
 
+		finish_last(f);
 		if (f->wanted > written || f->stop)
 			return 1;
 		if (atomic_load(&f->appended) - written >= WAKE_BYTES ||

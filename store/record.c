@@ -30,38 +30,55 @@ size_t atr_record_bytes(const struct atr_message *m)
 /* Sequence, time and subject are laid `shift` bytes late, so that everything that is hashed is
  * one run; `shift` is what stands between the timestamp and the subject (2) or, with headers,
  * between the timestamp and the headers apart from the subject (2 + 4). */
-size_t atr_record_encode(const struct atr_hash_key *key, const struct atr_message *m, uint8_t *out)
+void atr_record_lay(const struct atr_message *m, uint8_t *out, struct atr_laid *laid)
 {
-	size_t bytes = atr_record_bytes(m);
-	size_t subject = m->subject_bytes;
 	size_t shift = m->headers_bytes > 0 ? 2 + LENGTH_BYTES : 2;
-	uint8_t *run = out + LENGTH_BYTES + shift;
-	uint8_t *p = run + HASHED_PREFIX;
+	uint8_t *p = out + LENGTH_BYTES + shift;
 
-	assert(bytes > 0);
-	atr_le64_put(run, m->sequence);
-	atr_le64_put(run + 8, (uint64_t)m->time_ns);
-	if (subject > 0)
-		memcpy(p, m->subject, subject);
-	p += subject;
+	laid->bytes = (uint32_t)atr_record_bytes(m);
+	laid->subject_bytes = (uint16_t)m->subject_bytes;
+	laid->headers_bytes = (uint32_t)m->headers_bytes;
+	assert(laid->bytes > 0);
+	atr_le64_put(p, m->sequence);
+	atr_le64_put(p + 8, (uint64_t)m->time_ns);
+	p += HASHED_PREFIX;
+	if (m->subject_bytes > 0)
+		memcpy(p, m->subject, m->subject_bytes);
+	p += m->subject_bytes;
 	if (m->headers_bytes > 0)
 		memcpy(p, m->headers, m->headers_bytes);
 	p += m->headers_bytes;
 	if (m->payload_bytes > 0)
 		memcpy(p, m->payload, m->payload_bytes);
 	p += m->payload_bytes;
-	assert((size_t)(p - out) + ATR_HASH_BYTES == bytes);
-	atr_le64_put(p, atr_hash64(key, run, (size_t)(p - run)));
+	assert((size_t)(p - out) + ATR_HASH_BYTES == laid->bytes);
+}
 
-	atr_le32_put(out, (uint32_t)bytes | (m->headers_bytes > 0 ? HEADERS_BIT : 0));
-	atr_le64_put(out + 4, m->sequence);
-	atr_le64_put(out + 12, (uint64_t)m->time_ns);
-	if (m->headers_bytes > 0) {
-		memmove(out + FIXED_BYTES, run + HASHED_PREFIX, subject);
-		atr_le32_put(out + FIXED_BYTES + subject, (uint32_t)m->headers_bytes);
+void atr_record_finish(const struct atr_hash_key *key, uint8_t *out, const struct atr_laid *laid)
+{
+	int has_headers = laid->headers_bytes > 0;
+	uint8_t *run = out + LENGTH_BYTES + 2 + (has_headers ? LENGTH_BYTES : 0);
+	uint8_t *end = out + laid->bytes - ATR_HASH_BYTES;
+	uint8_t head[HASHED_PREFIX];
+
+	atr_le64_put(end, atr_hash64(key, run, (size_t)(end - run)));
+	memcpy(head, run, HASHED_PREFIX);
+	atr_le32_put(out, laid->bytes | (has_headers ? HEADERS_BIT : 0));
+	memcpy(out + 4, head, HASHED_PREFIX);
+	if (has_headers) {
+		memmove(out + FIXED_BYTES, run + HASHED_PREFIX, laid->subject_bytes);
+		atr_le32_put(out + FIXED_BYTES + laid->subject_bytes, laid->headers_bytes);
 	}
-	atr_le16_put(out + 20, (uint16_t)subject);
-	return bytes;
+	atr_le16_put(out + 20, laid->subject_bytes);
+}
+
+size_t atr_record_encode(const struct atr_hash_key *key, const struct atr_message *m, uint8_t *out)
+{
+	struct atr_laid laid;
+
+	atr_record_lay(m, out, &laid);
+	atr_record_finish(key, out, &laid);
+	return laid.bytes;
 }
 
 /* Takes the hash over the record in place: see atr_record_encode. What the moved fields

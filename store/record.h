@@ -62,6 +62,17 @@ size_t atr_record_bytes(const struct atr_message *m);
  * atr_record_bytes(m). Allocates nothing. Returns the bytes written. */
 size_t atr_record_encode(const struct atr_hash_key *key, const struct atr_message *m, uint8_t *out);
 
+/* The same in two steps: lay writes everything but the hash, in the order in which it is hashed,
+ * finish takes the hash and moves what has to be moved. A hash that follows at once on the stores
+ * waits for them, which for a short record takes longer than the hash itself; so the next record
+ * is laid before this one is finished. */
+struct atr_laid {
+	uint32_t bytes, headers_bytes;
+	uint16_t subject_bytes;
+};
+void atr_record_lay(const struct atr_message *m, uint8_t *out, struct atr_laid *laid);
+void atr_record_finish(const struct atr_hash_key *key, uint8_t *out, const struct atr_laid *laid);
+
 /* Decodes the record at the start of data. Buffer contents are changed while the hash is
  * taken and restored before the return; hence not const.
  *

@@ -146,10 +146,11 @@ void flusher_wait_room(struct flusher *flusher);
 /* Where the next `bytes` bytes of the active block go; valid until flusher_commit. NULL when
  * memory is out. */
 uint8_t *flusher_reserve(struct flusher *flusher, size_t bytes);
-/* They are there. Returns 1 when the caller should flusher_wake after it released the lock. */
-int flusher_commit(struct flusher *flusher, size_t bytes);
+/* They are there; the last laid->bytes of them are a record that is laid and still to be finished.
+ * Returns 1 when the caller should flusher_wake after it released the lock. */
+int flusher_commit(struct flusher *flusher, size_t bytes, const struct atr_laid *laid);
 void flusher_wake(struct flusher *flusher);
-/* The active block gets no more bytes. */
+/* The active block gets no more bytes. Before its hash key changes. */
 void flusher_end_block(struct flusher *flusher);
 /* Waits until all that was committed is written; 0 when the store is poisoned before. */
 int flusher_drain(struct flusher *flusher);
