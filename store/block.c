@@ -367,10 +367,17 @@ enum atr_status atr_walk_next(struct atr_walk *walk, struct atr_record *out, str
 {
 	const char *why = NULL;
 	enum atr_status rc;
+	int next = -1;
 
 	if (walk->prepared >= 0) {
-		rc = atr_record_decode_prepared(&walk->hash_key, walk->buffer + walk->at,
-		                                walk->prepared, out, &why);
+		uint8_t *here = walk->buffer + walk->at;
+		size_t after = walk->at + atr_le32_get(here); /* prepared: whole, no headers */
+
+		/* before this one's hash, so that the stores are done when its own is taken */
+		next = atr_record_prepare(walk->buffer + after, walk->held - after);
+		rc = atr_record_decode_prepared(&walk->hash_key, here, walk->prepared, out, &why);
+		if (rc != ATR_OK && next >= 0)
+			atr_record_restore(walk->buffer + after, next);
 		walk->prepared = -1;
 		walk->cut = 0;
 	} else if (walk->stuck == ATR_OK) {
@@ -384,7 +391,9 @@ enum atr_status atr_walk_next(struct atr_walk *walk, struct atr_record *out, str
 	if (rc != ATR_OK)
 		return no_record(walk, rc, why, err);
 	walk->at += out->record_bytes;
-	walk->prepared = atr_record_prepare(walk->buffer + walk->at, walk->held - walk->at);
+	if (next < 0)
+		next = atr_record_prepare(walk->buffer + walk->at, walk->held - walk->at);
+	walk->prepared = next;
 	if (out->kind == ATR_RECORD_MESSAGE)
 		walk->last_sequence = out->message.sequence;
 	return ATR_OK;
