@@ -312,11 +312,13 @@ static enum atr_status choose_block(struct atr_store *store, uint64_t sequence, 
 static size_t encode(struct atr_store *store, const struct atr_message *m, uint64_t gap,
                      uint8_t *out, struct atr_laid *laid)
 {
-	struct atr_message placeholder = {0};
 	uint8_t *p = out;
 
 	for (uint64_t i = 0; i < gap; i++) {
-		placeholder.sequence = (store->last_seq + 1 + i) | ATR_SEQUENCE_ERASED;
+		const struct atr_message placeholder = {
+		        .sequence = (store->last_seq + 1 + i) | ATR_SEQUENCE_ERASED,
+		};
+
 		p += atr_record_encode(&store->active.hash_key, &placeholder, p);
 	}
 	atr_record_lay(m, p, laid);

@@ -75,7 +75,8 @@ struct flusher {
 	_Atomic(unsigned) room_waiting, drain_waiting;
 
 	/* under append_lock */
-	uint8_t *unfinished; /* a record that is laid, its hash still to be taken; NULL: none */
+	struct chunk *filling; /* by append; NULL when the next byte needs a new one */
+	uint8_t *unfinished;   /* a record that is laid, its hash still to be taken; NULL: none */
 	struct atr_laid laid;
 	size_t unpublished; /* bytes up to its end that the chunk's used does not count yet */
 	uint64_t wanted;    /* somebody waits until written reaches this */
@@ -160,18 +161,6 @@ void flusher_wait_room(struct flusher *f)
 	atomic_fetch_sub(&f->room_waiting, 1);
 }
 
-/* The chunk that append fills, NULL when the next byte needs a new one. */
-static struct chunk *filling(struct flusher *f)
-{
-	uint64_t queued = atomic_load_explicit(&f->queued, memory_order_relaxed);
-	struct chunk *c;
-
-	if (queued == 0)
-		return NULL;
-	c = f->queue[(queued - 1) % CHUNKS];
-	return atomic_load_explicit(&c->state, memory_order_relaxed) == CHUNK_OPEN ? c : NULL;
-}
-
 /* Finishes the record committed last, if that was not done, and hands it to the thread. */
 static void finish_last(struct flusher *f)
 {
@@ -180,7 +169,7 @@ static void finish_last(struct flusher *f)
 
 	if (f->unfinished == NULL)
 		return;
-	c = filling(f);
+	c = f->filling;
 	used = atomic_load_explicit(&c->used, memory_order_relaxed);
 	atr_record_finish(&f->store->active.hash_key, f->unfinished, &f->laid);
 	atomic_store_explicit(&c->used, used + f->unpublished, memory_order_release);
@@ -190,11 +179,12 @@ static void finish_last(struct flusher *f)
 
 static void close_chunk(struct flusher *f, enum chunk_state state)
 {
-	struct chunk *c = filling(f);
+	struct chunk *c = f->filling;
 
 	finish_last(f);
 	if (c != NULL)
 		atomic_store_explicit(&c->state, state, memory_order_release);
+	f->filling = NULL;
 }
 
 void flusher_end_block(struct flusher *f)
@@ -208,7 +198,7 @@ void flusher_end_block(struct flusher *f)
 uint8_t *flusher_reserve(struct flusher *f, size_t bytes)
 {
 	const struct active *active = &f->store->active;
-	struct chunk *c = filling(f);
+	struct chunk *c = f->filling;
 	uint64_t queued;
 
 	if (c != NULL) {
@@ -242,12 +232,13 @@ uint8_t *flusher_reserve(struct flusher *f, size_t bytes)
 	queued = atomic_load_explicit(&f->queued, memory_order_relaxed);
 	f->queue[queued % CHUNKS] = c;
 	atomic_store_explicit(&f->queued, queued + 1, memory_order_release);
+	f->filling = c;
 	return c->bytes;
 }
 
 int flusher_commit(struct flusher *f, size_t bytes, const struct atr_laid *laid)
 {
-	struct chunk *c = filling(f);
+	struct chunk *c = f->filling;
 	uint64_t appended;
 
 	finish_last(f);

@@ -35,10 +35,8 @@ void atr_record_lay(const struct atr_message *m, uint8_t *out, struct atr_laid *
 	size_t shift = m->headers_bytes > 0 ? 2 + LENGTH_BYTES : 2;
 	uint8_t *p = out + LENGTH_BYTES + shift;
 
-	laid->bytes = (uint32_t)atr_record_bytes(m);
 	laid->subject_bytes = (uint16_t)m->subject_bytes;
 	laid->headers_bytes = (uint32_t)m->headers_bytes;
-	assert(laid->bytes > 0);
 	atr_le64_put(p, m->sequence);
 	atr_le64_put(p + 8, (uint64_t)m->time_ns);
 	p += HASHED_PREFIX;
@@ -51,7 +49,8 @@ void atr_record_lay(const struct atr_message *m, uint8_t *out, struct atr_laid *
 	if (m->payload_bytes > 0)
 		memcpy(p, m->payload, m->payload_bytes);
 	p += m->payload_bytes;
-	assert((size_t)(p - out) + ATR_HASH_BYTES == laid->bytes);
+	laid->bytes = (uint32_t)(p - out) + ATR_HASH_BYTES;
+	assert(laid->bytes <= ATR_RECORD_BYTES_MAX);
 }
 
 void atr_record_finish(const struct atr_hash_key *key, uint8_t *out, const struct atr_laid *laid)
