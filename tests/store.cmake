@@ -16,3 +16,9 @@ atrest_test(test_sync fault SOURCES fault/test_sync.c unit/store_make.c unit/sto
             LIBRARIES atrest_store PkgConfig::JANSSON Threads::Threads)
 atrest_test(test_open_golden compat SOURCES compat/test_open_golden.c unit/store_make.c
             unit/store_fixture.c LIBRARIES atrest_store PkgConfig::JANSSON TIMEOUT 300)
+# The ratios program runs to its end and prints a row for every target.
+if(NOT CMAKE_C_FLAGS MATCHES "-fsanitize")
+  add_test(NAME test_ratios COMMAND atrest-ratios --rounds 1 --no-memory ${PROJECT_BINARY_DIR})
+  set_tests_properties(test_ratios PROPERTIES LABELS smoke TIMEOUT 300
+    PASS_REGULAR_EXPRESSION "rows missed their target")
+endif()
