@@ -1,5 +1,5 @@
-/* store.c - one stream directory: create, open, flush, sync, close. Appending is in appender.c,
- * reading in reader.c, what an opened directory holds in recover.c. */
+/* store.c - one stream directory: create, open, close. Appending is in appender.c, flush and sync
+ * in sync.c, reading in reader.c, what an opened directory holds in recover.c. */
 #include "store/store.h"
 
 #include <assert.h>
@@ -311,57 +311,6 @@ static enum atr_status lock_directory(struct atr_store *store, struct atr_error 
 
 /* ---- starting and stopping ---- */
 
-static void sync_quietly(struct atr_store *store);
-
-static void *run_timer(void *arg)
-{
-	struct atr_store *store = arg;
-	struct timespec next;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &next);
-	pthread_mutex_lock(&store->state_lock);
-	while (!store->timer_stop) {
-		uint64_t ns = (uint64_t)next.tv_nsec + store->sync_interval_ns % 1000000000;
-
-		next.tv_sec += (time_t)(store->sync_interval_ns / 1000000000 + ns / 1000000000);
-		next.tv_nsec = (long)(ns % 1000000000);
-		while (!store->timer_stop &&
-		       pthread_cond_timedwait(&store->timer_stop_cond, &store->state_lock, &next) !=
-		               ETIMEDOUT)
-			;
-		if (store->timer_stop)
-			break;
-		pthread_mutex_unlock(&store->state_lock);
-		/* a failure poisons the store and is told by the next call */
-		if (atomic_load(&store->poison) == ATR_OK)
-			sync_quietly(store);
-		pthread_mutex_lock(&store->state_lock);
-		struct timespec now;
-		(void)clock_gettime(CLOCK_MONOTONIC, &now);
-		if (now.tv_sec > next.tv_sec ||
-		    (now.tv_sec == next.tv_sec && now.tv_nsec > next.tv_nsec))
-			next = now;
-	}
-	pthread_mutex_unlock(&store->state_lock);
-	return NULL;
-}
-
-static enum atr_status start_timer(struct atr_store *store, struct atr_error *err)
-{
-	pthread_condattr_t attributes;
-
-	(void)pthread_condattr_init(&attributes);
-	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&store->timer_stop_cond, &attributes);
-	(void)pthread_condattr_destroy(&attributes);
-	if (pthread_create(&store->timer, NULL, run_timer, store) != 0) {
-		pthread_cond_destroy(&store->timer_stop_cond);
-		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no thread for the sync interval");
-	}
-	store->has_timer = 1;
-	return ATR_OK;
-}
-
 static enum atr_status start_threads(struct atr_store *store, struct atr_error *err)
 {
 	enum atr_status rc = ATR_OK;
@@ -380,7 +329,7 @@ static enum atr_status start_threads(struct atr_store *store, struct atr_error *
 	if (rc == ATR_OK && store->flush == ATR_FLUSH_ASYNC)
 		rc = flusher_open(store, err);
 	if (rc == ATR_OK && store->sync == ATR_SYNC_INTERVAL)
-		rc = start_timer(store, err);
+		rc = sync_start_timer(store, err);
 	return rc;
 }
 
@@ -388,14 +337,7 @@ static void free_store(struct atr_store *store)
 {
 	const struct atr_file_table *files = store->files;
 
-	if (store->has_timer) {
-		pthread_mutex_lock(&store->state_lock);
-		store->timer_stop = 1;
-		pthread_cond_broadcast(&store->timer_stop_cond);
-		pthread_mutex_unlock(&store->state_lock);
-		(void)pthread_join(store->timer, NULL);
-		pthread_cond_destroy(&store->timer_stop_cond);
-	}
+	sync_stop_timer(store);
 	flusher_close(store->flusher);
 	appender_close(store);
 	atr_keystream_free(store->active.stream);
@@ -559,8 +501,6 @@ static enum atr_status match_cipher(struct atr_store *store, const struct atr_st
 	return ATR_OK;
 }
 
-static enum atr_status sync_blocks(struct atr_store *store, size_t end, struct atr_error *err);
-
 static enum atr_status open_in(struct atr_store *store, const struct atr_store_options *o,
                                struct atr_error *err)
 {
@@ -611,111 +551,7 @@ enum atr_status atr_store_open(const char *dir, const struct atr_store_options *
 	return rc;
 }
 
-/* ---- flush, sync, close ---- */
-
-static enum atr_status sync_file(struct atr_store *store, uint64_t number, const char *suffix,
-                                 struct atr_error *err)
-{
-	const struct atr_file_table *files = store->files;
-	char path[PATH_MAX];
-	int fd, result;
-
-	store_block_path(store, number, suffix, path, sizeof path);
-	fd = files->open(files->context, path, O_RDONLY, 0);
-	if (fd < 0)
-		return atr_file_error(err, fd, path, -1, "open");
-	result = files->sync(files->context, fd);
-	(void)files->close(files->context, fd);
-	atomic_fetch_add_explicit(&store->syncs, 1, memory_order_relaxed);
-	return result < 0 ? atr_file_error(err, result, path, -1, "fsync") : ATR_OK;
-}
-
-static size_t entry_count(struct atr_store *store)
-{
-	size_t count;
-
-	pthread_mutex_lock(&store->state_lock);
-	count = store->entry_count;
-	pthread_mutex_unlock(&store->state_lock);
-	return count;
-}
-
-/* Syncs the blocks below `end` that were in use since the last sync, their keys and the
- * directory. */
-static enum atr_status sync_blocks(struct atr_store *store, size_t end, struct atr_error *err)
-{
-	enum atr_status rc = ATR_OK;
-	size_t i = store->first_unsynced;
-
-	if (store->pool != NULL)
-		rc = atr_keypool_sync_error(store->pool, err);
-	for (size_t at = i; at < end && rc == ATR_OK; at++) {
-		struct block_entry entry;
-
-		pthread_mutex_lock(&store->state_lock);
-		entry.number = store->entry[at].number;
-		entry.flags = store->entry[at].flags;
-		int is_empty = atomic_load(&store->entry[at].file_bytes) == 0;
-		pthread_mutex_unlock(&store->state_lock);
-		if (is_empty)
-			continue; /* perhaps without a file yet */
-		if ((entry.flags & BLOCK_KEY_UNSYNCED) != 0)
-			rc = sync_file(store, entry.number, "key", err);
-		if (rc == ATR_OK) {
-			pthread_mutex_lock(&store->state_lock);
-			store->entry[at].flags &= ~BLOCK_KEY_UNSYNCED;
-			pthread_mutex_unlock(&store->state_lock);
-			rc = sync_file(store, entry.number, "blk", err);
-		}
-	}
-	if (rc == ATR_OK) {
-		rc = atr_file_sync_directory(store->files, store->msgs_path, err);
-		atomic_fetch_add_explicit(&store->syncs, 1, memory_order_relaxed);
-	}
-	if (rc != ATR_OK)
-		return store_poison(store, rc, err);
-	store->first_unsynced = end > 0 ? end - 1 : 0; /* the last one may still grow */
-	return rc;
-}
-
-static void flush_quietly(struct atr_store *store)
-{
-	if (store->flusher == NULL)
-		return;
-	pthread_mutex_lock(&store->append_lock);
-	flusher_drain(store->flusher);
-	pthread_mutex_unlock(&store->append_lock);
-}
-
-/* Failures poison the store. */
-static void sync_quietly(struct atr_store *store)
-{
-	struct atr_error err;
-	size_t end;
-	int dirty;
-
-	pthread_mutex_lock(&store->sync_lock);
-	/* what is appended from here on is the next sync's */
-	dirty = atomic_exchange(&store->dirty, 0);
-	/* before the flush: a block begun after it may have no file yet */
-	end = entry_count(store);
-	flush_quietly(store);
-	if (dirty && atomic_load(&store->poison) == ATR_OK)
-		(void)sync_blocks(store, end, &err);
-	pthread_mutex_unlock(&store->sync_lock);
-}
-
-enum atr_status atr_store_flush(struct atr_store *store, struct atr_error *err)
-{
-	flush_quietly(store);
-	return store_check_poison(store, err);
-}
-
-enum atr_status atr_store_sync(struct atr_store *store, struct atr_error *err)
-{
-	sync_quietly(store);
-	return store_check_poison(store, err);
-}
+/* ---- close ---- */
 
 enum atr_status atr_store_close(struct atr_store *store, struct atr_error *err)
 {

@@ -1,4 +1,4 @@
-/* store_inner.h - what store.c, recover.c, appender.c, flusher.c and reader.c share.
+/* store_inner.h - what store.c, sync.c, recover.c, appender.c, flusher.c and reader.c share.
  *
  *   append ----> appender.c: which block, record bytes, each: cipher and write
  *                    | async: chunks
@@ -119,6 +119,14 @@ enum atr_status store_poison(struct atr_store *store, enum atr_status status,
                              const struct atr_error *why);
 /* ATR_OK, or: the first time the reason itself, then ATR_EPOISONED with the reason's text. */
 enum atr_status store_check_poison(struct atr_store *store, struct atr_error *err);
+
+/* ---- sync.c ---- */
+
+/* Syncs the blocks below `end` that were in use since the last sync, their keys and the
+ * directory. sync_lock held, or nobody else has the store yet. */
+enum atr_status sync_blocks(struct atr_store *store, size_t end, struct atr_error *err);
+enum atr_status sync_start_timer(struct atr_store *store, struct atr_error *err);
+void sync_stop_timer(struct atr_store *store);
 
 /* ---- recover.c ---- */
 
