@@ -53,12 +53,12 @@ static int read_samples(const char *dir, struct samples *samples)
 		return complain(EXIT_USAGE, "%s: %s, expected the folder of a run", path,
 		                strerror(errno));
 	switch (samples_read(path, samples, error)) {
-	case SAMPLES_MALFORMED:
+	case CSV_RESULT_MALFORMED:
 		return complain(EXIT_USAGE, "%s", error);
-	case SAMPLES_SCHEMA_OTHER:
-	case SAMPLES_UNREADABLE:
+	case CSV_RESULT_SCHEMA_OTHER:
+	case CSV_RESULT_UNREADABLE:
 		return complain(EXIT_SYSTEM, "%s", error);
-	case SAMPLES_OK:
+	case CSV_RESULT_OK:
 		break;
 	}
 	if (samples->count == 0)

@@ -98,12 +98,7 @@ static int show_stream(struct stream_session *session, const struct atr_place *p
 	}
 	if (!session->options->json)
 		putchar('\n');
-	if (state.damaged)
-		session->code = exit_worse(session->code,
-		                           complain(EXIT_VERIFY,
-		                                    "%s: damaged, the numbers are of what could be "
-		                                    "read; see atrest stream verify",
-		                                    place->dir));
+	stream_warn_damage(session, place, &state);
 	return 1;
 }
 

@@ -64,12 +64,7 @@ static int list_stream(struct stream_session *session, const struct atr_place *p
 	}
 	add_open(session->arg, in);
 	atr_inspect_state(in, &state);
-	if (state.damaged)
-		session->code = exit_worse(session->code,
-		                           complain(EXIT_VERIFY,
-		                                    "%s: damaged, the numbers are of what could be "
-		                                    "read; see atrest stream verify",
-		                                    place->dir));
+	stream_warn_damage(session, place, &state);
 	return 1;
 }
 

@@ -29,6 +29,17 @@ void stream_warn_finding(struct stream_session *session, const struct atr_findin
 	                                           place, sequence, finding->text));
 }
 
+void stream_warn_damage(struct stream_session *session, const struct atr_place *place,
+                        const struct atr_inspect_state *state)
+{
+	if (state->damaged)
+		session->code = exit_worse(session->code,
+		                           complain(EXIT_VERIFY,
+		                                    "%s: damaged, the numbers are of what could be "
+		                                    "read; see atrest stream verify",
+		                                    place->dir));
+}
+
 void stream_fail(struct stream_session *session, enum atr_status status,
                  const struct atr_error *err)
 {

@@ -73,6 +73,10 @@ void stream_warn_finding(struct stream_session *session, const struct atr_findin
 void stream_fail(struct stream_session *session, enum atr_status status,
                  const struct atr_error *err);
 
+/* The numbers of a damaged stream are of what could be read: says so, exit 5. */
+void stream_warn_damage(struct stream_session *session, const struct atr_place *place,
+                        const struct atr_inspect_state *state);
+
 /* One line of JSON on stdout; takes the object, NULL = no memory. */
 void stream_print_json(struct stream_session *session, json_t *object);
 

@@ -95,6 +95,6 @@ int summary_write(const char *path, const struct summary *s);
 
 /* run is zero but for complete; results and error as samples_read. A summary without its trailer
  * is malformed: it is never written in part. */
-enum samples_result summary_read(const char *path, struct summary *out, char error[512]);
+enum csv_result summary_read(const char *path, struct summary *out, char error[512]);
 
 #endif

@@ -49,28 +49,6 @@ int summary_write(const char *path, const struct summary *s)
 	return rc;
 }
 
-static int get_text(const char *column, const char *field, char out[SAMPLES_TEXT_BYTES],
-                    char reason[256])
-{
-	if (strlen(field) >= SAMPLES_TEXT_BYTES) {
-		snprintf(reason, 256, "column %s: %zu bytes, expected at most %d",
-		         strcmp(column, "class_") == 0 ? "class" : column, strlen(field),
-		         SAMPLES_TEXT_BYTES - 1);
-		return -1;
-	}
-	memcpy(out, field, strlen(field) + 1);
-	return 0;
-}
-
-static int get_u64(const char *column, const char *field, uint64_t *out, char reason[256])
-{
-	if (csv_get_u64(field, out) == 0)
-		return 0;
-	snprintf(reason, 256, "column %s: found \"%.60s\", expected an integer from 0 to 2^64-1",
-	         column, field);
-	return -1;
-}
-
 static int get_real(const char *column, const char *field, double *out, char reason[256])
 {
 	*out = NAN;
@@ -89,10 +67,10 @@ static int take_row(void *context, char *const *fields, char reason[256])
 	size_t i = 0;
 	memset(&row, 0, sizeof(row));
 #define T(name)                                                                                    \
-	if (get_text(#name, fields[i++], row.name, reason) != 0)                                   \
+	if (csv_take_text(#name, fields[i++], row.name, sizeof(row.name), reason) != 0)            \
 		return -1;
 #define U(name)                                                                                    \
-	if (get_u64(#name, fields[i++], &row.name, reason) != 0)                                   \
+	if (csv_take_u64(#name, fields[i++], &row.name, reason) != 0)                              \
 		return -1;
 #define F(name)                                                                                    \
 	if (get_real(#name, fields[i++], &row.name, reason) != 0)                                  \
@@ -113,30 +91,20 @@ static int take_row(void *context, char *const *fields, char reason[256])
 	return 0;
 }
 
-enum samples_result summary_read(const char *path, struct summary *out, char error[512])
+enum csv_result summary_read(const char *path, struct summary *out, char error[512])
 {
 	const char *columns[COLUMN_COUNT];
-	enum samples_result rc = SAMPLES_UNREADABLE;
+	enum csv_result rc;
 	memset(out, 0, sizeof(*out));
 	column_names(columns);
-	switch (csv_read(path, SUMMARY_SCHEMA, SUMMARY_SCHEMA_VERSION, columns, COLUMN_COUNT,
-	                 take_row, out, &out->run.complete, error)) {
-	case CSV_RESULT_OK:
-		rc = out->run.complete ? SAMPLES_OK : SAMPLES_MALFORMED;
-		if (rc != SAMPLES_OK)
-			snprintf(error, 512, "%.200s:%zu: the file ends, expected the trailer",
-			         path, out->count + CSV_FIRST_ROW_LINE);
-		break;
-	case CSV_RESULT_MALFORMED:
-		rc = SAMPLES_MALFORMED;
-		break;
-	case CSV_RESULT_SCHEMA_OTHER:
-		rc = SAMPLES_SCHEMA_OTHER;
-		break;
-	case CSV_RESULT_UNREADABLE:
-		break;
+	rc = csv_read(path, SUMMARY_SCHEMA, SUMMARY_SCHEMA_VERSION, columns, COLUMN_COUNT, take_row,
+	              out, &out->run.complete, error);
+	if (rc == CSV_RESULT_OK && !out->run.complete) {
+		snprintf(error, 512, "%.200s:%zu: the file ends, expected the trailer", path,
+		         out->count + CSV_FIRST_ROW_LINE);
+		rc = CSV_RESULT_MALFORMED;
 	}
-	if (rc != SAMPLES_OK)
+	if (rc != CSV_RESULT_OK)
 		summary_free(out);
 	return rc;
 }

@@ -404,3 +404,28 @@ int csv_get_real(const char *field, double *out)
 	*out = value;
 	return 0;
 }
+
+int csv_take_text(const char *column, const char *field, char *out, size_t out_bytes,
+                  char reason[256])
+{
+	size_t bytes = strlen(field);
+	size_t name_bytes = strlen(column);
+	if (bytes < out_bytes) {
+		memcpy(out, field, bytes + 1);
+		return 0;
+	}
+	if (name_bytes > 0 && column[name_bytes - 1] == '_')
+		name_bytes--;
+	snprintf(reason, 256, "column %.*s: %zu bytes, expected at most %zu", (int)name_bytes,
+	         column, bytes, out_bytes - 1);
+	return -1;
+}
+
+int csv_take_u64(const char *column, const char *field, uint64_t *out, char reason[256])
+{
+	if (csv_get_u64(field, out) == 0)
+		return 0;
+	snprintf(reason, 256, "column %s: found \"%.60s\", expected an integer from 0 to 2^64-1",
+	         column, field);
+	return -1;
+}

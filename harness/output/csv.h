@@ -45,9 +45,9 @@ int csv_put_trailer(struct csv_text *t, uint64_t rows, const void *before, size_
 
 enum csv_result {
 	CSV_RESULT_OK,
-	CSV_RESULT_MALFORMED,
-	CSV_RESULT_SCHEMA_OTHER, /* this schema in another version */
-	CSV_RESULT_UNREADABLE    /* the file cannot be opened, read or held in memory */
+	CSV_RESULT_MALFORMED,    /* exit 2 */
+	CSV_RESULT_SCHEMA_OTHER, /* this schema in another version: exit 4 */
+	CSV_RESULT_UNREADABLE    /* the file cannot be opened, read or held in memory: exit 4 */
 };
 
 /* Called for each row with as many fields as there are columns; borrowed for the call. Returns
@@ -64,5 +64,10 @@ enum csv_result csv_read(const char *path, const char *schema, unsigned version,
 /* Values as they must stand in a file: nothing before, nothing behind. 0, or -1. */
 int csv_get_u64(const char *field, uint64_t *out);
 int csv_get_real(const char *field, double *out); /* finite decimal */
+/* The same with the reason that a csv_row gives; text must fit out with its end. A trailing
+ * underscore of the column is not part of its name. */
+int csv_take_text(const char *column, const char *field, char *out, size_t out_bytes,
+                  char reason[256]);
+int csv_take_u64(const char *column, const char *field, uint64_t *out, char reason[256]);
 
 #endif

@@ -163,29 +163,6 @@ void samples_free(struct samples *s)
 
 /* ---- reading ---- */
 
-static int get_text(const char *column, const char *field, char out[SAMPLES_TEXT_BYTES],
-                    char reason[256])
-{
-	size_t bytes = strlen(field);
-	if (bytes >= SAMPLES_TEXT_BYTES) {
-		snprintf(reason, 256, "column %s: %zu bytes, expected at most %d",
-		         strcmp(column, "class_") == 0 ? "class" : column, bytes,
-		         SAMPLES_TEXT_BYTES - 1);
-		return -1;
-	}
-	memcpy(out, field, bytes + 1);
-	return 0;
-}
-
-static int get_u64(const char *column, const char *field, uint64_t *out, char reason[256])
-{
-	if (csv_get_u64(field, out) == 0)
-		return 0;
-	snprintf(reason, 256, "column %s: found \"%.60s\", expected an integer from 0 to 2^64-1",
-	         column, field);
-	return -1;
-}
-
 static int get_real(const char *column, const char *field, double *out, char reason[256])
 {
 	if (csv_get_real(field, out) == 0 && *out >= 0)
@@ -222,10 +199,10 @@ static int take_row(void *context, char *const *fields, char reason[256])
 	size_t i = 0;
 	memset(&s, 0, sizeof(s));
 #define T(name)                                                                                    \
-	if (get_text(#name, fields[i++], s.name, reason) != 0)                                     \
+	if (csv_take_text(#name, fields[i++], s.name, sizeof(s.name), reason) != 0)                \
 		return -1;
 #define U(name)                                                                                    \
-	if (get_u64(#name, fields[i++], &s.name, reason) != 0)                                     \
+	if (csv_take_u64(#name, fields[i++], &s.name, reason) != 0)                                \
 		return -1;
 #define F(name)                                                                                    \
 	if (get_real(#name, fields[i++], &s.name, reason) != 0)                                    \
@@ -284,21 +261,21 @@ static const char *changed_column(const struct sample *a, const struct sample *b
 	return NULL;
 }
 
-static enum samples_result check_rows(const char *path, const struct samples *s, char error[512])
+static enum csv_result check_rows(const char *path, const struct samples *s, char error[512])
 {
 	if (s->count == 0)
-		return SAMPLES_OK;
+		return CSV_RESULT_OK;
 	const struct sample **sorted = malloc(s->count * sizeof(*sorted));
 	if (sorted == NULL) {
 		snprintf(error, 512, "%.200s: out of memory", path);
-		return SAMPLES_UNREADABLE;
+		return CSV_RESULT_UNREADABLE;
 	}
 	for (size_t i = 0; i < s->count; i++)
 		sorted[i] = &s->rows[i];
 	qsort(sorted, s->count, sizeof(*sorted), by_key);
 
-	enum samples_result rc = SAMPLES_OK;
-	for (size_t i = 1; i < s->count && rc == SAMPLES_OK; i++) {
+	enum csv_result rc = CSV_RESULT_OK;
+	for (size_t i = 1; i < s->count && rc == CSV_RESULT_OK; i++) {
 		const struct sample *a = sorted[i - 1];
 		const struct sample *b = sorted[i];
 		if (strcmp(a->workload, b->workload) != 0 || strcmp(a->target, b->target) != 0 ||
@@ -308,7 +285,7 @@ static enum samples_result check_rows(const char *path, const struct samples *s,
 		size_t line_a = (size_t)(a - s->rows) + CSV_FIRST_ROW_LINE;
 		size_t line_b = (size_t)(b - s->rows) + CSV_FIRST_ROW_LINE;
 		const char *changed = changed_column(a, b);
-		rc = SAMPLES_MALFORMED;
+		rc = CSV_RESULT_MALFORMED;
 		if (a->round == b->round)
 			snprintf(error, 512,
 			         "%.160s:%zu: round %llu of arm %.60s in %.60s stands in line %zu "
@@ -322,34 +299,24 @@ static enum samples_result check_rows(const char *path, const struct samples *s,
 			         "%zu, expected one value per arm",
 			         path, line_b, changed, b->arm, b->workload, line_a);
 		else
-			rc = SAMPLES_OK;
+			rc = CSV_RESULT_OK;
 	}
 	free(sorted);
 	return rc;
 }
 
-enum samples_result samples_read(const char *path, struct samples *out, char error[512])
+enum csv_result samples_read(const char *path, struct samples *out, char error[512])
 {
 	char names[COLUMN_COUNT][64];
 	const char *columns[COLUMN_COUNT];
-	enum samples_result rc = SAMPLES_UNREADABLE;
+	enum csv_result rc;
 	memset(out, 0, sizeof(*out));
 	column_names(names, columns);
-	switch (csv_read(path, SAMPLES_SCHEMA, SAMPLES_SCHEMA_VERSION, columns, COLUMN_COUNT,
-	                 take_row, out, &out->complete, error)) {
-	case CSV_RESULT_OK:
+	rc = csv_read(path, SAMPLES_SCHEMA, SAMPLES_SCHEMA_VERSION, columns, COLUMN_COUNT, take_row,
+	              out, &out->complete, error);
+	if (rc == CSV_RESULT_OK)
 		rc = check_rows(path, out, error);
-		break;
-	case CSV_RESULT_MALFORMED:
-		rc = SAMPLES_MALFORMED;
-		break;
-	case CSV_RESULT_SCHEMA_OTHER:
-		rc = SAMPLES_SCHEMA_OTHER;
-		break;
-	case CSV_RESULT_UNREADABLE:
-		break;
-	}
-	if (rc != SAMPLES_OK)
+	if (rc != CSV_RESULT_OK)
 		samples_free(out);
 	return rc;
 }

@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "harness/output/csv.h"
+
 #define SAMPLES_SCHEMA         "atrest-samples"
 #define SAMPLES_SCHEMA_VERSION 1
 #define SAMPLES_TEXT_BYTES     192
@@ -65,13 +67,7 @@ int samples_writer_add(struct samples_writer *w, const struct sample *row);
 int samples_writer_close(struct samples_writer *w, int complete);
 
 /* Reading. error receives one line "file:line: found, expected". */
-enum samples_result {
-	SAMPLES_OK,
-	SAMPLES_MALFORMED,    /* exit 2 */
-	SAMPLES_SCHEMA_OTHER, /* another schema version: exit 4 */
-	SAMPLES_UNREADABLE    /* exit 4 */
-};
-enum samples_result samples_read(const char *path, struct samples *out, char error[512]);
+enum csv_result samples_read(const char *path, struct samples *out, char error[512]);
 int samples_add(struct samples *s, const struct sample *row); /* 0, or -1: memory */
 void samples_free(struct samples *s);
 

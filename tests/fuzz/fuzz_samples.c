@@ -28,7 +28,7 @@ static void write_again(const struct samples *samples)
 			abort();
 	if (samples_writer_close(writer, 1) != 0)
 		abort();
-	if (samples_read(path, &again, error) != SAMPLES_OK || !again.complete ||
+	if (samples_read(path, &again, error) != CSV_RESULT_OK || !again.complete ||
 	    again.count != samples->count) {
 		fprintf(stderr, "%s\n", error);
 		abort();
@@ -46,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	if (fd < 0 || write(fd, data, bytes) != (ssize_t)bytes)
 		abort();
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (samples_read(path, &samples, error) == SAMPLES_OK)
+	if (samples_read(path, &samples, error) == CSV_RESULT_OK)
 		write_again(&samples);
 	else if (error[0] == '\0' || strchr(error, '\n'))
 		abort();

@@ -26,7 +26,7 @@ static void samples_of(const char *directory, const char *name, struct samples *
 	char path[4096], error[512];
 
 	snprintf(path, sizeof(path), "%s/%s/samples.csv", directory, name);
-	if (samples_read(path, out, error) != SAMPLES_OK)
+	if (samples_read(path, out, error) != CSV_RESULT_OK)
 		fail_msg("%s", error);
 }
 

@@ -51,7 +51,7 @@ static void every_ready_workload_runs_on_every_target(void **state)
 	if (out.status != 0)
 		fail_msg("status %d: %s", out.status, out.error);
 	snprintf(path, sizeof(path), "%s/out/samples.csv", (const char *)*state);
-	if (samples_read(path, &samples, error) != SAMPLES_OK)
+	if (samples_read(path, &samples, error) != CSV_RESULT_OK)
 		fail_msg("%s", error);
 	/* Four rounds of four arms on the store, two of two on nothing. */
 	assert_int_equal(samples.count, n * (16 + 4));

@@ -72,7 +72,7 @@ static void rows_are_read_back_as_written(void **state)
 		if (i != 5 && strcmp(in.rows[i].arm, in.rows[5].arm) == 0)
 			strcpy(in.rows[i].provider, in.rows[5].provider);
 	write_rows(path, &in, 1);
-	assert_int_equal(samples_read(path, &out, error), SAMPLES_OK);
+	assert_int_equal(samples_read(path, &out, error), CSV_RESULT_OK);
 	assert_string_equal(error, "");
 	assert_true(out.complete);
 	assert_int_equal(out.count, in.count);
@@ -106,7 +106,7 @@ static void control_characters_and_bad_utf8_are_not_written(void **state)
 	in.rows[2].valid = 0;
 	strcpy(in.rows[2].error, "half \xc3");
 	write_rows(path, &in, 1);
-	assert_int_equal(samples_read(path, &out, error), SAMPLES_OK);
+	assert_int_equal(samples_read(path, &out, error), CSV_RESULT_OK);
 	assert_string_equal(out.rows[0].error, "line break   ");
 	assert_string_equal(out.rows[1].error, "caf\xc3\xa9");
 	assert_string_equal(out.rows[2].error, "half ?");
@@ -134,7 +134,7 @@ static void a_file_without_trailer_is_interrupted(void **state)
 	(void)state;
 	make_rows(&in, 2);
 	write_rows(path, &in, 0);
-	assert_int_equal(samples_read(path, &out, error), SAMPLES_OK);
+	assert_int_equal(samples_read(path, &out, error), CSV_RESULT_OK);
 	assert_false(out.complete);
 	assert_int_equal(out.count, in.count);
 	samples_free(&in);
@@ -163,12 +163,12 @@ static void a_file_cut_at_any_byte_keeps_its_whole_rows(void **state)
 		assert_non_null(f);
 		assert_int_equal(fwrite(text, 1, cut, f), cut);
 		assert_int_equal(fclose(f), 0);
-		enum samples_result rc = samples_read(path, &out, error);
+		enum csv_result rc = samples_read(path, &out, error);
 		if (lines < 2) {
-			assert_int_equal(rc, SAMPLES_MALFORMED);
+			assert_int_equal(rc, CSV_RESULT_MALFORMED);
 			continue;
 		}
-		assert_int_equal(rc, SAMPLES_OK);
+		assert_int_equal(rc, CSV_RESULT_OK);
 		assert_int_equal(out.complete, cut == bytes);
 		assert_int_equal(out.count, lines - 2 - (cut == bytes));
 		samples_free(&out);
@@ -206,7 +206,7 @@ static void a_write_that_fails_leaves_whole_lines(void **state)
 	assert_int_equal(st.st_size, whole);
 	assert_int_equal(samples_writer_add(w, &in.rows[2]), 0);
 	assert_int_equal(samples_writer_close(w, 1), 0);
-	assert_int_equal(samples_read(path, &out, error), SAMPLES_OK);
+	assert_int_equal(samples_read(path, &out, error), CSV_RESULT_OK);
 	assert_int_equal(out.count, 2);
 	assert_true(out.complete);
 	samples_free(&in);
@@ -220,83 +220,86 @@ struct damage {
 	const char *find; /* first occurrence; NULL: the whole file is with */
 	const char *with;
 	const char *says; /* part of the error */
-	enum samples_result result;
+	enum csv_result result;
 	int resealed; /* with a fitting trailer, so that the fault itself is met */
 };
 
 static const struct damage damages[] = {
-        {"empty", NULL, "", ":1: empty file", SAMPLES_MALFORMED, 0},
-        {"no schema line", "# atrest-samples v1\n", "", ":1: found \"workload,", SAMPLES_MALFORMED,
-         0},
+        {"empty", NULL, "", ":1: empty file", CSV_RESULT_MALFORMED, 0},
+        {"no schema line", "# atrest-samples v1\n", "", ":1: found \"workload,",
+         CSV_RESULT_MALFORMED, 0},
         {"other schema", "# atrest-samples v1", "# atrest-summary v1", ":1: found",
-         SAMPLES_MALFORMED, 0},
+         CSV_RESULT_MALFORMED, 0},
         {"other version", "# atrest-samples v1", "# atrest-samples v2",
-         "expected \"# atrest-samples v1\"", SAMPLES_SCHEMA_OTHER, 0},
-        {"old version", "# atrest-samples v1", "# atrest-samples v0", ":1:", SAMPLES_SCHEMA_OTHER,
-         0},
+         "expected \"# atrest-samples v1\"", CSV_RESULT_SCHEMA_OTHER, 0},
+        {"old version", "# atrest-samples v1", "# atrest-samples v0",
+         ":1:", CSV_RESULT_SCHEMA_OTHER, 0},
         {"version no number", "# atrest-samples v1", "# atrest-samples vX",
-         ":1:", SAMPLES_MALFORMED, 0},
-        {"byte order mark", "# atrest", "\xef\xbb\xbf# atrest", ":1:", SAMPLES_MALFORMED, 0},
-        {"CRLF", "v1\n", "v1\r\n", ":1: byte 0x0d", SAMPLES_MALFORMED, 0},
-        {"no columns", NULL, "# atrest-samples v1\n", ":2: the file ends", SAMPLES_MALFORMED, 0},
-        {"column missing", ",cpu_ns,", ",", ":2: column", SAMPLES_MALFORMED, 0},
+         ":1:", CSV_RESULT_MALFORMED, 0},
+        {"byte order mark", "# atrest", "\xef\xbb\xbf# atrest", ":1:", CSV_RESULT_MALFORMED, 0},
+        {"CRLF", "v1\n", "v1\r\n", ":1: byte 0x0d", CSV_RESULT_MALFORMED, 0},
+        {"no columns", NULL, "# atrest-samples v1\n", ":2: the file ends", CSV_RESULT_MALFORMED, 0},
+        {"column missing", ",cpu_ns,", ",", ":2: column", CSV_RESULT_MALFORMED, 0},
         {"last column missing", ",sync_ordered\n", "\n", "column sync_ordered is missing",
-         SAMPLES_MALFORMED, 0},
+         CSV_RESULT_MALFORMED, 0},
         {"column renamed", "payload_bytes", "payload_kb", "expected payload_bytes",
-         SAMPLES_MALFORMED, 0},
-        {"columns swapped", "round,position", "position,round", "expected round", SAMPLES_MALFORMED,
-         0},
+         CSV_RESULT_MALFORMED, 0},
+        {"columns swapped", "round,position", "position,round", "expected round",
+         CSV_RESULT_MALFORMED, 0},
         {"column more", "sync_ordered\n", "sync_ordered,note\n", "\"note\" is not one",
-         SAMPLES_MALFORMED, 0},
-        {"column twice", "workload,class", "workload,workload", "expected class", SAMPLES_MALFORMED,
-         0},
-        {"field less", "publish-1k,publish,", "publish-1k,", ":3: ", SAMPLES_MALFORMED, 1},
-        {"field more", "publish-1k,publish,", "publish-1k,publish,x,", ":3: ", SAMPLES_MALFORMED,
+         CSV_RESULT_MALFORMED, 0},
+        {"column twice", "workload,class", "workload,workload", "expected class",
+         CSV_RESULT_MALFORMED, 0},
+        {"field less", "publish-1k,publish,", "publish-1k,", ":3: ", CSV_RESULT_MALFORMED, 1},
+        {"field more", "publish-1k,publish,", "publish-1k,publish,x,", ":3: ", CSV_RESULT_MALFORMED,
          1},
         {"empty row", "publish-1k,publish,", "\npublish-1k,publish,", ":3: empty line",
-         SAMPLES_MALFORMED, 1},
-        {"NaN", "@acked_s", "nan", "column acked_s: found \"nan\"", SAMPLES_MALFORMED, 1},
-        {"infinity", "@acked_s", "inf", "column acked_s", SAMPLES_MALFORMED, 1},
-        {"huge number", "@acked_s", "1e999", "column acked_s", SAMPLES_MALFORMED, 1},
-        {"hexadecimal", "@acked_s", "0x1p-3", "column acked_s", SAMPLES_MALFORMED, 1},
-        {"comma decimals", "@acked_s", "\"0,154\"", "column acked_s", SAMPLES_MALFORMED, 1},
-        {"negative time", "@acked_s", "-0.5", "column acked_s", SAMPLES_MALFORMED, 1},
-        {"no time", "@acked_s", "0", "took no time", SAMPLES_MALFORMED, 1},
-        {"empty number", "@messages", "", "column messages", SAMPLES_MALFORMED, 1},
-        {"no operations", "@messages", "0", "0 operations", SAMPLES_MALFORMED, 1},
-        {"negative integer", "@messages", "-1", "column messages: found \"-1\"", SAMPLES_MALFORMED,
-         1},
-        {"integer with sign", "@messages", "+5", "column messages", SAMPLES_MALFORMED, 1},
-        {"integer with decimals", "@messages", "5.0", "column messages", SAMPLES_MALFORMED, 1},
+         CSV_RESULT_MALFORMED, 1},
+        {"NaN", "@acked_s", "nan", "column acked_s: found \"nan\"", CSV_RESULT_MALFORMED, 1},
+        {"infinity", "@acked_s", "inf", "column acked_s", CSV_RESULT_MALFORMED, 1},
+        {"huge number", "@acked_s", "1e999", "column acked_s", CSV_RESULT_MALFORMED, 1},
+        {"hexadecimal", "@acked_s", "0x1p-3", "column acked_s", CSV_RESULT_MALFORMED, 1},
+        {"comma decimals", "@acked_s", "\"0,154\"", "column acked_s", CSV_RESULT_MALFORMED, 1},
+        {"negative time", "@acked_s", "-0.5", "column acked_s", CSV_RESULT_MALFORMED, 1},
+        {"no time", "@acked_s", "0", "took no time", CSV_RESULT_MALFORMED, 1},
+        {"empty number", "@messages", "", "column messages", CSV_RESULT_MALFORMED, 1},
+        {"no operations", "@messages", "0", "0 operations", CSV_RESULT_MALFORMED, 1},
+        {"negative integer", "@messages", "-1", "column messages: found \"-1\"",
+         CSV_RESULT_MALFORMED, 1},
+        {"integer with sign", "@messages", "+5", "column messages", CSV_RESULT_MALFORMED, 1},
+        {"integer with decimals", "@messages", "5.0", "column messages", CSV_RESULT_MALFORMED, 1},
         {"integer above 2^64", "@messages", "18446744073709551616", "column messages",
-         SAMPLES_MALFORMED, 1},
-        {"integer with blank", "@messages", " 5", "column messages", SAMPLES_MALFORMED, 1},
-        {"valid neither", "@valid", "2", "column valid", SAMPLES_MALFORMED, 1},
-        {"valid as word", "@valid", "true", "column valid", SAMPLES_MALFORMED, 1},
-        {"valid with error", "@error", "failed", "a valid row with the error", SAMPLES_MALFORMED,
+         CSV_RESULT_MALFORMED, 1},
+        {"integer with blank", "@messages", " 5", "column messages", CSV_RESULT_MALFORMED, 1},
+        {"valid neither", "@valid", "2", "column valid", CSV_RESULT_MALFORMED, 1},
+        {"valid as word", "@valid", "true", "column valid", CSV_RESULT_MALFORMED, 1},
+        {"valid with error", "@error", "failed", "a valid row with the error", CSV_RESULT_MALFORMED,
          1},
-        {"no arm", "@arm", "", "arm is empty", SAMPLES_MALFORMED, 1},
-        {"round twice", "@round", "1", "stands in line", SAMPLES_MALFORMED, 1},
-        {"provider changes", "@provider", "sodium", "column provider of arm", SAMPLES_MALFORMED, 1},
-        {"payload changes", "@payload_bytes", "7", "column payload_bytes of arm", SAMPLES_MALFORMED,
+        {"no arm", "@arm", "", "arm is empty", CSV_RESULT_MALFORMED, 1},
+        {"round twice", "@round", "1", "stands in line", CSV_RESULT_MALFORMED, 1},
+        {"provider changes", "@provider", "sodium", "column provider of arm", CSV_RESULT_MALFORMED,
          1},
-        {"quote open", "publish-1k,", "\"publish-1k,", ":3: misplaced quote", SAMPLES_MALFORMED, 1},
-        {"quote inside", "publish-1k,", "publish\"-1k,", ":3: misplaced quote", SAMPLES_MALFORMED,
+        {"payload changes", "@payload_bytes", "7", "column payload_bytes of arm",
+         CSV_RESULT_MALFORMED, 1},
+        {"quote open", "publish-1k,", "\"publish-1k,", ":3: misplaced quote", CSV_RESULT_MALFORMED,
          1},
+        {"quote inside", "publish-1k,", "publish\"-1k,", ":3: misplaced quote",
+         CSV_RESULT_MALFORMED, 1},
         {"text behind quote", "publish-1k,", "\"publish\"-1k,", ":3: misplaced quote",
-         SAMPLES_MALFORMED, 1},
+         CSV_RESULT_MALFORMED, 1},
         {"bad UTF-8", "publish-1k,", "publish-1k\xff,", ":3: text that is not UTF-8",
-         SAMPLES_MALFORMED, 1},
-        {"tab", "publish-1k,", "publish-1k\t,", ":3: byte 0x09", SAMPLES_MALFORMED, 1},
+         CSV_RESULT_MALFORMED, 1},
+        {"tab", "publish-1k,", "publish-1k\t,", ":3: byte 0x09", CSV_RESULT_MALFORMED, 1},
         {"comment between", "publish-1k,", "# note\npublish-1k,", ":3: found \"# note\"",
-         SAMPLES_MALFORMED, 1},
-        {"value changed", ",2m,", ",3m,", "expected \"# rows=8", SAMPLES_MALFORMED, 0},
-        {"row count wrong", "# rows=8", "# rows=9", "found \"# rows=9", SAMPLES_MALFORMED, 0},
-        {"digest wrong", "sha256=", "sha256=0", "rows were changed", SAMPLES_MALFORMED, 0},
+         CSV_RESULT_MALFORMED, 1},
+        {"value changed", ",2m,", ",3m,", "expected \"# rows=8", CSV_RESULT_MALFORMED, 0},
+        {"row count wrong", "# rows=8", "# rows=9", "found \"# rows=9", CSV_RESULT_MALFORMED, 0},
+        {"digest wrong", "sha256=", "sha256=0", "rows were changed", CSV_RESULT_MALFORMED, 0},
         {"no digest", "# rows=8 sha256=", "# rows=8 sha1=", "expected \"# rows=8",
-         SAMPLES_MALFORMED, 0},
-        {"text behind trailer", "@end", "publish-1k", "behind the trailer", SAMPLES_MALFORMED, 0},
-        {"trailer twice", "@end", "# rows=8 sha256=0\n", "behind the trailer", SAMPLES_MALFORMED,
+         CSV_RESULT_MALFORMED, 0},
+        {"text behind trailer", "@end", "publish-1k", "behind the trailer", CSV_RESULT_MALFORMED,
+         0},
+        {"trailer twice", "@end", "# rows=8 sha256=0\n", "behind the trailer", CSV_RESULT_MALFORMED,
          0},
 };
 #define DAMAGE_COUNT (sizeof(damages) / sizeof(damages[0]))
@@ -367,7 +370,7 @@ static void malformed_files_are_refused_with_file_and_line(void **state)
 		size_t bad_bytes;
 		char *bad = damaged(text, &damages[i], &bad_bytes);
 		assert_int_equal(replace_file(path, bad, bad_bytes), 0);
-		enum samples_result rc = samples_read(path, &out, error);
+		enum csv_result rc = samples_read(path, &out, error);
 		if (rc != damages[i].result || strstr(error, damages[i].says) == NULL ||
 		    strncmp(error, path, strlen(path)) != 0 || strchr(error, '\n') != NULL)
 			fail_msg("%s: result %d, error \"%s\"", damages[i].name, (int)rc, error);
@@ -388,7 +391,7 @@ static void nul_bytes_and_long_lines_are_refused(void **state)
 	(void)state;
 	static const char nul[] = "# atrest-samples v1\nwork\0load\n";
 	assert_int_equal(replace_file(path, nul, sizeof(nul) - 1), 0);
-	assert_int_equal(samples_read(path, &out, error), SAMPLES_MALFORMED);
+	assert_int_equal(samples_read(path, &out, error), CSV_RESULT_MALFORMED);
 	assert_non_null(strstr(error, ":2: byte 0x00"));
 
 	size_t bytes = CSV_LINE_BYTES_MAX + 100;
@@ -398,14 +401,14 @@ static void nul_bytes_and_long_lines_are_refused(void **state)
 	memcpy(text, "# atrest-samples v1\n", 20);
 	text[bytes - 1] = '\n';
 	assert_int_equal(replace_file(path, text, bytes), 0);
-	assert_int_equal(samples_read(path, &out, error), SAMPLES_MALFORMED);
+	assert_int_equal(samples_read(path, &out, error), CSV_RESULT_MALFORMED);
 	assert_non_null(strstr(error, "expected at most"));
 	/* As many columns as fit in a line. */
 	for (size_t i = 20; i < CSV_LINE_BYTES_MAX; i++)
 		text[i] = ',';
 	text[CSV_LINE_BYTES_MAX] = '\n';
 	assert_int_equal(replace_file(path, text, CSV_LINE_BYTES_MAX + 1), 0);
-	assert_int_equal(samples_read(path, &out, error), SAMPLES_MALFORMED);
+	assert_int_equal(samples_read(path, &out, error), CSV_RESULT_MALFORMED);
 	free(text);
 }
 
@@ -415,9 +418,9 @@ static void a_file_that_cannot_be_read_is_named(void **state)
 	char error[512];
 	(void)state;
 	assert_int_equal(samples_read(synthetic_path(folder, "none.csv"), &out, error),
-	                 SAMPLES_UNREADABLE);
+	                 CSV_RESULT_UNREADABLE);
 	assert_non_null(strstr(error, "none.csv: No such file"));
-	assert_int_equal(samples_read(folder, &out, error), SAMPLES_UNREADABLE);
+	assert_int_equal(samples_read(folder, &out, error), CSV_RESULT_UNREADABLE);
 	assert_non_null(strstr(error, "Is a directory"));
 }
 

@@ -541,7 +541,7 @@ static void summary_file_is_read_back(void **state)
 	sample_of(&s, "aes", 1)->valid = 0;
 	assert_int_equal(summary_make(&s, &m), 0);
 	assert_int_equal(summary_write(path, &m), 0);
-	assert_int_equal(summary_read(path, &back, error), SAMPLES_OK);
+	assert_int_equal(summary_read(path, &back, error), CSV_RESULT_OK);
 	assert_int_equal(back.count, m.count);
 	for (size_t i = 0; i < m.count; i++) {
 #define T(name) assert_string_equal(m.rows[i].name, back.rows[i].name);
@@ -596,14 +596,14 @@ static void a_summary_file_in_part_is_refused(void **state)
 	assert_int_equal(read_whole_file(path, 1 << 20, &text, &bytes), 0);
 	for (size_t cut = 0; cut < bytes; cut += 97) {
 		assert_int_equal(replace_file(path, text, cut), 0);
-		assert_int_equal(summary_read(path, &back, error), SAMPLES_MALFORMED);
+		assert_int_equal(summary_read(path, &back, error), CSV_RESULT_MALFORMED);
 		assert_int_equal(back.count, 0);
 	}
 	char *verdict = strstr(text, ",overhead,");
 	assert_non_null(verdict);
 	memcpy(verdict, ",0verhead,", 10);
 	assert_int_equal(replace_file(path, text, bytes), 0);
-	assert_int_equal(summary_read(path, &back, error), SAMPLES_MALFORMED);
+	assert_int_equal(summary_read(path, &back, error), CSV_RESULT_MALFORMED);
 	assert_non_null(strstr(error, "column verdict"));
 	free(text);
 	summary_free(&m);
