@@ -10,6 +10,7 @@ enum exit_code exit_of_status(enum atr_status status)
 	case ATR_ENOTSTORE:
 	case ATR_EEXISTS:
 	case ATR_ENOKEY:
+	case ATR_ELIMIT:
 	case ATR_ETOOLARGE:
 		return EXIT_USAGE;
 	case ATR_ENOTFOUND:

@@ -13,6 +13,9 @@ atrest_need(CRYPTO libcrypto libssl-dev)
 atrest_need(SODIUM libsodium libsodium-dev)
 atrest_need(JANSSON jansson libjansson-dev)
 atrest_need(INIH inih libinih-dev)
+atrest_need(SNAPPY snappy libsnappy-dev)
+atrest_need(ISAL libisal libisal-dev)
+atrest_need(ARCHIVE libarchive libarchive-dev)
 find_package(Threads REQUIRED)
 
 # libhighwayhash has no pkg-config file.

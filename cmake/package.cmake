@@ -20,7 +20,8 @@ add_library(libatrest ${package_library_type}
 set_target_properties(libatrest PROPERTIES OUTPUT_NAME atrest EXPORT_NAME atrest LINKER_LANGUAGE C
   VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
 target_link_libraries(libatrest PRIVATE
-  PkgConfig::CRYPTO PkgConfig::SODIUM PkgConfig::JANSSON ${HIGHWAYHASH_LIBRARY} Threads::Threads)
+  PkgConfig::CRYPTO PkgConfig::SODIUM PkgConfig::JANSSON PkgConfig::SNAPPY
+  PkgConfig::ISAL PkgConfig::ARCHIVE ${HIGHWAYHASH_LIBRARY} Threads::Threads)
 # Include lines stay "store/store.h", "ciphers/cipher.h".
 target_include_directories(libatrest INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/atrest>)
 

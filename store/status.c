@@ -30,6 +30,8 @@ const char *atr_status_text(enum atr_status status)
 		return "clear text where ciphertext was promised";
 	case ATR_EUNSUPPORTED:
 		return "not supported";
+	case ATR_ELIMIT:
+		return "limit of the stream reached";
 	case ATR_ETOOLARGE:
 		return "too large";
 	case ATR_ELOCKED:

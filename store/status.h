@@ -25,10 +25,11 @@ enum atr_status {
 	ATR_ECLEAR,       /* clear text where ciphertext was promised */
 	ATR_EUNSUPPORTED, /* a newer version or a form not read yet */
 	ATR_ETOOLARGE,    /* record above 32 MiB, subject above 65,535 bytes */
-	ATR_ELOCKED,      /* another process has the store open */
-	ATR_EREADONLY,    /* permission, read-only file system */
-	ATR_ENOSPC,       /* no space, quota or file size limit */
-	ATR_EMFILE,       /* too many open files */
+	ATR_ELIMIT,    /* a limit of the stream refuses the message (discard new, message size) */
+	ATR_ELOCKED,   /* another process has the store open */
+	ATR_EREADONLY, /* permission, read-only file system */
+	ATR_ENOSPC,    /* no space, quota or file size limit */
+	ATR_EMFILE,    /* too many open files */
 	ATR_ENOMEM,
 	ATR_EIO,      /* any other failure of the file system */
 	ATR_ERANDOM,  /* the random source failed */

@@ -186,6 +186,8 @@ static void set_parameters(struct atr_store *store, const struct atr_store_optio
 	store->flush = o->sync == ATR_SYNC_ALWAYS ? ATR_FLUSH_EACH : o->flush;
 	store->sync = o->sync;
 	store->read = o->read;
+	store->existing_blocks = o->existing_blocks;
+	store->format = o->format;
 	store->sync_interval_ns =
 	        o->sync_interval_ns > 0 ? o->sync_interval_ns : ATR_SYNC_INTERVAL_NS_DEFAULT;
 	store->block_bytes = o->block_bytes > 0 ? o->block_bytes : ATR_BLOCK_BYTES_DEFAULT;

@@ -39,6 +39,20 @@ enum atr_read {
 	ATR_READ_RECORD     /* only the record's bytes, once the block's offsets are known */
 };
 
+/* What happens to blocks that are not under the store's cipher when it is opened. Metadata is
+ * always brought under the current cipher and key, and so are the key files of blocks. */
+enum atr_existing_blocks {
+	ATR_EXISTING_KEEP = 0, /* stay as they are, readable; new ones get the new cipher */
+	ATR_EXISTING_CONVERT   /* are rewritten, each atomically, before open returns */
+};
+
+/* How deletions stand in the blocks. Without deletions both are the same. */
+enum atr_format {
+	ATR_FORMAT_2_10 = 0, /* tombstones are appended, index.db version 1 is written */
+	ATR_FORMAT_2_9       /* no tombstones, no index.db: a block with deletions is rewritten with
+	                        placeholders, in batches, at the latest at close */
+};
+
 #define ATR_BLOCK_BYTES_DEFAULT           (UINT64_C(2) * 1024 * 1024)
 #define ATR_BLOCK_BYTES_SERVER            UINT64_MAX /* the server's rule */
 #define ATR_SYNC_INTERVAL_NS_DEFAULT      (UINT64_C(120) * 1000000000)
@@ -65,6 +79,8 @@ struct atr_store_options {
 	enum atr_read read;
 	int32_t key_ahead;             /* 0: 16; -1: none, the server's way */
 	int64_t keystream_ahead_bytes; /* 0: 16 KiB; -1: none; each only */
+	enum atr_existing_blocks existing_blocks;
+	enum atr_format format;
 };
 
 struct atr_store_state {
@@ -112,6 +128,84 @@ enum atr_status atr_store_open(const char *dir, const struct atr_store_options *
 enum atr_status atr_store_append(struct atr_store *store, const struct atr_message *m,
                                  uint64_t *sequence, struct atr_error *err);
 
+/* ---- removing ----
+ *
+ * Durable as an append is: a removal is acknowledged when the call returns and survives whatever
+ * the sync policy covers. The last sequence never goes back. */
+
+/* Removes one message; its record stays in the block until the block is rewritten. ATR_ENOTFOUND.
+ */
+enum atr_status atr_store_delete(struct atr_store *store, uint64_t sequence, struct atr_error *err);
+
+/* Removes one message so that nothing of it is left in the files of the stream: its block is
+ * rewritten, under a cipher with a new key. (Servers only delete under a cipher.) ATR_ENOTFOUND. */
+enum atr_status atr_store_erase(struct atr_store *store, uint64_t sequence, struct atr_error *err);
+
+/* All zero: every message. What is given is combined, as the server's purge request does. */
+struct atr_purge {
+	const char *subject;     /* NULL: all; wildcards allowed */
+	uint64_t below_sequence; /* only messages with a lower sequence; 0: no bound */
+	uint64_t keep; /* the newest so many of those matching stay; not with below_sequence */
+};
+
+/* *purged (NULL allowed) receives the number of messages removed. */
+enum atr_status atr_store_purge(struct atr_store *store, const struct atr_purge *purge,
+                                uint64_t *purged, struct atr_error *err);
+
+/* Removes everything below sequence, which becomes the first (the server's Compact). Above the last
+ * sequence: all, and the next message gets `sequence`. */
+enum atr_status atr_store_compact(struct atr_store *store, uint64_t sequence, uint64_t *purged,
+                                  struct atr_error *err);
+
+/* Removes everything above sequence: the last sequence becomes `sequence` (the one call that takes
+ * it back; a replica's log needs it). ATR_ENOTFOUND when no message has that sequence. */
+enum atr_status atr_store_truncate(struct atr_store *store, uint64_t sequence,
+                                   struct atr_error *err);
+
+/* Rewrites the blocks in which deleted records outweigh live ones (with all != 0: that have any),
+ * each under a new key, atomically. */
+enum atr_status atr_store_compact_blocks(struct atr_store *store, int all, struct atr_error *err);
+
+/* Applies max_age as of now; append, open and the sync timer do so themselves. */
+enum atr_status atr_store_expire(struct atr_store *store, uint64_t *expired, struct atr_error *err);
+
+/* ---- subjects ---- */
+
+/* Live messages per subject that matches filter (NULL: all), in no order. name is valid during the
+ * call only. A non-zero return of each ends the listing. ATR_OK. */
+typedef int atr_store_subject_fn(void *arg, const char *name, size_t name_bytes, uint64_t messages);
+enum atr_status atr_store_subjects(struct atr_store *store, const char *filter,
+                                   atr_store_subject_fn *each, void *arg, struct atr_error *err);
+
+/* ---- consumers ---- */
+
+/* Makes obs/<name>/ with meta files and an o.dat. config_json: members of the consumer
+ * configuration, what is missing gets the server's default. ATR_EEXISTS. */
+enum atr_status atr_store_consumer_create(struct atr_store *store, const char *name,
+                                          const char *config_json, struct atr_error *err);
+enum atr_status atr_store_consumer_delete(struct atr_store *store, const char *name,
+                                          struct atr_error *err);
+/* deliveries: 1 for the first one of that message. Kept in memory and written by sync and close. */
+enum atr_status atr_store_consumer_delivered(struct atr_store *store, const char *name,
+                                             uint64_t consumer_seq, uint64_t stream_seq,
+                                             uint64_t deliveries, int64_t time_ns,
+                                             struct atr_error *err);
+/* As the server's UpdateAcks: under ack policy "all" everything up to it, under "explicit" that
+ * message; the floors move up over what is no longer pending. ATR_ENOTFOUND: not pending. */
+enum atr_status atr_store_consumer_ack(struct atr_store *store, const char *name,
+                                       uint64_t consumer_seq, uint64_t stream_seq,
+                                       struct atr_error *err);
+struct atr_store_consumer_state {
+	uint64_t delivered_consumer_seq, delivered_stream_seq;
+	uint64_t ack_floor_consumer_seq, ack_floor_stream_seq;
+	uint64_t num_ack_pending, num_redelivered;
+};
+enum atr_status atr_store_consumer_state(struct atr_store *store, const char *name,
+                                         struct atr_store_consumer_state *out,
+                                         struct atr_error *err);
+
+/* ---- flush, sync, close ---- */
+
 /* Returns when everything acknowledged before the call is written (not synced). */
 enum atr_status atr_store_flush(struct atr_store *store, struct atr_error *err);
 /* Flush, then fsync of every changed file and of the directory. */
@@ -136,6 +230,14 @@ enum atr_status atr_reader_get(struct atr_reader *reader, uint64_t sequence, str
  * ATR_END when there is none. */
 enum atr_status atr_reader_next(struct atr_reader *reader, uint64_t sequence, struct atr_message *m,
                                 struct atr_error *err);
+/* The first live message at or above sequence whose subject matches filter (wildcards allowed).
+ * ATR_END when there is none. */
+enum atr_status atr_reader_next_matching(struct atr_reader *reader, const char *filter,
+                                         uint64_t sequence, struct atr_message *m,
+                                         struct atr_error *err);
+/* The newest live message whose subject matches filter (wildcards allowed). ATR_ENOTFOUND. */
+enum atr_status atr_reader_last(struct atr_reader *reader, const char *filter,
+                                struct atr_message *m, struct atr_error *err);
 void atr_reader_close(struct atr_reader *reader);
 
 /* "<store_dir>/jetstream/<account>/streams/<stream>" into path. Returns 0, -1 if it does not

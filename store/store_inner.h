@@ -26,12 +26,19 @@
 #define BLOCK_KEY_UNSYNCED 1u /* its key file is written, not known to be durable */
 #define BLOCK_TORN         2u /* bytes after file_bytes belong to no record */
 
-/* One per block file, ascending numbers. */
+/* One per block file, ascending numbers. What deleting and rewriting change is written with
+ * append_lock and state_lock held: either is enough to read it. */
 struct block_entry {
 	uint64_t number;
-	uint64_t first_seq;           /* of its records; empty: last + 1 of the one before */
+	uint64_t first_seq;           /* of its live messages; none: last + 1 */
 	_Atomic(uint64_t) last_seq;   /* never below that of the block before */
 	_Atomic(uint64_t) file_bytes; /* whole records that were acknowledged */
+	uint64_t messages;            /* live */
+	uint64_t live_bytes;          /* of their records */
+	int64_t first_time_ns, last_time_ns;
+	struct atr_seqset *deleted; /* NULL: none. Every sequence in first..last without a live
+	                               message, whatever the reason; always settled */
+	uint32_t generation; /* rises with every rewrite of its files: readers' caches are stale */
 	unsigned flags;
 };
 
@@ -50,7 +57,15 @@ struct active {
 	struct atr_keystream *stream; /* each; kept over blocks */
 };
 
+/* Of the stream's configuration. 0: no limit. */
+struct store_limits {
+	uint64_t messages, bytes, messages_per_subject, message_bytes;
+	int64_t age_ns;
+	int discard_new, discard_new_per_subject;
+};
+
 struct flusher;
+struct atr_subjects_table;
 
 struct atr_store {
 	const struct atr_file_table *files;
@@ -62,6 +77,10 @@ struct atr_store {
 	enum atr_flush flush;
 	enum atr_sync sync;
 	enum atr_read read;
+	enum atr_existing_blocks existing_blocks;
+	enum atr_format format;
+	struct store_limits limits;
+	int compress; /* configuration: compression s2 */
 	uint64_t sync_interval_ns, block_bytes;
 	size_t keystream_ahead_bytes;
 	unsigned key_ahead;
@@ -95,6 +114,7 @@ struct atr_store {
 	size_t scratch_bytes;
 	int directory_unsynced; /* a block file was made since the last sync of msgs */
 	uint64_t last_seq;
+	struct atr_subjects_table *subjects;
 
 	_Atomic(uint64_t) messages, bytes, first_seq, seen_last_seq;
 	_Atomic(uint64_t) writes, written_bytes, syncs, blocks_made;

@@ -78,7 +78,8 @@ static double time_writes(const char *dir, size_t bytes, uint64_t total_bytes, d
 }
 
 /* Aligned to a page as the store's buffers are: the kernel's copy into memory that is not was seen
- * to take six times as long. Touched, since a first touch is the machine's time and not a part's. */
+ * to take six times as long. Touched, since a first touch is the machine's time and not a part's.
+ */
 static uint8_t *new_scratch(void)
 {
 	void *memory = NULL;

@@ -47,6 +47,7 @@ static enum target_fault fault_of(enum atr_status status)
 	case ATR_END:
 		return TARGET_VERIFY;
 	case ATR_EINVAL:
+	case ATR_ELIMIT:
 	case ATR_ETOOLARGE:
 	case ATR_ENOKEY:
 		return TARGET_USAGE;
