@@ -1,6 +1,7 @@
 #include "store/seqset.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define MAGIC          22
 #define WORDS_V1       64
@@ -92,6 +93,75 @@ size_t atr_seqset_lower(const struct atr_seqset *set, uint64_t sequence)
 			high = middle;
 	}
 	return low;
+}
+
+enum atr_status atr_seqset_insert(struct atr_seqset *set, uint64_t first, uint64_t last)
+{
+	size_t from, to;
+	enum atr_status rc;
+
+	if (last < first)
+		return ATR_OK;
+	atr_seqset_settle(set);
+	/* from..to: the ranges it touches */
+	from = atr_seqset_lower(set, first > 0 ? first - 1 : 0);
+	for (to = from; to < set->count; to++)
+		if (last != UINT64_MAX && set->range[to].first > last + 1)
+			break;
+	if (from == to) {
+		rc = make_room(set);
+		if (rc != ATR_OK)
+			return rc;
+		memmove(&set->range[from + 1], &set->range[from],
+		        (set->count - from) * sizeof *set->range);
+		set->range[from] = (struct atr_range){first, last};
+		set->count++;
+		return ATR_OK;
+	}
+	if (first < set->range[from].first)
+		set->range[from].first = first;
+	if (last < set->range[to - 1].last)
+		last = set->range[to - 1].last;
+	if (last > set->range[from].last)
+		set->range[from].last = last;
+	memmove(&set->range[from + 1], &set->range[to], (set->count - to) * sizeof *set->range);
+	set->count -= to - from - 1;
+	return ATR_OK;
+}
+
+enum atr_status atr_seqset_remove(struct atr_seqset *set, uint64_t first, uint64_t last)
+{
+	size_t from, to;
+	enum atr_status rc;
+
+	if (last < first)
+		return ATR_OK;
+	atr_seqset_settle(set);
+	from = atr_seqset_lower(set, first);
+	if (from < set->count && set->range[from].first < first) {
+		struct atr_range *r = &set->range[from];
+
+		if (r->last > last) { /* two are left of it */
+			rc = make_room(set);
+			if (rc != ATR_OK)
+				return rc;
+			r = &set->range[from];
+			memmove(r + 1, r, (set->count - from) * sizeof *r);
+			set->count++;
+			r[0].last = first - 1;
+			r[1].first = last + 1;
+			return ATR_OK;
+		}
+		r->last = first - 1;
+		from++;
+	}
+	for (to = from; to < set->count && set->range[to].last <= last; to++)
+		;
+	if (to < set->count && set->range[to].first <= last)
+		set->range[to].first = last + 1;
+	memmove(&set->range[from], &set->range[to], (set->count - to) * sizeof *set->range);
+	set->count -= to - from;
+	return ATR_OK;
 }
 
 int atr_seqset_has(const struct atr_seqset *set, uint64_t sequence)
@@ -219,6 +289,108 @@ enum atr_status atr_seqset_decode(struct atr_cursor *cursor, struct atr_seqset *
 	if (set_bits != size)
 		return refuse(cursor, why, "the sequence set has another size than it says");
 	return ATR_OK;
+}
+
+/* ---- writing ---- */
+
+#define NODE_SPAN  ((uint64_t)WORDS_V2 * WORD_BITS)
+#define NODE_BYTES (8 + 8 * (size_t)WORDS_V2 + 2)
+#define HEAD_BYTES 10
+
+/* How many spans of a node have a sequence. */
+static size_t count_nodes(const struct atr_seqset *set)
+{
+	uint64_t next = 0; /* node number (base / span) that was not counted yet */
+	size_t nodes = 0;
+
+	for (size_t i = 0; i < set->count; i++) {
+		uint64_t first = set->range[i].first / NODE_SPAN;
+		uint64_t last = set->range[i].last / NODE_SPAN;
+
+		if (first < next)
+			first = next;
+		if (last >= first)
+			nodes += (size_t)(last - first + 1);
+		next = last + 1;
+	}
+	return nodes;
+}
+
+size_t atr_seqset_encoded_bytes(const struct atr_seqset *set)
+{
+	return HEAD_BYTES + count_nodes(set) * NODE_BYTES;
+}
+
+/* Where the index-th of `nodes` in ascending order stands in pre-order of the tree that has the
+ * middle of each run as its root, and the height of the subtree below it. Both halves differ by
+ * one node at most, so their heights do too. */
+static size_t pre_order(size_t index, size_t nodes, uint16_t *height)
+{
+	size_t low = 0, high = nodes, place = 0;
+
+	for (;;) {
+		size_t middle = low + (high - low) / 2;
+
+		if (index == middle)
+			break;
+		place++;
+		if (index < middle) {
+			high = middle;
+		} else {
+			place += middle - low;
+			low = middle + 1;
+		}
+	}
+	*height = 0;
+	for (size_t n = high - low; n > 0; n /= 2)
+		(*height)++;
+	return place;
+}
+
+static void mark_bits(uint8_t *words, unsigned first, unsigned last)
+{
+	for (unsigned w = first / WORD_BITS; w <= last / WORD_BITS; w++) {
+		unsigned from = w == first / WORD_BITS ? first % WORD_BITS : 0;
+		unsigned to = w == last / WORD_BITS ? last % WORD_BITS : WORD_BITS - 1;
+		uint64_t bits = UINT64_MAX >> (WORD_BITS - 1 - to) & UINT64_MAX << from;
+
+		atr_le64_put(words + 8 * (size_t)w, atr_le64_get(words + 8 * (size_t)w) | bits);
+	}
+}
+
+void atr_seqset_encode(const struct atr_seqset *set, uint8_t *out)
+{
+	size_t nodes = count_nodes(set), index = 0;
+	uint64_t base = 1; /* of the node begun last: none yet */
+	uint8_t *node = NULL;
+
+	memset(out, 0, HEAD_BYTES + nodes * NODE_BYTES);
+	out[0] = MAGIC;
+	out[1] = 2;
+	atr_le32_put(out + 2, (uint32_t)nodes);
+	atr_le32_put(out + 6, (uint32_t)atr_seqset_count(set, 0, UINT64_MAX));
+	for (size_t i = 0; i < set->count; i++) {
+		uint64_t at = set->range[i].first, last = set->range[i].last;
+
+		for (;;) {
+			uint64_t end = at / NODE_SPAN * NODE_SPAN + NODE_SPAN - 1;
+
+			if (at / NODE_SPAN * NODE_SPAN != base) {
+				uint16_t height;
+
+				base = at / NODE_SPAN * NODE_SPAN;
+				node = out + HEAD_BYTES +
+				       pre_order(index++, nodes, &height) * NODE_BYTES;
+				atr_le64_put(node, base);
+				atr_le16_put(node + NODE_BYTES - 2, height);
+			}
+			mark_bits(node + 8, (unsigned)(at - base),
+			          (unsigned)((last < end ? last : end) - base));
+			if (last <= end)
+				break;
+			at = end + 1;
+		}
+	}
 }
 
 void atr_seqset_free(struct atr_seqset *set)

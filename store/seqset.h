@@ -33,6 +33,13 @@ struct atr_seqset {
  * in any other order the set is sorted by the next atr_seqset_settle. ATR_ENOMEM. */
 enum atr_status atr_seqset_add(struct atr_seqset *set, uint64_t first, uint64_t last);
 
+/* The same into a settled set, which stays settled, in any order: a binary search and the move of
+ * what is behind. ATR_ENOMEM. */
+enum atr_status atr_seqset_insert(struct atr_seqset *set, uint64_t first, uint64_t last);
+
+/* Takes first..last out of a settled set. ATR_ENOMEM (a range may become two). */
+enum atr_status atr_seqset_remove(struct atr_seqset *set, uint64_t first, uint64_t last);
+
 /* Sorts and merges. The readers below need a settled set. */
 void atr_seqset_settle(struct atr_seqset *set);
 
@@ -56,6 +63,12 @@ enum atr_status atr_seqset_minus(const struct atr_seqset *a, const struct atr_se
  * cursor is then failed, why says what does not fit), ATR_ENOMEM. */
 enum atr_status atr_seqset_decode(struct atr_cursor *cursor, struct atr_seqset *out,
                                   const char **why);
+
+/* The disk form, version 2, of a settled set: how many bytes it takes, and those bytes. Nodes are
+ * in pre-order of a balanced tree with its heights (a leaf's is 1), as the server's own are. The
+ * set must have fewer than 2^32 sequences, all below 2^63. */
+size_t atr_seqset_encoded_bytes(const struct atr_seqset *set);
+void atr_seqset_encode(const struct atr_seqset *set, uint8_t *out);
 
 /* Releases the ranges; the set is empty then. */
 void atr_seqset_free(struct atr_seqset *set);

@@ -1,5 +1,5 @@
 # The file store: one program per source file.
-foreach(file status hash record keyfile meta file block config keypool)
+foreach(file status hash record keyfile meta file block config keypool subjects)
   atrest_test(test_${file} unit SOURCES unit/test_${file}.c unit/store_fixture.c
               LIBRARIES atrest_store PkgConfig::JANSSON)
 endforeach()

@@ -189,6 +189,104 @@ static void cut_and_inconsistent_disk_forms_are_refused(void **state)
 	}
 }
 
+/* Against a map of what should be there; the set is settled at every moment. */
+static void insert_and_remove_keep_the_set_settled(void **state)
+{
+	struct atr_seqset set = {0};
+	uint64_t x = 88172645463325252u;
+	char seen[400] = {0};
+
+	(void)state;
+	for (int i = 0; i < 4000; i++) {
+		uint64_t first, last;
+		int insert;
+
+		x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+		first = x % 390;
+		last = first + (x >> 20) % 10;
+		insert = (x >> 40) % 2 != 0;
+		assert_int_equal(insert ? atr_seqset_insert(&set, first, last)
+		                        : atr_seqset_remove(&set, first, last),
+		                 ATR_OK);
+		memset(seen + first, insert, (size_t)(last - first + 1));
+		assert_int_equal(set.unsorted, 0);
+		for (size_t k = 0; k < set.count; k++) {
+			assert_true(set.range[k].first <= set.range[k].last);
+			if (k > 0)
+				assert_true(set.range[k].first > set.range[k - 1].last + 1);
+		}
+		for (uint64_t s = 0; s < sizeof seen; s++)
+			assert_int_equal(atr_seqset_has(&set, s), seen[s]);
+	}
+	assert_int_equal(atr_seqset_insert(&set, UINT64_MAX, UINT64_MAX), ATR_OK);
+	assert_int_equal(atr_seqset_insert(&set, 0, UINT64_MAX), ATR_OK);
+	assert_int_equal(set.count, 1);
+	assert_int_equal(atr_seqset_remove(&set, 0, UINT64_MAX), ATR_OK);
+	assert_int_equal(set.count, 0);
+	atr_seqset_free(&set);
+}
+
+/* Reads nodes in the order in which they are and hangs each below the ones before, as the server
+ * does: heights must be those of a balanced tree. Returns the height; *at moves on. */
+static unsigned check_tree(const uint8_t *nodes, size_t count, size_t *at, uint64_t low,
+                           uint64_t high)
+{
+	const uint8_t *node = nodes + *at * 266;
+	uint64_t base;
+	unsigned left, right;
+
+	if (*at == count)
+		return 0;
+	base = atr_le64_get(node);
+	if (base < low || base >= high)
+		return 0;
+	assert_int_equal(base % 2048, 0);
+	++*at;
+	left = check_tree(nodes, count, at, low, base);
+	right = check_tree(nodes, count, at, base + 1, high);
+	assert_true(left <= right + 1 && right <= left + 1);
+	assert_int_equal(atr_le16_get(node + 264), 1 + (left > right ? left : right));
+	return 1 + (left > right ? left : right);
+}
+
+static void the_disk_form_is_a_balanced_tree_and_decodes_to_the_same(void **state)
+{
+	(void)state;
+	for (unsigned nodes = 0; nodes <= 70; nodes++) {
+		struct atr_seqset set = {0}, back = {0};
+		struct atr_cursor c;
+		const char *why;
+		uint8_t *disk;
+		size_t bytes, at = 0;
+
+		for (unsigned n = 0; n < nodes; n++) {
+			uint64_t base = 2048 * (uint64_t)(3 * n + 1);
+
+			if (n % 7 == 3) /* over the edge of two nodes: also one more node */
+				add(&set, base + 2040, base + 2055);
+			else
+				add(&set, base + n, base + n + 63 * (n % 30));
+			add(&set, base + 2047, base + 2047);
+		}
+		bytes = atr_seqset_encoded_bytes(&set);
+		disk = malloc(bytes);
+		assert_non_null(disk);
+		atr_seqset_encode(&set, disk);
+		assert_int_equal(disk[1], 2);
+		assert_int_equal((bytes - 10) / 266, atr_le32_get(disk + 2));
+		(void)check_tree(disk + 10, (bytes - 10) / 266, &at, 0, UINT64_MAX);
+		assert_int_equal(at, (bytes - 10) / 266);
+		c = (struct atr_cursor){.at = disk, .end = disk + bytes};
+		assert_int_equal(atr_seqset_decode(&c, &back, &why), ATR_OK);
+		assert_ptr_equal(c.at, disk + bytes);
+		assert_int_equal(back.count, set.count);
+		assert_memory_equal(back.range, set.range, set.count * sizeof *set.range);
+		atr_seqset_free(&set);
+		atr_seqset_free(&back);
+		free(disk);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -198,6 +296,8 @@ int main(void)
 	        cmocka_unit_test(the_highest_sequence_does_not_overflow),
 	        cmocka_unit_test(both_disk_versions_decode),
 	        cmocka_unit_test(cut_and_inconsistent_disk_forms_are_refused),
+	        cmocka_unit_test(insert_and_remove_keep_the_set_settled),
+	        cmocka_unit_test(the_disk_form_is_a_balanced_tree_and_decodes_to_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
