@@ -14,13 +14,15 @@
 #define PAYLOAD_BYTES_ASSUMED MIB
 #define SUBJECT_BYTES_ASSUMED 256u
 
-/* What the server writes, in its order. omit: left out unless it is given. */
-static const struct {
+struct member {
 	const char *name;
 	json_type type; /* JSON_TRUE stands for both booleans */
 	const char *value;
-	int omit;
-} members[] = {
+	int omit; /* left out unless it is given */
+};
+
+/* What the server writes of a stream, in its order. */
+static const struct member members[] = {
         {"name", JSON_STRING, "\"\"", 0},
         {"description", JSON_STRING, NULL, 1},
         {"subjects", JSON_ARRAY, NULL, 1},
@@ -52,6 +54,39 @@ static const struct {
 
 #define MEMBERS (sizeof members / sizeof members[0])
 
+/* Of a consumer. Defaults that depend on other members are set by set_consumer_defaults. */
+static const struct member consumer_members[] = {
+        {"durable_name", JSON_STRING, NULL, 1},
+        {"name", JSON_STRING, NULL, 1},
+        {"description", JSON_STRING, NULL, 1},
+        {"deliver_policy", JSON_STRING, "\"all\"", 0},
+        {"opt_start_seq", JSON_INTEGER, NULL, 1},
+        {"opt_start_time", JSON_STRING, NULL, 1},
+        {"ack_policy", JSON_STRING, "\"none\"", 0},
+        {"ack_wait", JSON_INTEGER, NULL, 1},
+        {"max_deliver", JSON_INTEGER, "-1", 0},
+        {"backoff", JSON_ARRAY, NULL, 1},
+        {"filter_subject", JSON_STRING, NULL, 1},
+        {"replay_policy", JSON_STRING, "\"instant\"", 0},
+        {"rate_limit_bps", JSON_INTEGER, NULL, 1},
+        {"sample_freq", JSON_STRING, NULL, 1},
+        {"max_waiting", JSON_INTEGER, NULL, 1},
+        {"max_ack_pending", JSON_INTEGER, NULL, 1},
+        {"idle_heartbeat", JSON_INTEGER, NULL, 1},
+        {"flow_control", JSON_TRUE, NULL, 1},
+        {"headers_only", JSON_TRUE, NULL, 1},
+        {"max_batch", JSON_INTEGER, NULL, 1},
+        {"max_expires", JSON_INTEGER, NULL, 1},
+        {"max_bytes", JSON_INTEGER, NULL, 1},
+        {"deliver_subject", JSON_STRING, NULL, 1},
+        {"deliver_group", JSON_STRING, NULL, 1},
+        {"inactive_threshold", JSON_INTEGER, NULL, 1},
+        {"num_replicas", JSON_INTEGER, "0", 0},
+        {"direct", JSON_TRUE, NULL, 1},
+};
+
+#define CONSUMER_MEMBERS (sizeof consumer_members / sizeof consumer_members[0])
+
 void atr_config_time(int64_t time_ns, char text[40])
 {
 	int64_t seconds = time_ns / 1000000000, fraction = time_ns % 1000000000;
@@ -75,23 +110,21 @@ static int has_type(const json_t *value, json_type type)
 	return type == JSON_TRUE ? json_is_boolean(value) : json_typeof(value) == type;
 }
 
-static enum atr_status set_member(json_t *config, size_t i, const json_t *given,
-                                  struct atr_error *err)
+static enum atr_status set_member(json_t *config, const char *what, const struct member *m,
+                                  const json_t *given, struct atr_error *err)
 {
-	json_t *value = json_object_get(given, members[i].name);
+	json_t *value = json_object_get(given, m->name);
 
 	if (json_is_null(value))
 		value = NULL;
-	if (value != NULL && !has_type(value, members[i].type))
+	if (value != NULL && !has_type(value, m->type))
 		return atr_error_set(err, ATR_EINVAL, NULL, -1,
-		                     "stream configuration: \"%s\" has a wrong type",
-		                     members[i].name);
-	if (value == NULL && members[i].omit)
+		                     "%s configuration: \"%s\" has a wrong type", what, m->name);
+	if (value == NULL && m->omit)
 		return ATR_OK;
-	value = value != NULL ? json_deep_copy(value)
-	                      : json_loads(members[i].value, JSON_DECODE_ANY, NULL);
+	value = value != NULL ? json_deep_copy(value) : json_loads(m->value, JSON_DECODE_ANY, NULL);
 	/* also without memory for the value */
-	if (json_object_set_new(config, members[i].name, value) != 0)
+	if (json_object_set_new(config, m->name, value) != 0)
 		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for a configuration");
 	return ATR_OK;
 }
@@ -117,7 +150,7 @@ enum atr_status atr_config_make(const char *json, const char *stream, int64_t cr
 		goto done;
 	}
 	for (size_t i = 0; i < MEMBERS && rc == ATR_OK; i++)
-		rc = set_member(config, i, given, err);
+		rc = set_member(config, "stream", &members[i], given, err);
 	if (rc != ATR_OK)
 		goto done;
 	if (strcmp(json_string_value(json_object_get(config, "storage")), "file") != 0) {
@@ -142,6 +175,131 @@ done:
 	json_decref(config);
 	return rc;
 }
+
+/* ---- consumers ---- */
+
+static int is_one_of(const json_t *value, const char *const *words)
+{
+	for (; *words != NULL; words++)
+		if (strcmp(json_string_value(value), *words) == 0)
+			return 1;
+	return 0;
+}
+
+static enum atr_status check_words(const json_t *config, struct atr_error *err)
+{
+	static const char *const ack[] = {"none", "all", "explicit", NULL};
+	static const char *const replay[] = {"instant", "original", NULL};
+	static const char *const deliver[] = {
+	        "all",           "last", "last_per_subject", "new", "by_start_sequence",
+	        "by_start_time", NULL};
+	static const struct {
+		const char *member;
+		const char *const *words;
+	} checks[] = {{"ack_policy", ack}, {"replay_policy", replay}, {"deliver_policy", deliver}};
+
+	for (size_t i = 0; i < 3; i++) {
+		const json_t *value = json_object_get(config, checks[i].member);
+
+		if (!is_one_of(value, checks[i].words))
+			return atr_error_set(err, ATR_EINVAL, NULL, -1,
+			                     "consumer configuration: %s is \"%s\"",
+			                     checks[i].member, json_string_value(value));
+	}
+	return ATR_OK;
+}
+
+static int set_default(json_t *config, const char *name, json_int_t value)
+{
+	return json_integer_value(json_object_get(config, name)) != 0
+	               ? 0
+	               : json_object_set_new(config, name, json_integer(value));
+}
+
+/* Source: nats-server server/consumer.go, setConsumerConfigDefaults. */
+static int set_consumer_defaults(json_t *config)
+{
+	const char *ack = json_string_value(json_object_get(config, "ack_policy"));
+	const json_t *backoff = json_object_get(config, "backoff");
+	int acks = strcmp(ack, "none") != 0, failed;
+
+	failed = set_default(config, "max_deliver", -1);
+	if (json_array_size(backoff) > 0)
+		failed |= json_object_set(config, "ack_wait", json_array_get(backoff, 0));
+	else if (acks)
+		failed |= set_default(config, "ack_wait", INT64_C(30000000000));
+	if (json_object_get(config, "deliver_subject") == NULL)
+		failed |= set_default(config, "max_waiting", 512);
+	if (acks)
+		failed |= set_default(config, "max_ack_pending", 1000);
+	return failed;
+}
+
+/* A consumer that has no name of its own in its configuration is a durable one. */
+static enum atr_status set_consumer_name(json_t *config, const char *consumer,
+                                         struct atr_error *err)
+{
+	const char *durable = json_string_value(json_object_get(config, "durable_name"));
+	const char *name = json_string_value(json_object_get(config, "name"));
+
+	if ((durable != NULL && strcmp(durable, consumer) != 0) ||
+	    (name != NULL && strcmp(name, consumer) != 0))
+		return atr_error_set(err, ATR_EINVAL, NULL, -1,
+		                     "consumer configuration: found the name \"%.255s\", expected "
+		                     "\"%.255s\"",
+		                     durable != NULL ? durable : name, consumer);
+	if (json_object_set_new(config, "Name", json_string(consumer)) != 0 ||
+	    (durable == NULL && name == NULL &&
+	     json_object_set_new(config, "durable_name", json_string(consumer)) != 0))
+		return atr_error_set(err, ATR_EINVAL, NULL, -1,
+		                     "consumer name \"%.255s\": not UTF-8, or no memory", consumer);
+	return ATR_OK;
+}
+
+enum atr_status atr_config_make_consumer(const char *json, const char *consumer, int64_t created_ns,
+                                         json_t **out, struct atr_error *err)
+{
+	enum atr_status rc = ATR_OK;
+	json_t *given, *config = json_object();
+	json_error_t where;
+	char created[40];
+
+	*out = NULL;
+	given = json_loads(json != NULL ? json : "{}", JSON_REJECT_DUPLICATES, &where);
+	if (given == NULL || !json_is_object(given)) {
+		rc = atr_error_set(err, ATR_EINVAL, NULL, -1, "consumer configuration: %s",
+		                   given == NULL ? where.text : "not a JSON object");
+		goto done;
+	}
+	if (json_is_true(json_object_get(given, "mem_storage"))) {
+		rc = atr_error_set(err, ATR_EINVAL, NULL, -1,
+		                   "consumer configuration: mem_storage, which has no directory");
+		goto done;
+	}
+	atr_config_time(created_ns, created);
+	if (json_object_set_new(config, "Created", json_string(created)) != 0)
+		rc = ATR_ENOMEM;
+	for (size_t i = 0; i < CONSUMER_MEMBERS && rc == ATR_OK; i++)
+		rc = set_member(config, "consumer", &consumer_members[i], given, err);
+	if (rc == ATR_OK)
+		rc = check_words(config, err);
+	if (rc == ATR_OK)
+		rc = set_consumer_name(config, consumer, err);
+	if (rc == ATR_OK && set_consumer_defaults(config) != 0)
+		rc = ATR_ENOMEM;
+	if (rc == ATR_ENOMEM)
+		(void)atr_error_set(err, rc, NULL, -1, "no memory for a configuration");
+	if (rc == ATR_OK) {
+		*out = config;
+		config = NULL;
+	}
+done:
+	json_decref(given);
+	json_decref(config);
+	return rc;
+}
+
+/* ---- block size ---- */
 
 static uint64_t positive(const json_t *config, const char *name)
 {

@@ -23,6 +23,13 @@
 enum atr_status atr_config_make(const char *json, const char *stream, int64_t created_ns,
                                 json_t **out, struct atr_error *err);
 
+/* The configuration of a new consumer, the same way; json: its members. "Name" is the consumer's;
+ * without "durable_name" and "name" it is durable. ATR_EINVAL also for an unknown policy, another
+ * name and "mem_storage": such a consumer has no directory.
+ * Source: nats-server server/consumer.go, ConsumerConfig, setConsumerConfigDefaults. */
+enum atr_status atr_config_make_consumer(const char *json, const char *consumer, int64_t created_ns,
+                                         json_t **out, struct atr_error *err);
+
 /* Largest block file under the server's rule, from the limits and retention of a configuration.
  * encrypted: the cap of 2 MiB (since 2.9.16) for streams without limits. */
 uint64_t atr_config_block_bytes(const json_t *config, int encrypted);

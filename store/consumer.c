@@ -109,6 +109,43 @@ enum atr_status atr_consumer_decode(const uint8_t *text, size_t text_bytes,
 	return rc;
 }
 
+enum atr_status atr_consumer_encode(const struct atr_consumer_state *state, int64_t base_s,
+                                    uint8_t **out, size_t *out_bytes)
+{
+	/* magic, version, four sequences, two counts, base; then three or two numbers each */
+	size_t bytes_max = 2 + ATR_UVARINT_BYTES_MAX * (7 + 3 * state->pending_count +
+	                                                2 * state->redelivered_count);
+	uint8_t *p = malloc(bytes_max);
+
+	*out = p;
+	*out_bytes = 0;
+	if (p == NULL)
+		return ATR_ENOMEM;
+	*p++ = MAGIC;
+	*p++ = VERSION;
+	p += atr_uvarint_put(p, state->ack_floor_consumer);
+	p += atr_uvarint_put(p, state->ack_floor_stream);
+	p += atr_uvarint_put(p, state->delivered_consumer);
+	p += atr_uvarint_put(p, state->delivered_stream);
+	p += atr_uvarint_put(p, state->pending_count);
+	if (state->pending_count > 0)
+		p += atr_varint_put(p, base_s);
+	for (size_t i = 0; i < state->pending_count; i++) {
+		const struct atr_consumer_pending *pending = &state->pending[i];
+
+		p += atr_uvarint_put(p, pending->stream_seq - state->ack_floor_stream);
+		p += atr_uvarint_put(p, pending->consumer_seq - state->ack_floor_consumer);
+		p += atr_varint_put(p, base_s - pending->delivered_s);
+	}
+	p += atr_uvarint_put(p, state->redelivered_count);
+	for (size_t i = 0; i < state->redelivered_count; i++) {
+		p += atr_uvarint_put(p, state->redelivered[i].stream_seq - state->ack_floor_stream);
+		p += atr_uvarint_put(p, state->redelivered[i].count);
+	}
+	*out_bytes = (size_t)(p - *out);
+	return ATR_OK;
+}
+
 void atr_consumer_free(struct atr_consumer_state *state)
 {
 	free(state->pending);

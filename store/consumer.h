@@ -40,6 +40,11 @@ struct atr_consumer_state {
  * newer version; ATR_ENOMEM. *out is empty unless ATR_OK. */
 enum atr_status atr_consumer_decode(const uint8_t *text, size_t text_bytes,
                                     struct atr_consumer_state *out, const char **why);
+
+/* The other way, version 2. base_s: the time of encoding. *out is malloc'd, owned by the caller;
+ * ATR_ENOMEM. */
+enum atr_status atr_consumer_encode(const struct atr_consumer_state *state, int64_t base_s,
+                                    uint8_t **out, size_t *out_bytes);
 void atr_consumer_free(struct atr_consumer_state *state);
 
 #endif

@@ -15,6 +15,7 @@
 #include "ciphers/secret.h"
 #include "store/config.h"
 #include "store/meta.h"
+#include "store/store_consumer.h"
 #include "store/store_inner.h"
 
 #define DEFAULT_ACCOUNT "$G"
@@ -121,7 +122,7 @@ static char *part_of_path(const char *dir, unsigned back, int whole_form)
 	return strndup(part[back], length[back]);
 }
 
-static enum atr_status check_name(const char *what, const char *name, struct atr_error *err)
+enum atr_status store_check_name(const char *what, const char *name, struct atr_error *err)
 {
 	size_t n = strlen(name);
 
@@ -153,7 +154,7 @@ static enum atr_status set_names(struct atr_store *store, const char *dir,
 	    store->msgs_path == NULL)
 		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for a store");
 	(void)snprintf(store->msgs_path, n + sizeof "/msgs", "%s/msgs", dir);
-	return check_name("stream", store->stream, err);
+	return store_check_name("stream", store->stream, err);
 }
 
 /* ---- options ---- */
@@ -222,8 +223,9 @@ static enum atr_status new_store(const char *dir, const struct atr_store_options
 		rc = set_keys(store, o, err);
 	if (rc != ATR_OK)
 		return rc;
+	store->consumers = store_consumers_new();
 	store->active.seed = atr_secret_alloc(sizeof *store->active.seed);
-	if (store->active.seed == NULL)
+	if (store->active.seed == NULL || store->consumers == NULL)
 		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for keys");
 	store->home = (struct atr_block_home){
 	        .files = store->files,
@@ -349,6 +351,7 @@ static void free_store(struct atr_store *store)
 	atr_secret_free(store->active.seed);
 	atr_secret_free(store->key_memory);
 	atr_seqset_free(&store->deleted);
+	store_consumers_free(store->consumers);
 	pthread_mutex_destroy(&store->sync_lock);
 	pthread_mutex_destroy(&store->append_lock);
 	pthread_mutex_destroy(&store->state_lock);
@@ -557,13 +560,16 @@ enum atr_status atr_store_open(const char *dir, const struct atr_store_options *
 
 enum atr_status atr_store_close(struct atr_store *store, struct atr_error *err)
 {
-	enum atr_status rc;
+	enum atr_status rc, consumers;
 
 	if (store == NULL)
 		return ATR_OK;
 	rc = store->sync == ATR_SYNC_NONE ? atr_store_flush(store, err)
 	                                  : atr_store_sync(store, err);
+	consumers = store_consumers_write(store, rc == ATR_OK ? err : NULL);
 	free_store(store);
+	if (rc == ATR_OK)
+		rc = consumers;
 	return rc;
 }
 

@@ -66,6 +66,7 @@ struct store_limits {
 
 struct flusher;
 struct atr_subjects_table;
+struct store_consumers;
 
 struct atr_store {
 	const struct atr_file_table *files;
@@ -115,6 +116,8 @@ struct atr_store {
 	int directory_unsynced; /* a block file was made since the last sync of msgs */
 	uint64_t last_seq;
 	struct atr_subjects_table *subjects;
+
+	struct store_consumers *consumers; /* a lock of its own, taken last */
 
 	_Atomic(uint64_t) messages, bytes, first_seq, seen_last_seq;
 	_Atomic(uint64_t) writes, written_bytes, syncs, blocks_made;

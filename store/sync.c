@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <time.h>
 
+#include "store/store_consumer.h"
 #include "store/store_inner.h"
 
 static enum atr_status sync_file(struct atr_store *store, uint64_t number, const char *suffix,
@@ -105,8 +106,12 @@ enum atr_status atr_store_flush(struct atr_store *store, struct atr_error *err)
 
 enum atr_status atr_store_sync(struct atr_store *store, struct atr_error *err)
 {
+	enum atr_status rc, consumers;
+
 	sync_quietly(store);
-	return store_check_poison(store, err);
+	rc = store_check_poison(store, err);
+	consumers = store_consumers_write(store, rc == ATR_OK ? err : NULL);
+	return rc == ATR_OK ? consumers : rc;
 }
 
 /* ---- the sync interval ---- */
@@ -133,6 +138,7 @@ static void *run_timer(void *arg)
 		/* a failure poisons the store and is told by the next call */
 		if (atomic_load(&store->poison) == ATR_OK)
 			sync_quietly(store);
+		(void)store_consumers_write(store, NULL); /* again at the next sync */
 		pthread_mutex_lock(&store->state_lock);
 		struct timespec now;
 		(void)clock_gettime(CLOCK_MONOTONIC, &now);
