@@ -238,7 +238,10 @@ const struct command command_stream_dump = {
                 "stream,\n"
                 "msg, deleted, state, consumer. A damaged record is named on stderr and passed\n"
                 "over; where a damaged state file would know of deletes, messages carry\n"
-                "\"maybe_deleted\": true.",
+                "\"maybe_deleted\": true.\n"
+                "\n"
+                "Example:\n"
+                "  atrest stream dump --key-file js.key --stream ORDERS --json /data/nats",
         .options = option_table,
         .arguments_max = 1,
         .run = run,

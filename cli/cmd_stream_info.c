@@ -15,6 +15,7 @@ static void print_blocks(const struct atr_inspect *in, size_t count)
 	struct table *t = table_new();
 
 	table_column(t, "block", NULL, TABLE_RIGHT);
+	table_column(t, "cipher", NULL, TABLE_LEFT);
 	table_column(t, "file_bytes", "file bytes", TABLE_RIGHT);
 	table_column(t, "first_seq", "first", TABLE_RIGHT);
 	table_column(t, "last_seq", "last", TABLE_RIGHT);
@@ -25,6 +26,7 @@ static void print_blocks(const struct atr_inspect *in, size_t count)
 		atr_inspect_block(in, i, &b);
 		table_row(t);
 		table_u64(t, b.number);
+		table_text(t, b.cipher);
 		table_u64(t, b.file_bytes);
 		table_u64(t, b.first_seq);
 		table_u64(t, b.last_seq);
@@ -63,6 +65,8 @@ static void print_json(struct stream_session *session, const struct atr_inspect 
 
 		atr_inspect_block(in, i, &b);
 		(void)json_object_set_new(line, "block", json_integer((json_int_t)b.number));
+		(void)json_object_set_new(line, "cipher", json_string(b.cipher));
+		(void)json_object_set_new(line, "under_prev_key", json_boolean(b.under_prev_key));
 		(void)json_object_set_new(line, "file_bytes",
 		                          json_integer((json_int_t)b.file_bytes));
 		(void)json_object_set_new(line, "first_seq", json_integer((json_int_t)b.first_seq));
@@ -78,10 +82,15 @@ static int show_stream(struct stream_session *session, const struct atr_place *p
 	struct atr_inspect_consumer consumer;
 	struct atr_inspect_state state;
 	struct atr_inspect_stream s;
+	struct atr_error err;
+	enum atr_status rc;
 
 	(void)open_err;
 	if (in == NULL)
 		return 0;
+	rc = atr_inspect_open_keys(in, &err);
+	if (rc != ATR_OK)
+		stream_fail(session, rc, &err);
 	atr_inspect_stream(in, &s);
 	atr_inspect_state(in, &state);
 	if (session->options->json)
@@ -119,7 +128,10 @@ const struct command command_stream_info = {
         .name = "stream info",
         .arguments = "[DIR]",
         .summary = "configuration, state, blocks and consumers of the streams in DIR",
-        .details = "Line types of --json: stream, state, block, consumer.",
+        .details = "Line types of --json: stream, state, block, consumer.\n"
+                   "\n"
+                   "Example:\n"
+                   "  atrest stream info --key-file js.key --stream ORDERS /data/nats",
         .options = option_table,
         .arguments_max = 1,
         .run = run,

@@ -427,7 +427,10 @@ const struct command command_stream_load = {
                 "(subject, headers_b64, payload_b64; seq and ts optional: next, now; a gap in seq\n"
                 "becomes deleted sequences) and stream (gives the configuration, else the "
                 "server's\n"
-                "defaults, with the subjects of the first messages). Other types are skipped.",
+                "defaults, with the subjects of the first messages). Other types are skipped.\n"
+                "\n"
+                "Example:\n"
+                "  atrest stream load --cipher aes --key-file js.key /data/copy orders.jsonl",
         .options = option_table,
         .arguments_min = 1,
         .arguments_max = 2,

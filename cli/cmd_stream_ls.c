@@ -32,6 +32,9 @@ static void add_closed(struct table *t, const struct atr_place *place)
 	table_text(t, sealed_cipher(place->dir));
 }
 
+/* Blocks of a stream may be under different ones: after switching encryption on, or a change. */
+static const char *const ciphers[] = {"none", "chachapoly", "aes"};
+
 static void add_open(struct table *t, const struct atr_inspect *in)
 {
 	struct atr_inspect_stream s;
@@ -48,6 +51,17 @@ static void add_open(struct table *t, const struct atr_inspect *in)
 	table_u64(t, state.first_seq);
 	table_u64(t, state.last_seq);
 	table_u64(t, s.blocks);
+	for (size_t i = 0; i < sizeof ciphers / sizeof ciphers[0]; i++) {
+		uint64_t count = 0;
+
+		for (size_t k = 0; k < s.blocks; k++) {
+			struct atr_inspect_block b;
+
+			atr_inspect_block(in, k, &b);
+			count += strcmp(b.cipher, ciphers[i]) == 0;
+		}
+		table_u64(t, count);
+	}
 	table_u64(t, s.consumers);
 }
 
@@ -55,6 +69,8 @@ static int list_stream(struct stream_session *session, const struct atr_place *p
                        struct atr_inspect *in, const struct atr_error *open_err)
 {
 	struct atr_inspect_state state;
+	struct atr_error err;
+	enum atr_status rc;
 
 	if (in == NULL && open_err->status != ATR_ENOKEY)
 		return 0;
@@ -62,6 +78,9 @@ static int list_stream(struct stream_session *session, const struct atr_place *p
 		add_closed(session->arg, place);
 		return 1;
 	}
+	rc = atr_inspect_open_keys(in, &err);
+	if (rc != ATR_OK)
+		stream_fail(session, rc, &err);
 	add_open(session->arg, in);
 	atr_inspect_state(in, &state);
 	stream_warn_damage(session, place, &state);
@@ -74,8 +93,9 @@ extern const struct command command_stream_ls;
 
 static int run(int argc, char **argv)
 {
-	static const char *const columns[] = {"messages", "bytes",  "first_seq",
-	                                      "last_seq", "blocks", "consumers"};
+	static const char *const columns[] = {"messages",   "bytes",  "first_seq",
+	                                      "last_seq",   "blocks", "clear",
+	                                      "chachapoly", "aes",    "consumers"};
 	struct ls_options options = {0};
 	struct table *t = table_new();
 	struct stream_session session = {.arg = t};
@@ -101,7 +121,12 @@ const struct command command_stream_ls = {
         .arguments = "[DIR]",
         .summary = "the streams in DIR, a row each",
         .details = "DIR is a store_dir, its jetstream/, an account or a stream directory. Without\n"
-                   "the key an encrypted stream is listed by name and cipher only.",
+                   "the key an encrypted stream is listed by name and cipher only. clear, "
+                   "chachapoly and\n"
+                   "aes count the blocks under each; --json has them too.\n"
+                   "\n"
+                   "Example:\n"
+                   "  atrest stream ls --nats-config /etc/nats/nats.conf",
         .options = option_table,
         .arguments_max = 1,
         .run = run,

@@ -5,11 +5,13 @@
 #include "ciphers/cipher.h"
 #include "cli/exit_status.h"
 #include "cli/stream.h"
+#include "harness/output/table.h"
 
 struct verify_options {
 	struct stream_options common;
 	const char *cipher;
 	int allow_clear;
+	int verbose;
 };
 
 struct verify {
@@ -94,6 +96,46 @@ static void print_blocks(const struct atr_inspect *in, size_t count)
 	print_run(&run);
 }
 
+static const char *key_text(const struct atr_inspect_block *b)
+{
+	if (strcmp(b->cipher, "none") == 0)
+		return "clear text";
+	if (strcmp(b->cipher, "?") == 0)
+		return "not readable";
+	return b->under_prev_key ? "previous key" : "current key";
+}
+
+/* --verbose: each block for itself. */
+static void print_each_block(const struct atr_inspect *in, size_t count)
+{
+	struct table *t = table_new();
+
+	table_column(t, "block", NULL, TABLE_RIGHT);
+	table_column(t, "cipher", NULL, TABLE_LEFT);
+	table_column(t, "key", NULL, TABLE_LEFT);
+	table_column(t, "file_bytes", "file bytes", TABLE_RIGHT);
+	table_column(t, "records", NULL, TABLE_RIGHT);
+	table_column(t, "messages", NULL, TABLE_RIGHT);
+	table_column(t, "first_seq", "first", TABLE_RIGHT);
+	table_column(t, "last_seq", "last", TABLE_RIGHT);
+	for (size_t i = 0; i < count; i++) {
+		struct atr_inspect_block b;
+
+		atr_inspect_block(in, i, &b);
+		table_row(t);
+		table_u64(t, b.number);
+		table_text(t, b.cipher);
+		table_text(t, key_text(&b));
+		table_u64(t, b.file_bytes);
+		table_u64(t, b.records);
+		table_u64(t, b.messages);
+		table_u64(t, b.first_seq);
+		table_u64(t, b.last_seq);
+	}
+	(void)table_print(t, stdout);
+	table_free(t);
+}
+
 static void print_blocks_json(struct stream_session *session, const struct atr_inspect *in,
                               size_t count)
 {
@@ -155,7 +197,10 @@ static void print_result(struct stream_session *session, const struct atr_inspec
 	       s.account, s.stream, s.cipher, c->records, c->blocks, c->blocks == 1 ? "" : "s",
 	       c->messages, c->consumers, c->consumers == 1 ? "" : "s",
 	       verdict(v->stream_code, v->findings, text));
-	print_blocks(in, s.blocks);
+	if (v->options.verbose)
+		print_each_block(in, s.blocks);
+	else
+		print_blocks(in, s.blocks);
 }
 
 static int verify_stream(struct stream_session *session, const struct atr_place *place,
@@ -166,7 +211,6 @@ static int verify_stream(struct stream_session *session, const struct atr_place 
 	struct atr_verify_options options = {
 	        .cipher = v->options.cipher,
 	        .encrypted = session->keys.key != NULL && !plain,
-	        .allow_clear = v->options.allow_clear,
 	};
 	struct atr_verify_counts counts;
 	struct atr_error err;
@@ -186,6 +230,15 @@ static int verify_stream(struct stream_session *session, const struct atr_place 
 	return in != NULL;
 }
 
+/* A stream without its meta files is still looked at as far as it goes. */
+static void prepare(const struct stream_session *session, struct atr_inspect_options *options)
+{
+	const struct verify *v = session->arg;
+
+	options->allow_clear = v->options.allow_clear;
+	options->without_meta = 1;
+}
+
 static int check_options(const struct stream_session *session)
 {
 	const struct verify *v = session->arg;
@@ -202,8 +255,11 @@ static const struct option_spec option_table[] = {
          "what was promised: chachapoly, aes or none; another one is a\n"
          "finding (default: what meta.key says)",
          offsetof(struct verify_options, cipher)},
-        {"allow-clear", 0, OPTION_FLAG, NULL, "clear-text blocks are notes: a stream in migration",
+        {"allow-clear", 0, OPTION_FLAG, NULL,
+         "clear-text blocks and index.db are notes: a stream in migration",
          offsetof(struct verify_options, allow_clear)},
+        {"verbose", 'v', OPTION_FLAG, NULL, "a row for each block: cipher, key, records",
+         offsetof(struct verify_options, verbose)},
         {0},
 };
 
@@ -213,7 +269,7 @@ static int run(int argc, char **argv)
 {
 	struct verify v = {.stream_code = EXIT_FINE};
 	struct stream_session session = {
-	        .arg = &v, .finding = take_finding, .check = check_options};
+	        .arg = &v, .finding = take_finding, .check = check_options, .prepare = prepare};
 
 	return stream_run(&command_stream_verify, argc, argv, &v.options, &session,
 	                  &v.options.common, verify_stream);
@@ -228,7 +284,10 @@ const struct command command_stream_verify = {
                 "file, offset and sequence. damage and clear text: exit 5. not supported, system:\n"
                 "exit 4. Notes (files that servers never encrypt, left-overs, a torn tail that\n"
                 "lost nothing, files under the previous key): exit 0. A key promises that the\n"
-                "streams are encrypted: one in clear text is a finding, unless --cipher none.",
+                "streams are encrypted: one in clear text is a finding, unless --cipher none.\n"
+                "\n"
+                "Example:\n"
+                "  atrest stream verify --nats-config /etc/nats/nats.conf --cipher aes",
         .options = option_table,
         .arguments_max = 1,
         .run = run,

@@ -86,6 +86,8 @@ static enum atr_status visit_place(void *arg, const struct atr_place *place, str
 	struct atr_inspect *in;
 	enum atr_status rc;
 
+	if (session->prepare != NULL)
+		session->prepare(session, &options);
 	session->account = place->account;
 	session->stream = place->stream;
 	rc = atr_inspect_open(place->dir, &options, &in, err);

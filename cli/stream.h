@@ -49,6 +49,8 @@ struct stream_session {
 	void (*finding)(struct stream_session *session, const struct atr_finding *finding);
 	/* the command's own options are fine? EXIT_FINE or the code after one line; NULL = yes */
 	int (*check)(const struct stream_session *session);
+	/* what opening a stream is to be asked for besides; NULL = nothing */
+	void (*prepare)(const struct stream_session *session, struct atr_inspect_options *options);
 	const char *account, *stream; /* being read */
 	void *arg;                    /* of the command */
 };

@@ -74,7 +74,76 @@ static enum atr_status lock_shared(struct atr_inspect *in, struct atr_error *err
 	return ATR_OK;
 }
 
-static enum atr_status read_meta(struct atr_inspect *in, struct atr_error *err)
+/* True when some key of a block opens: then the server key is right, and what does not open is
+ * damaged. */
+static int a_block_key_opens(struct atr_inspect *in)
+{
+	struct atr_error ignored;
+	struct atr_seed seed;
+	int opens = 0;
+
+	if (survey_list_blocks(in, &ignored) != ATR_OK)
+		return 0;
+	for (size_t i = 0; i < in->block_count && !opens; i++) {
+		opens = atr_block_read_key(&in->home, in->block[i].number, &seed, &ignored) ==
+		        ATR_OK;
+		atr_secret_wipe(&seed, sizeof seed);
+	}
+	return opens;
+}
+
+static int any_block_has_a_key(const struct atr_inspect *in)
+{
+	for (size_t i = 0; i < in->block_count; i++)
+		if (in->block[i].has_key)
+			return 1;
+	return 0;
+}
+
+/* Which of the three is the one: the reader only knows where it stopped. */
+static void name_lost_meta(const struct atr_inspect *in, enum atr_status rc, struct atr_error *err)
+{
+	struct atr_file_stat st;
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof path, "%s/meta.key", in->dir) >= (int)sizeof path)
+		return;
+	if (rc == ATR_ENOTSTORE) {
+		(void)snprintf(path, sizeof path, "%s/meta.inf", in->dir);
+		(void)atr_error_set(err, ATR_EFORMAT, path, -1, "missing");
+	} else if (in->meta->encrypted &&
+	           in->home.files->stat(in->home.files->context, path, &st) == -ENOENT) {
+		(void)atr_error_set(err, ATR_EFORMAT, path, -1,
+		                    "missing: meta.inf is not clear text and cannot be deciphered");
+	}
+}
+
+/* Goes on without the meta files: err, why they cannot be read, becomes a finding. A key that opens
+ * none of the blocks either is a wrong one: nothing is known then. */
+static enum atr_status do_without_meta(struct atr_inspect *in, enum atr_status rc,
+                                       struct atr_error *err)
+{
+	atr_finding_fn *finding = in->finding;
+	int opens;
+
+	in->finding = NULL; /* the blocks are listed once more, for good */
+	opens = a_block_key_opens(in);
+	in->finding = finding;
+	in->meta->encrypted = any_block_has_a_key(in) || rc == ATR_EAUTH;
+	free(in->block);
+	in->block = NULL;
+	in->block_count = 0;
+	if (in->meta->encrypted && !opens)
+		return rc;
+	in->meta->config = json_object();
+	if (in->meta->config == NULL)
+		return atr_error_set(err, ATR_ENOMEM, in->dir, -1, "no memory");
+	in->meta_is_lost = 1;
+	name_lost_meta(in, rc, err);
+	return survey_find_error(in, err);
+}
+
+static enum atr_status read_meta(struct atr_inspect *in, int without_meta, struct atr_error *err)
 {
 	json_t *config;
 	const char *created;
@@ -85,6 +154,12 @@ static enum atr_status read_meta(struct atr_inspect *in, struct atr_error *err)
 		return atr_error_set(err, ATR_ENOMEM, in->dir, -1, "no memory for a key");
 	rc = atr_meta_read(in->home.files, in->dir, &in->ring, in->account, in->stream, in->stream,
 	                   in->meta, err);
+	if (rc == ATR_EFORMAT && without_meta &&
+	    atr_meta_read_unsummed(in->home.files, in->dir, &in->ring, in->account, in->stream,
+	                           in->meta, NULL) == ATR_OK)
+		rc = survey_find_error(in, err); /* the sum alone */
+	else if ((rc == ATR_EFORMAT || rc == ATR_EAUTH || rc == ATR_ENOTSTORE) && without_meta)
+		rc = do_without_meta(in, rc, err);
 	if (rc != ATR_OK)
 		return rc;
 	created = json_string_value(json_object_get(in->meta->config, "Created"));
@@ -129,6 +204,7 @@ static enum atr_status take_options(struct atr_inspect *in, const char *dir,
 	        .ring = &in->ring,
 	        .prefer = o->prefer,
 	};
+	in->allow_clear = o->allow_clear;
 	in->finding = o->finding;
 	in->finding_arg = o->finding_arg;
 	return ATR_OK;
@@ -152,7 +228,7 @@ enum atr_status atr_inspect_open(const char *dir, const struct atr_inspect_optio
 	if (rc == ATR_OK)
 		rc = lock_shared(in, err);
 	if (rc == ATR_OK)
-		rc = read_meta(in, err);
+		rc = read_meta(in, options->without_meta, err);
 	if (rc == ATR_OK)
 		rc = survey_stream(in, err);
 	if (rc != ATR_OK) {
@@ -201,7 +277,9 @@ void atr_inspect_stream(const struct atr_inspect *in, struct atr_inspect_stream 
 	*out = (struct atr_inspect_stream){
 	        .account = in->account,
 	        .stream = in->stream,
-	        .cipher = in->meta->encrypted ? atr_cipher_name(in->meta->seed.cipher) : "none",
+	        .cipher = in->meta_is_lost      ? "?"
+	                  : in->meta->encrypted ? atr_cipher_name(in->meta->seed.cipher)
+	                                        : "none",
 	        .under_prev_key = in->meta->encrypted && in->meta->seed.under_prev_key,
 	        .created = in->created,
 	        .config_json = in->config_json,
@@ -251,6 +329,36 @@ void atr_inspect_block(const struct atr_inspect *in, size_t index, struct atr_in
 	                            ? atr_seqset_count(&in->live, b->first_seq, b->last_seq)
 	                            : 0,
 	};
+}
+
+enum atr_status atr_inspect_open_keys(struct atr_inspect *in, struct atr_error *err)
+{
+	struct atr_error ignored;
+	enum atr_status rc;
+
+	if (err == NULL)
+		err = &ignored;
+	for (size_t i = 0; i < in->block_count; i++) {
+		struct survey_block *b = &in->block[i];
+		struct atr_seed seed;
+
+		if (strcmp(b->cipher, "?") != 0 || b->unreadable)
+			continue;
+		rc = atr_block_read_key(&in->home, b->number, &seed, err);
+		if (rc == ATR_OK) {
+			b->cipher = atr_cipher_name(seed.cipher);
+			b->under_prev_key = seed.under_prev_key != 0;
+		} else if (rc == ATR_ENOTFOUND) {
+			b->cipher = "none";
+		} else {
+			b->unreadable = 1;
+			rc = survey_find_error(in, err);
+		}
+		atr_secret_wipe(&seed, sizeof seed);
+		if (rc != ATR_OK && rc != ATR_ENOTFOUND)
+			return rc;
+	}
+	return ATR_OK;
 }
 
 /* ---- consumers ---- */

@@ -85,7 +85,11 @@ struct atr_inspect_options {
 	const uint8_t *prev_key; /* borrowed until close */
 	size_t prev_key_bytes;
 	const struct atr_cipher *prefer; /* provider to read with; NULL = default */
-	atr_finding_fn *finding;         /* NULL: not told; called once per finding */
+	int allow_clear;  /* clear-text blocks, idx and index.db are notes: a stream in migration */
+	int without_meta; /* meta files that are damaged or missing are findings; the rest is read
+	                     as far as that goes without their seed: index.db is not opened, and
+	                     the configuration is {} */
+	atr_finding_fn *finding; /* NULL: not told; called once per finding */
 	void *finding_arg;
 };
 
@@ -150,6 +154,10 @@ struct atr_inspect_block {
 	uint64_t records;             /* whole ones, read by atr_inspect_next so far */
 };
 
+/* Opens the keys of the blocks that were not opened yet, so that cipher and key of every block are
+ * known. One that does not open is a finding. ATR_OK, or a status that ends the work. */
+enum atr_status atr_inspect_open_keys(struct atr_inspect *in, struct atr_error *err);
+
 /* index < blocks of the stream. */
 void atr_inspect_block(const struct atr_inspect *in, size_t index, struct atr_inspect_block *out);
 
@@ -172,7 +180,6 @@ enum atr_status atr_inspect_consumer(struct atr_inspect *in, size_t index,
 struct atr_verify_options {
 	const char *cipher; /* promised: "chachapoly", "aes", "none"; NULL: what meta.key says */
 	int encrypted;      /* promised: any cipher, so a clear stream is a finding */
-	int allow_clear;    /* clear-text blocks are notes */
 };
 
 struct atr_verify_counts {

@@ -220,3 +220,37 @@ enum atr_status survey_list_consumers(struct atr_inspect *in, struct atr_error *
 		qsort(in->consumer, kept, sizeof *in->consumer, by_name);
 	return ATR_OK;
 }
+
+enum atr_status survey_find_keyless(struct atr_inspect *in, struct atr_error *err)
+{
+	struct atr_record record;
+	enum atr_status rc;
+	int readable;
+
+	if (!in->meta->encrypted)
+		return ATR_OK;
+	for (size_t i = 0; i < in->block_count; i++) {
+		struct survey_block *b = &in->block[i];
+
+		if (b->has_key || b->unreadable || b->file_bytes == 0)
+			continue;
+		rc = scan_open(in, &in->scan, b, &readable, err);
+		if (rc != ATR_OK)
+			return rc;
+		if (!readable)
+			continue;
+		rc = atr_walk_next(in->scan.walk, &record, err);
+		if (rc == ATR_EFORMAT) /* damage at the start of a clear block? */
+			rc = atr_walk_resync(in->scan.walk, err) == ATR_OK ? ATR_OK : ATR_EFORMAT;
+		if (rc == ATR_EFORMAT) {
+			b->unreadable = b->key_is_missing = 1;
+			b->cipher = "?";
+			in->losses++;
+		} else if (rc != ATR_OK && rc != ATR_END) {
+			rc = survey_find_error(in, err);
+			if (rc != ATR_OK)
+				return rc;
+		}
+	}
+	return ATR_OK;
+}

@@ -56,35 +56,17 @@ static enum atr_status open_fss(struct atr_inspect *in, const struct survey_bloc
 	return rc == ATR_EFORMAT ? ATR_OK : rc;
 }
 
-/* A block without a key file in an encrypted stream is clear text, or its key file is gone. */
-static enum atr_status check_clear(struct atr_inspect *in, struct survey_block *b, int *readable,
-                                   struct atr_error *err)
+/* A block without a key file in an encrypted stream is clear text: those that are not were marked
+ * when the stream was surveyed. */
+static void check_clear(struct atr_inspect *in, const struct survey_block *b)
 {
-	struct atr_record record;
 	char path[PATH_MAX];
-	enum atr_status rc;
 
 	if (!in->meta->encrypted || atr_walk_seed(in->scan.walk) != NULL || b->file_bytes == 0)
-		return ATR_OK;
+		return;
 	survey_block_path(in, b->number, "blk", path, sizeof path);
-	rc = atr_walk_next(in->scan.walk, &record, err);
-	atr_walk_seek(in->scan.walk, 0);
-	if (rc == ATR_OK) {
-		survey_find(in, in->allow_clear ? ATR_FINDING_NOTE : ATR_FINDING_CLEAR, path, -1, 0,
-		            "clear text in an encrypted stream: it has no key file");
-		return ATR_OK;
-	}
-	if (rc != ATR_EFORMAT && rc != ATR_END)
-		return survey_find_error(in, err);
-	survey_block_path(in, b->number, "key", path, sizeof path);
-	survey_find(in, ATR_FINDING_DAMAGE, path, -1,
-	            b->listed && b->first_seq <= b->last_seq ? b->first_seq : 0,
-	            "missing: block %" PRIu64 " is not clear text and cannot be deciphered",
-	            b->number);
-	in->losses++;
-	b->unreadable = 1;
-	*readable = 0;
-	return ATR_OK;
+	survey_find(in, in->allow_clear ? ATR_FINDING_NOTE : ATR_FINDING_CLEAR, path, -1, 0,
+	            "clear text in an encrypted stream: it has no key file");
 }
 
 static enum atr_status begin_block(struct atr_inspect *in, struct atr_error *err)
@@ -98,7 +80,7 @@ static enum atr_status begin_block(struct atr_inspect *in, struct atr_error *err
 		in->losses++;
 	rc = scan_open(in, &in->scan, b, &readable, err);
 	if (rc == ATR_OK && readable)
-		rc = check_clear(in, b, &readable, err);
+		check_clear(in, b);
 	if (rc == ATR_OK && readable)
 		rc = open_fss(in, b);
 	in->reading = readable;

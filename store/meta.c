@@ -155,9 +155,10 @@ static enum atr_status parse(const char *path, const uint8_t *text, size_t text_
 	return ATR_OK;
 }
 
-enum atr_status atr_meta_read(const struct atr_file_table *files, const char *directory,
-                              const struct atr_keyring *ring, const char *info, const char *context,
-                              const char *hash_name, struct atr_meta *out, struct atr_error *err)
+static enum atr_status read_meta(const struct atr_file_table *files, const char *directory,
+                                 const struct atr_keyring *ring, const char *info,
+                                 const char *context, const char *hash_name, struct atr_meta *out,
+                                 struct atr_error *err)
 {
 	char path[PATH_MAX];
 	uint8_t *inf = NULL, *text = NULL;
@@ -173,7 +174,8 @@ enum atr_status atr_meta_read(const struct atr_file_table *files, const char *di
 		return atr_error_set(err, ATR_ENOTSTORE, directory, -1, "no meta.inf in it");
 	if (rc != ATR_OK)
 		return rc;
-	rc = check_sum(files, directory, hash_name, inf, inf_bytes, err);
+	if (hash_name != NULL)
+		rc = check_sum(files, directory, hash_name, inf, inf_bytes, err);
 	if (rc == ATR_OK)
 		rc = read_key(files, directory, ring, info, context, out, err);
 	if (rc == ATR_OK && out->encrypted) {
@@ -191,6 +193,21 @@ enum atr_status atr_meta_read(const struct atr_file_table *files, const char *di
 	if (rc != ATR_OK)
 		atr_meta_free(out);
 	return rc;
+}
+
+enum atr_status atr_meta_read(const struct atr_file_table *files, const char *directory,
+                              const struct atr_keyring *ring, const char *info, const char *context,
+                              const char *hash_name, struct atr_meta *out, struct atr_error *err)
+{
+	return read_meta(files, directory, ring, info, context, hash_name, out, err);
+}
+
+enum atr_status atr_meta_read_unsummed(const struct atr_file_table *files, const char *directory,
+                                       const struct atr_keyring *ring, const char *info,
+                                       const char *context, struct atr_meta *out,
+                                       struct atr_error *err)
+{
+	return read_meta(files, directory, ring, info, context, NULL, out, err);
 }
 
 void atr_meta_free(struct atr_meta *meta)

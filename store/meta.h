@@ -30,6 +30,13 @@ enum atr_status atr_meta_read(const struct atr_file_table *files, const char *di
                               const struct atr_keyring *ring, const char *info, const char *context,
                               const char *hash_name, struct atr_meta *out, struct atr_error *err);
 
+/* The same without meta.sum, which is lost or wrong: what its absence leaves to believe is the
+ * seal, or of clear text that it parses. */
+enum atr_status atr_meta_read_unsummed(const struct atr_file_table *files, const char *directory,
+                                       const struct atr_keyring *ring, const char *info,
+                                       const char *context, struct atr_meta *out,
+                                       struct atr_error *err);
+
 /* Writes the three files, each by temporary name + rename, meta.key first, meta.inf last.
  * config is borrowed.
  * seed NULL: plaintext. */

@@ -258,7 +258,7 @@ static enum atr_status read_idx(struct atr_inspect *in, struct survey_block *b, 
 		return survey_find_error(in, err);
 	}
 	if (out->clear || (is_clear && in->meta->encrypted))
-		survey_find(in, ATR_FINDING_CLEAR, path, -1, 0,
+		survey_find(in, in->allow_clear ? ATR_FINDING_NOTE : ATR_FINDING_CLEAR, path, -1, 0,
 		            "clear text in an encrypted stream");
 	if (b->file_bytes == 0) {
 		*fits = out->messages == 0;
@@ -327,6 +327,8 @@ static enum atr_status survey_block_alone(struct atr_inspect *in, struct survey_
 	enum atr_status rc = ATR_OK;
 	int fits = 0;
 
+	if (b->key_is_missing)
+		return ATR_OK; /* its idx is under that key too */
 	if (b->has_idx)
 		rc = read_idx(in, b, &idx, &fits, err);
 	else
@@ -458,6 +460,41 @@ static void add_up_state(struct atr_inspect *in)
 	}
 }
 
+/* Without the stream's seed an index.db is as good as not there, but it knew the deletions. */
+static enum atr_status lost_index(struct atr_inspect *in, const char *path)
+{
+	struct atr_file_stat st;
+
+	if (in->home.files->stat(in->home.files->context, path, &st) >= 0)
+		in->all_maybe_deleted = 1;
+	return ATR_ENOTFOUND;
+}
+
+/* One finding per missing key: what the state files say does not fit because of it, is not said. */
+static void report_keyless(struct atr_inspect *in)
+{
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < in->block_count; i++) {
+		const struct survey_block *b = &in->block[i];
+
+		if (!b->key_is_missing)
+			continue;
+		survey_block_path(in, b->number, "key", path, sizeof path);
+		if (b->listed && b->first_seq <= b->last_seq)
+			survey_find(in, ATR_FINDING_DAMAGE, path, -1, b->first_seq,
+			            "missing: block %" PRIu64
+			            " is not clear text and cannot be deciphered; its "
+			            "sequences %" PRIu64 " to %" PRIu64 " are not readable",
+			            b->number, b->first_seq, b->last_seq);
+		else
+			survey_find(in, ATR_FINDING_DAMAGE, path, -1, 0,
+			            "missing: block %" PRIu64
+			            " is not clear text and cannot be deciphered",
+			            b->number);
+	}
+}
+
 enum atr_status survey_stream(struct atr_inspect *in, struct atr_error *err)
 {
 	char path[PATH_MAX], why[128] = "";
@@ -467,15 +504,20 @@ enum atr_status survey_stream(struct atr_inspect *in, struct atr_error *err)
 	rc = survey_list_blocks(in, err);
 	if (rc == ATR_OK)
 		rc = survey_list_consumers(in, err);
+	if (rc == ATR_OK)
+		rc = survey_find_keyless(in, err);
 	if (rc != ATR_OK)
 		return rc;
 	if (snprintf(path, sizeof path, "%s/index.db", in->msgs_path) >= (int)sizeof path)
 		return atr_error_set(err, ATR_EINVAL, in->msgs_path, -1, "path too long");
-	opened = atr_index_read(in->home.files, path, in->meta->encrypted ? &in->meta->seed : NULL,
-	                        in->stream, &in->index, err);
+	opened = in->meta_is_lost ? lost_index(in, path)
+	                          : atr_index_read(in->home.files, path,
+	                                           in->meta->encrypted ? &in->meta->seed : NULL,
+	                                           in->stream, &in->index, err);
 	if (opened == ATR_OK) {
 		if (in->index.clear)
-			survey_find(in, ATR_FINDING_CLEAR, path, -1, 0,
+			survey_find(in, in->allow_clear ? ATR_FINDING_NOTE : ATR_FINDING_CLEAR,
+			            path, -1, 0,
 			            "clear text in an encrypted stream: lists every subject");
 		rc = index_fits(in, &fits, why, sizeof why, err);
 	} else if (opened != ATR_ENOTFOUND) {
@@ -488,5 +530,7 @@ enum atr_status survey_stream(struct atr_inspect *in, struct atr_error *err)
 		rc = survey_blocks(in, path, opened == ATR_OK, why, err);
 	if (rc == ATR_OK)
 		add_up_state(in);
+	if (rc == ATR_OK)
+		report_keyless(in);
 	return rc;
 }

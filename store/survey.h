@@ -35,6 +35,7 @@ struct survey_block {
 	unsigned tail : 1;          /* ... or that none follows: judged when all blocks are known */
 	unsigned tail_is_cut : 1;   /* ... as a torn write leaves it */
 	unsigned unreadable : 1;    /* could not be opened; the finding was made */
+	unsigned key_is_missing : 1; /* unreadable, since it has no key and is not clear text */
 };
 
 struct survey_consumer {
@@ -71,7 +72,8 @@ struct atr_inspect {
 	struct atr_index index; /* subjects of a believed index.db */
 	int index_fits;
 	int all_maybe_deleted;
-	int allow_clear; /* clear-text blocks are notes */
+	int allow_clear;  /* clear-text blocks and state files are notes */
+	int meta_is_lost; /* a stand-in is in `meta`, without a seed */
 	struct atr_seqset live;
 	struct atr_seqset doubtful; /* deleted by a state file that does not fit */
 	struct atr_inspect_state state;
@@ -96,6 +98,8 @@ enum atr_status survey_stream(struct atr_inspect *in, struct atr_error *err);
  * no file where one is expected is reported. */
 enum atr_status survey_list_blocks(struct atr_inspect *in, struct atr_error *err);
 enum atr_status survey_list_consumers(struct atr_inspect *in, struct atr_error *err);
+/* Blocks without a key file in an encrypted stream that are not clear text: marked unreadable. */
+enum atr_status survey_find_keyless(struct atr_inspect *in, struct atr_error *err);
 /* The number of a block's file "<n>.blk", .key, .idx or .fss, without leading zeros; *suffix is
  * behind the dot. 0 for any other name. */
 uint64_t survey_block_number(const char *name, const char **suffix);

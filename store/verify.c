@@ -213,8 +213,8 @@ static void check_promise(struct atr_inspect *in, const struct atr_verify_option
 	}
 	if (o->cipher != NULL && strcmp(o->cipher, cipher) != 0 && strcmp(cipher, "?") != 0)
 		survey_find(in,
-		            o->allow_clear && strcmp(cipher, "none") == 0 ? ATR_FINDING_NOTE
-		                                                          : ATR_FINDING_CLEAR,
+		            in->allow_clear && strcmp(cipher, "none") == 0 ? ATR_FINDING_NOTE
+		                                                           : ATR_FINDING_CLEAR,
 		            path, -1, 0, "cipher %s, promised was %s", cipher, o->cipher);
 }
 
@@ -224,7 +224,8 @@ static void check_stream_promise(struct atr_inspect *in, const struct atr_verify
 	const struct atr_meta *meta = in->meta;
 	char path[PATH_MAX];
 
-	if (snprintf(path, sizeof path, "%s/meta.key", in->dir) >= (int)sizeof path)
+	if (in->meta_is_lost || /* its finding was made */
+	    snprintf(path, sizeof path, "%s/meta.key", in->dir) >= (int)sizeof path)
 		return;
 	if (meta->encrypted) {
 		check_promise(in, o, path, atr_cipher_name(meta->seed.cipher),
@@ -234,6 +235,28 @@ static void check_stream_promise(struct atr_inspect *in, const struct atr_verify
 	if (o->encrypted || (o->cipher != NULL && strcmp(o->cipher, "none") != 0))
 		survey_find(in, ATR_FINDING_CLEAR, path, -1, 0,
 		            "missing: the stream is clear text, encryption was promised");
+}
+
+/* A block file without a byte is allowed: a stream that was emptied. In front of another block it
+ * is one that lost its records, when sequences are missing there. */
+static void check_empty(struct atr_inspect *in, size_t at)
+{
+	const struct survey_block *b = &in->block[at];
+	uint64_t last = scan_last_before(in, at, 0), next = 0;
+	char path[PATH_MAX];
+
+	if (b->file_bytes > 0 || b->unreadable || (b->listed && b->first_seq <= b->last_seq))
+		return; /* what a state file lists was named as missing */
+	for (size_t i = at + 1; i < in->block_count && next == 0; i++)
+		if (in->block[i].first_seq <= in->block[i].last_seq)
+			next = in->block[i].first_seq;
+	survey_block_path(in, b->number, "blk", path, sizeof path);
+	if (last > 0 && next > last + 1)
+		survey_find(in, ATR_FINDING_DAMAGE, path, -1, last + 1,
+		            "0 bytes, and sequences %" PRIu64 " to %" PRIu64 " are in no block",
+		            last + 1, next - 1);
+	else
+		survey_find(in, ATR_FINDING_NOTE, path, -1, 0, "0 bytes: an empty block");
 }
 
 enum atr_status atr_inspect_verify(struct atr_inspect *in, const struct atr_verify_options *options,
@@ -249,7 +272,6 @@ enum atr_status atr_inspect_verify(struct atr_inspect *in, const struct atr_veri
 		err = &ignored;
 	memset(out, 0, sizeof *out);
 	check_stream_promise(in, options, out);
-	in->allow_clear = options->allow_clear;
 	atr_inspect_rewind(in);
 	while ((rc = atr_inspect_next(in, &message, err)) == ATR_OK)
 		;
@@ -263,6 +285,7 @@ enum atr_status atr_inspect_verify(struct atr_inspect *in, const struct atr_veri
 		int clear = strcmp(b->cipher, "none") == 0;
 
 		out->clear_blocks += clear != 0;
+		check_empty(in, i);
 		survey_block_path(in, b->number, clear ? "blk" : "key", path, sizeof path);
 		/* clear blocks of an encrypted stream were named when they were read, those of a
 		 * clear stream with its meta.key */

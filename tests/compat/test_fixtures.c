@@ -386,7 +386,6 @@ static void a_rotation_without_its_previous_key_names_the_consumer(void **state)
 {
 	size_t seen = 0;
 
-	(void)state;
 	for (size_t i = 0; i < count; i++) {
 		const char *arguments[] = {"stream", "dump", "--json", all[i].store, NULL};
 		const char *env[2] = {NULL, NULL};
@@ -402,6 +401,17 @@ static void a_rotation_without_its_previous_key_names_the_consumer(void **state)
 		assert_non_null(strstr(r.err, "consumer dur"));
 		assert_int_equal(compare(&all[i], r.out), 0); /* the rest is there */
 		program_free(&r);
+		arguments[1] = "verify";
+		program_run(&r, arguments, env, NULL);
+		assert_int_equal(r.code, 5);
+		assert_non_null(strstr(r.out, "consumer dur"));
+		program_free(&r);
+		/* with it the same file is a note */
+		run_on(&all[i], "verify", 1, text_of(all[i].about, "key"),
+		       fixture_path(*state, "prev"), &r);
+		assert_int_equal(r.code, 0);
+		assert_non_null(strstr(r.out, "opens with the previous key only"));
+		program_free(&r);
 		seen++;
 	}
 	assert_int_equal(seen, 4);
@@ -416,7 +426,9 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(verify_finds_only_what_is_there, fixture_setup,
 	                                        fixture_teardown),
 	        cmocka_unit_test(the_server_configuration_gives_the_same_key),
-	        cmocka_unit_test(a_rotation_without_its_previous_key_names_the_consumer),
+	        cmocka_unit_test_setup_teardown(
+	                a_rotation_without_its_previous_key_names_the_consumer, fixture_setup,
+	                fixture_teardown),
 	};
 	int failed;
 
