@@ -7,6 +7,11 @@ foreach(file store store_consumer footprint recover reader)
   atrest_test(test_${file} unit SOURCES unit/test_${file}.c unit/store_make.c unit/store_fixture.c
               LIBRARIES atrest_store PkgConfig::JANSSON)
 endforeach()
+# Blocks written anew and exchanged, a kill before every call that changes something.
+foreach(file blockout rewrite)
+  atrest_test(test_${file} fault SOURCES unit/test_${file}.c fault/fault_files.c fault/kill_files.c
+              unit/store_fixture.c LIBRARIES atrest_store PkgConfig::JANSSON)
+endforeach()
 # Kills, and every call of the file system failing once.
 atrest_test(test_kill fault SOURCES fault/test_kill.c unit/store_make.c unit/store_fixture.c
             LIBRARIES atrest_store PkgConfig::JANSSON TIMEOUT 300)
