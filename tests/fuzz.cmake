@@ -10,6 +10,7 @@ if(ATREST_BUILD_FUZZERS)
 
   atrest_fuzzer(record atrest_store)
   atrest_fuzzer(state atrest_store)
+  atrest_fuzzer(s2 atrest_store)
   atrest_fuzzer(workload atrest_workloads)
   atrest_fuzzer(samples atrest_harness)
   # The configuration reader belongs to the program, not to a library.

@@ -1,5 +1,5 @@
 # The file store: one program per source file.
-foreach(file status hash record keyfile meta file block config keypool subjects)
+foreach(file status hash record keyfile meta file block config keypool subjects s2)
   atrest_test(test_${file} unit SOURCES unit/test_${file}.c unit/store_fixture.c
               LIBRARIES atrest_store PkgConfig::JANSSON)
 endforeach()
