@@ -10,6 +10,7 @@
 #include "ciphers/prf.h"
 #include "ciphers/secret.h"
 #include "store/consumer.h"
+#include "store/rewrite.h"
 #include "store/survey.h"
 
 #define CONSUMER_BYTES_MAX ((size_t)256 * 1024 * 1024)
@@ -210,6 +211,21 @@ static enum atr_status take_options(struct atr_inspect *in, const char *dir,
 	return ATR_OK;
 }
 
+/* Which files belong together is known to who finishes it, and nothing is written here. */
+static enum atr_status refuse_half_rewritten(struct atr_inspect *in, struct atr_error *err)
+{
+	const char *const directory[] = {in->dir, in->msgs_path};
+
+	for (size_t i = 0; i < 2; i++) {
+		if (atr_rewrite_is_pending(in->home.files, directory[i]))
+			return atr_error_set(err, ATR_EFORMAT, directory[i], -1,
+			                     "an exchange of files was interrupted here "
+			                     "(rewrite.tmp): opening the stream for writing "
+			                     "finishes it, as does `stream repair`");
+	}
+	return ATR_OK;
+}
+
 enum atr_status atr_inspect_open(const char *dir, const struct atr_inspect_options *options,
                                  struct atr_inspect **out, struct atr_error *err)
 {
@@ -227,6 +243,8 @@ enum atr_status atr_inspect_open(const char *dir, const struct atr_inspect_optio
 		rc = atr_error_set(err, rc, dir, -1, "no memory");
 	if (rc == ATR_OK)
 		rc = lock_shared(in, err);
+	if (rc == ATR_OK)
+		rc = refuse_half_rewritten(in, err);
 	if (rc == ATR_OK)
 		rc = read_meta(in, options->without_meta, err);
 	if (rc == ATR_OK)

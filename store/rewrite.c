@@ -321,13 +321,18 @@ struct stray {
 	size_t removed;
 };
 
-/* True for "<n>.blk.tmp", "<n>.key.tmp" and rewrite.tmp. */
+/* A new file that was not exchanged any more. */
 static int is_ours(const char *name)
 {
+	static const char *const names[] = {INTENT_NAME,    "meta.inf.tmp", "meta.sum.tmp",
+	                                    "meta.key.tmp", "o.dat.tmp",    "index.db.tmp"};
 	size_t digits = strspn(name, "0123456789");
 
-	return strcmp(name, INTENT_NAME) == 0 ||
-	       (digits > 0 &&
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		if (strcmp(name, names[i]) == 0)
+			return 1;
+	}
+	return (digits > 0 &&
 	        (strcmp(name + digits, ".blk.tmp") == 0 || strcmp(name + digits, ".key.tmp") == 0));
 }
 

@@ -37,9 +37,9 @@ enum atr_status atr_rewrite_commit(const struct atr_file_table *files, const cha
                                    const uint64_t *number, const uint8_t *remove_key, size_t count,
                                    struct atr_error *err);
 
-/* Finishes what a crash left in that directory, and removes <n>.blk.tmp and <n>.key.tmp that did
- * not get that far. Nothing to do, or no such directory: ATR_OK. ATR_EFORMAT: a file that
- * rewrite.tmp names is in neither place. */
+/* Finishes what a crash left in that directory, and removes new files (NAME.tmp of blocks,
+ * keys, metadata, consumer states and index.db) that did not get that far. Nothing to do, or no
+ * such directory: ATR_OK. ATR_EFORMAT: a file that rewrite.tmp names is in neither place. */
 enum atr_status atr_rewrite_recover(const struct atr_file_table *files, const char *directory,
                                     struct atr_error *err);
 

@@ -15,6 +15,7 @@
 #include "ciphers/secret.h"
 #include "store/config.h"
 #include "store/meta.h"
+#include "store/rewrite.h"
 #include "store/store_consumer.h"
 #include "store/store_inner.h"
 
@@ -515,6 +516,10 @@ static enum atr_status open_in(struct atr_store *store, const struct atr_store_o
 	if (meta == NULL)
 		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for keys");
 	rc = lock_directory(store, err);
+	if (rc == ATR_OK) /* what a crash interrupted is finished first */
+		rc = atr_rewrite_recover(store->files, store->dir, err);
+	if (rc == ATR_OK)
+		rc = atr_rewrite_recover(store->files, store->msgs_path, err);
 	if (rc == ATR_OK)
 		rc = atr_meta_read(store->files, store->dir, &store->ring, store->account,
 		                   store->stream, store->stream, meta, err);

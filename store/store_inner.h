@@ -25,6 +25,8 @@
 
 #define BLOCK_KEY_UNSYNCED 1u /* its key file is written, not known to be durable */
 #define BLOCK_TORN         2u /* bytes after file_bytes belong to no record */
+#define BLOCK_SETTLE       4u /* 2.9: has deletions that only its rewriting makes durable */
+#define BLOCK_COMPRESS     8u /* finished, and to be rewritten compressed */
 
 /* One per block file, ascending numbers. What deleting and rewriting change is written with
  * append_lock and state_lock held: either is enough to read it. */
@@ -65,6 +67,7 @@ struct store_limits {
 };
 
 struct flusher;
+struct atr_meta;
 struct atr_subjects_table;
 struct store_consumers;
 
@@ -122,6 +125,10 @@ struct atr_store {
 	_Atomic(uint64_t) messages, bytes, first_seq, seen_last_seq;
 	_Atomic(uint64_t) writes, written_bytes, syncs, blocks_made;
 	_Atomic(int) dirty; /* something was appended since the last sync */
+	/* Odd while files of blocks are being exchanged, one more after it: a reader that opened a
+	 * block in between may have an old file and a new key. What fails is tried again when this
+	 * has changed; what is read has a hash over the block's number and the sequence. */
+	_Atomic(uint64_t) exchanges;
 
 	struct flusher *flusher; /* async only */
 	pthread_t timer;
@@ -160,6 +167,25 @@ enum atr_status store_recover(struct atr_store *store, const struct atr_seed *me
                               struct atr_error *err);
 /* Before the first append: takes a stale index.db away and sets keyless blocks aside. */
 enum atr_status store_prepare_append(struct atr_store *store, struct atr_error *err);
+
+/* ---- adopt.c ---- */
+
+/* Brings metadata, consumers, index.db and key files under the store's cipher and key, all at once.
+ * *meta is read anew when something changed. Before recovery; the lock is held. */
+enum atr_status adopt_metadata(struct atr_store *store, struct atr_meta *meta,
+                               struct atr_error *err);
+/* Rewrites every block that is not under the store's cipher. After recovery, nobody else has the
+ * store yet. */
+enum atr_status adopt_blocks(struct atr_store *store, struct atr_error *err);
+
+/* ---- compact.c ---- */
+
+/* Rewrites the files of entry[index]: live records, and under 2.9 placeholders between them. The
+ * active block is ended first. sync_lock and append_lock are held, nothing is pending in the
+ * flusher. A failure while files are exchanged poisons the store. */
+enum atr_status compact_rewrite(struct atr_store *store, size_t index, struct atr_error *err);
+/* Rewrites what BLOCK_SETTLE and BLOCK_COMPRESS ask for. sync_lock is held, append_lock is not. */
+enum atr_status compact_settle(struct atr_store *store, struct atr_error *err);
 
 /* ---- appender.c ---- */
 
