@@ -18,6 +18,7 @@
 #include "store/rewrite.h"
 #include "store/store_consumer.h"
 #include "store/store_inner.h"
+#include "store/subjects.h"
 
 #define DEFAULT_ACCOUNT "$G"
 #define NAME_BYTES_MAX  255
@@ -55,6 +56,16 @@ enum atr_status store_add_entry(struct atr_store *store, const struct block_entr
 		store->entry[store->entry_count++] = *entry;
 	pthread_mutex_unlock(&store->state_lock);
 	return rc;
+}
+
+void store_free_entries(struct atr_store *store)
+{
+	for (size_t i = 0; i < store->entry_count; i++) {
+		if (store->entry[i].deleted != NULL)
+			atr_seqset_free(store->entry[i].deleted);
+		free(store->entry[i].deleted);
+	}
+	store->entry_count = 0;
 }
 
 enum atr_status store_poison(struct atr_store *store, enum atr_status status,
@@ -225,9 +236,10 @@ static enum atr_status new_store(const char *dir, const struct atr_store_options
 	if (rc != ATR_OK)
 		return rc;
 	store->consumers = store_consumers_new();
+	store->subjects = atr_subjects_table_new();
 	store->active.seed = atr_secret_alloc(sizeof *store->active.seed);
-	if (store->active.seed == NULL || store->consumers == NULL)
-		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for keys");
+	if (store->active.seed == NULL || store->consumers == NULL || store->subjects == NULL)
+		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for a store");
 	store->home = (struct atr_block_home){
 	        .files = store->files,
 	        .msgs_path = store->msgs_path,
@@ -353,6 +365,9 @@ static void free_store(struct atr_store *store)
 	atr_secret_free(store->key_memory);
 	atr_seqset_free(&store->deleted);
 	store_consumers_free(store->consumers);
+	atr_seqset_free(&store->lost_deletes);
+	atr_subjects_table_free(store->subjects);
+	store_free_entries(store);
 	pthread_mutex_destroy(&store->sync_lock);
 	pthread_mutex_destroy(&store->append_lock);
 	pthread_mutex_destroy(&store->state_lock);

@@ -37,9 +37,10 @@ struct block_entry {
 	_Atomic(uint64_t) file_bytes; /* whole records that were acknowledged */
 	uint64_t messages;            /* live */
 	uint64_t live_bytes;          /* of their records */
-	int64_t first_time_ns, last_time_ns;
-	struct atr_seqset *deleted; /* NULL: none. Every sequence in first..last without a live
-	                               message, whatever the reason; always settled */
+	int64_t first_time_ns;        /* of the first live message; 0: none */
+	int64_t last_time_ns;         /* of the last message, live or not */
+	struct atr_seqset *deleted;   /* NULL: none. Every sequence in first..last without a live
+	                                 message, whatever the reason but damage; always settled */
 	uint32_t generation; /* rises with every rewrite of its files: readers' caches are stale */
 	unsigned flags;
 };
@@ -103,7 +104,9 @@ struct atr_store {
 	struct atr_error poison_error;
 
 	/* set by recovery, constant afterwards */
-	struct atr_seqset deleted; /* named by tombstones: records that are not live */
+	struct atr_seqset deleted; /* records that are not live, by tombstones or state files */
+	/* deletions that no record in the blocks says: written before the first append */
+	struct atr_seqset lost_deletes;
 	struct atr_store_recovery recovery;
 	uint64_t *keyless; /* numbers of blocks without their key file */
 	size_t keyless_count;
@@ -144,6 +147,7 @@ void store_block_path(const struct atr_store *store, uint64_t number, const char
 /* Adds an entry. ATR_ENOMEM. */
 enum atr_status store_add_entry(struct atr_store *store, const struct block_entry *entry,
                                 struct atr_error *err);
+void store_free_entries(struct atr_store *store);
 /* Nothing is acknowledged any more; the first reason stays. Returns status. */
 enum atr_status store_poison(struct atr_store *store, enum atr_status status,
                              const struct atr_error *why);
@@ -160,12 +164,14 @@ void sync_stop_timer(struct atr_store *store);
 
 /* ---- recover.c ---- */
 
-/* Lists msgs/, reads every block once, fills the entries, totals, recovery and next_number, and
- * opens active on the last block when it may be appended to. Changes nothing on disk. err is
- * not NULL. */
+/* Lists msgs/, reads every block once, fills the entries, subjects, totals, recovery and
+ * next_number, and opens active on the last block when it may be appended to. Changes nothing on
+ * disk. err is not NULL. */
 enum atr_status store_recover(struct atr_store *store, const struct atr_seed *meta_seed,
                               struct atr_error *err);
-/* Before the first append: takes a stale index.db away and sets keyless blocks aside. */
+/* Before the first change of anything in msgs/ since open or since index.db was written (!prepared;
+ * append_lock held): writes down what only state files know, sets keyless blocks aside and takes
+ * index.db away, which the change makes stale. */
 enum atr_status store_prepare_append(struct atr_store *store, struct atr_error *err);
 
 /* ---- adopt.c ---- */
