@@ -20,21 +20,14 @@ extern const struct command command_stream_info;
 extern const struct command command_stream_dump;
 extern const struct command command_stream_load;
 extern const struct command command_stream_verify;
+extern const struct command command_stream_audit;
 extern const struct command command_ciphers;
 extern const struct command command_machine;
 
 const struct command *const commands[] = {
-        &command_run,
-        &command_slice,
-        &command_report,
-        &command_stream_ls,
-        &command_stream_info,
-        &command_stream_dump,
-        &command_stream_load,
-        &command_stream_verify,
-        &command_ciphers,
-        &command_machine,
-        NULL,
+        &command_run,          &command_slice,       &command_report,      &command_stream_ls,
+        &command_stream_info,  &command_stream_dump, &command_stream_load, &command_stream_verify,
+        &command_stream_audit, &command_ciphers,     &command_machine,     NULL,
 };
 
 /* How many words of argv name this command: 0, 1 or 2. */

@@ -12,4 +12,5 @@ target_sources(atrest PRIVATE
   cmd_stream_dump.c
   cmd_stream_load.c
   load_lines.c
-  cmd_stream_verify.c)
+  cmd_stream_verify.c
+  cmd_stream_audit.c)

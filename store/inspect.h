@@ -9,6 +9,7 @@
  *   atr_inspect_next        its live messages, in ascending sequence
  *   ..._next_deleted, _state, _consumer, _block
  *   atr_inspect_verify      everything above, and every other file
+ *   atr_audit               what none of this protects against
  *
  * One thread at a time per struct atr_inspect.
  */
@@ -192,6 +193,51 @@ struct atr_verify_counts {
  * ATR_ENOMEM, ATR_EMFILE. */
 enum atr_status atr_inspect_verify(struct atr_inspect *in, const struct atr_verify_options *options,
                                    struct atr_verify_counts *out, struct atr_error *err);
+
+/* ---- audit: what a whole and encrypted store does not protect against ---- */
+
+enum atr_severity { ATR_SEVERITY_INFO, ATR_SEVERITY_WARN, ATR_SEVERITY_HIGH };
+
+/* "info", "warn", "high". */
+const char *atr_severity_text(enum atr_severity severity);
+
+/* One for all files that have the same, except where the bytes are those of one file. */
+struct atr_audit_finding {
+	enum atr_severity severity;
+	const char *id;   /* a constant word, such as "keystream-reuse" */
+	const char *path; /* file or directory; the first one when there are more */
+	uint64_t files;   /* how many */
+	uint64_t bytes;   /* exposed, or still there; 0 where it does not apply */
+	const char *evidence, *consequence, *remedy;
+};
+
+typedef void atr_audit_fn(void *arg, const struct atr_audit_finding *finding);
+
+struct atr_audit_options {
+	const struct atr_file_table *files; /* NULL: the real file system */
+	const char *stream;                 /* NULL: last part of the path */
+	const char *against;                /* stream directory of another image of this stream: a
+	                                       backup, a snapshot of the disk, a replica; NULL = none */
+	const uint8_t *key;                 /* whose strength is estimated; NULL = not known */
+	size_t key_bytes;
+	atr_audit_fn *each;
+	void *arg;
+};
+
+/* Reads files of the stream directory dir, tells of each finding. in: the same stream, opened;
+ * NULL (no key) leaves out what only the deciphered blocks show.
+ *
+ * Exposed bytes of two images are the places at which their ciphertexts differ under one key
+ * stream: there the XOR of the plaintexts is known to whoever has both.
+ *
+ * ATR_OK whatever was found; ATR_ENOMEM, ATR_EMFILE; ATR_ENOTSTORE, dir or against is no directory.
+ */
+enum atr_status atr_audit(const char *dir, struct atr_inspect *in,
+                          const struct atr_audit_options *options, struct atr_error *err);
+
+/* How many bits of guessing a server key is worth at most, from the kinds and runs of its
+ * characters: 0 for none. *words is 1 when it looks like words, digits and separators. */
+double atr_audit_key_bits(const uint8_t *key, size_t key_bytes, int *words);
 
 /* ---- messages to be written ---- */
 

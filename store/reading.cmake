@@ -11,4 +11,7 @@ target_sources(atrest_store PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/inspect.c
   ${CMAKE_CURRENT_LIST_DIR}/messages.c
   ${CMAKE_CURRENT_LIST_DIR}/verify.c
+  ${CMAKE_CURRENT_LIST_DIR}/audit.c
+  ${CMAKE_CURRENT_LIST_DIR}/audit_files.c
+  ${CMAKE_CURRENT_LIST_DIR}/audit_images.c
   ${CMAKE_CURRENT_LIST_DIR}/discover.c)
