@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -105,6 +106,35 @@ static int real_rename(void *context, const char *from, const char *to)
 {
 	(void)context;
 	return rename(from, to) == 0 ? 0 : -errno;
+}
+
+static int real_exchange(void *context, const char *a, const char *b)
+{
+	(void)context;
+	return renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE) == 0 ? 0 : -errno;
+}
+
+static int real_free_bytes(void *context, const char *path, uint64_t *bytes)
+{
+	struct statvfs st;
+
+	(void)context;
+	if (statvfs(path, &st) != 0)
+		return -errno;
+	*bytes = (uint64_t)st.f_bavail * st.f_frsize;
+	return 0;
+}
+
+static int real_own(void *context, const char *path, const char *like)
+{
+	struct stat wanted, st;
+
+	(void)context;
+	if (stat(like, &wanted) != 0 || lstat(path, &st) != 0)
+		return -errno;
+	if (st.st_uid == wanted.st_uid && st.st_gid == wanted.st_gid)
+		return 0;
+	return lchown(path, wanted.st_uid, wanted.st_gid) == 0 ? 0 : -errno;
 }
 
 static int real_unlink(void *context, const char *path)
@@ -277,6 +307,9 @@ const struct atr_file_table atr_file_real = {
         .monotonic_ns = real_monotonic_ns,
         .random = real_random,
         .holder = real_holder,
+        .exchange = real_exchange,
+        .free_bytes = real_free_bytes,
+        .own = real_own,
 };
 
 /* ---- over any table ---- */

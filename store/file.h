@@ -51,6 +51,13 @@ struct atr_file_table {
 	/* Process id of another process that holds a file below path open for writing, 0 when none
 	 * is seen (only what the caller may see is seen). NULL: not looked for. */
 	int (*holder)(void *context, const char *path);
+	/* The two change places, at once and for good (RENAME_EXCHANGE). -ENOSYS, -EINVAL: not on
+	 * this file system. NULL: as -ENOSYS. */
+	int (*exchange)(void *context, const char *a, const char *b);
+	/* What an unprivileged process may still write where path is. NULL: not known. */
+	int (*free_bytes)(void *context, const char *path, uint64_t *bytes);
+	/* Gives path the owner and group of like, where they differ. NULL: they stay. */
+	int (*own)(void *context, const char *path, const char *like);
 };
 
 extern const struct atr_file_table atr_file_real;

@@ -49,8 +49,8 @@ void atr_inspect_sha256_hex(const uint8_t *data, size_t bytes, char hex[65])
 
 /* ---- open and close ---- */
 
-/* A shared lock on the stream directory, and no other process that writes below it. */
-static enum atr_status lock_shared(struct atr_inspect *in, struct atr_error *err)
+/* A lock on the stream directory, and no other process that writes below it. */
+static enum atr_status lock_directory(struct atr_inspect *in, int exclusive, struct atr_error *err)
 {
 	const struct atr_file_table *files = in->home.files;
 	int result;
@@ -60,10 +60,11 @@ static enum atr_status lock_shared(struct atr_inspect *in, struct atr_error *err
 		return atr_error_set(err, ATR_ENOTSTORE, in->dir, -1, "no such directory");
 	if (in->lock_fd < 0)
 		return atr_file_error(err, in->lock_fd, in->dir, -1, "open");
-	result = files->lock(files->context, in->lock_fd, 0);
+	result = files->lock(files->context, in->lock_fd, exclusive);
 	if (result == -EWOULDBLOCK)
 		return atr_error_set(err, ATR_ELOCKED, in->dir, -1,
-		                     "locked: another process writes this stream");
+		                     "locked: another process %s this stream",
+		                     exclusive ? "has" : "writes");
 	if (result < 0)
 		return atr_file_error(err, result, in->dir, -1, "lock");
 	result = files->holder != NULL ? files->holder(files->context, in->dir) : 0;
@@ -242,7 +243,7 @@ enum atr_status atr_inspect_open(const char *dir, const struct atr_inspect_optio
 	if (rc != ATR_OK)
 		rc = atr_error_set(err, rc, dir, -1, "no memory");
 	if (rc == ATR_OK)
-		rc = lock_shared(in, err);
+		rc = lock_directory(in, options->exclusive, err);
 	if (rc == ATR_OK)
 		rc = refuse_half_rewritten(in, err);
 	if (rc == ATR_OK)
@@ -381,17 +382,20 @@ enum atr_status atr_inspect_open_keys(struct atr_inspect *in, struct atr_error *
 
 /* ---- consumers ---- */
 
-static enum atr_status read_consumer_state(struct atr_inspect *in, const char *dir,
-                                           const struct atr_meta *meta,
-                                           struct atr_consumer_state *state, struct atr_error *err)
+/* o.dat, deciphered; *text is NULL when there is none. */
+static enum atr_status read_state_text(struct atr_inspect *in, const char *dir,
+                                       const struct atr_meta *meta, uint8_t **text,
+                                       size_t *text_bytes, struct atr_error *err)
 {
-	uint8_t *content = NULL, *text = NULL;
-	size_t bytes = 0, text_bytes = 0;
+	struct atr_consumer_state state;
+	uint8_t *content = NULL;
 	const char *why = NULL;
 	char path[PATH_MAX];
 	enum atr_status rc;
+	size_t bytes = 0;
 
-	memset(state, 0, sizeof *state);
+	*text = NULL;
+	*text_bytes = 0;
 	if (snprintf(path, sizeof path, "%s/o.dat", dir) >= (int)sizeof path)
 		return atr_error_set(err, ATR_EINVAL, dir, -1, "path too long");
 	rc = atr_file_read_whole(in->home.files, path, CONSUMER_BYTES_MAX, &content, &bytes, err);
@@ -400,35 +404,38 @@ static enum atr_status read_consumer_state(struct atr_inspect *in, const char *d
 	if (rc != ATR_OK)
 		return rc;
 	if (meta->encrypted) {
-		rc = atr_meta_unseal(&meta->seed, content, bytes, &text, &text_bytes);
-		if (rc == ATR_OK)
-			rc = atr_consumer_decode(text, text_bytes, state, &why);
-		if (rc == ATR_EAUTH && atr_consumer_decode(content, bytes, state, &why) == ATR_OK) {
+		rc = atr_meta_unseal(&meta->seed, content, bytes, text, text_bytes);
+		if (rc == ATR_EAUTH &&
+		    atr_consumer_decode(content, bytes, &state, &why) == ATR_OK) {
+			atr_consumer_free(&state);
 			survey_find(in, ATR_FINDING_CLEAR, path, -1, 0,
 			            "clear text in an encrypted stream");
 			rc = ATR_OK;
-		} else if (rc == ATR_EAUTH) {
-			why = "message authentication failed: damaged";
+		} else {
+			free(content);
+			content = NULL;
 		}
-	} else {
-		rc = atr_consumer_decode(content, bytes, state, &why);
 	}
 	if (rc != ATR_OK)
-		rc = atr_error_set(err, rc, path, -1, "%s",
-		                   why != NULL ? why : atr_status_text(rc));
-	free(text);
-	free(content);
-	return rc;
+		return atr_error_set(err, rc, path, -1, "%s",
+		                     rc == ATR_EAUTH ? "message authentication failed: damaged"
+		                                     : atr_status_text(rc));
+	if (content != NULL) { /* clear text */
+		*text = content;
+		*text_bytes = bytes;
+	}
+	return ATR_OK;
 }
 
-static enum atr_status read_consumer(struct atr_inspect *in, const char *name,
-                                     struct atr_meta *meta, struct atr_inspect_consumer *out,
+enum atr_status survey_read_consumer(struct atr_inspect *in, const char *name,
+                                     struct atr_meta *meta, uint8_t **text, size_t *text_bytes,
                                      struct atr_error *err)
 {
 	char dir[PATH_MAX], context[600], hash_name[600];
-	struct atr_consumer_state state;
 	enum atr_status rc;
 
+	*text = NULL;
+	memset(meta, 0, sizeof *meta);
 	if (snprintf(dir, sizeof dir, "%s/obs/%s", in->dir, name) >= (int)sizeof dir ||
 	    snprintf(context, sizeof context, "%s.%s", in->stream, name) >= (int)sizeof context ||
 	    snprintf(hash_name, sizeof hash_name, "%s/%s", in->stream, name) >=
@@ -443,9 +450,34 @@ static enum atr_status read_consumer(struct atr_inspect *in, const char *name,
 	if (in->meta->encrypted && !meta->encrypted)
 		survey_find(in, ATR_FINDING_CLEAR, dir, -1, 0,
 		            "no meta.key: clear text in an encrypted stream");
-	out->cipher = meta->encrypted ? atr_cipher_name(meta->seed.cipher) : "none";
-	out->under_prev_key = meta->encrypted && meta->seed.under_prev_key;
-	rc = read_consumer_state(in, dir, meta, &state, err);
+	return read_state_text(in, dir, meta, text, text_bytes, err);
+}
+
+static enum atr_status read_consumer(struct atr_inspect *in, const char *name,
+                                     struct atr_meta *meta, struct atr_inspect_consumer *out,
+                                     struct atr_error *err)
+{
+	struct atr_consumer_state state = {0};
+	uint8_t *text = NULL;
+	size_t text_bytes = 0;
+	const char *why = NULL;
+	char path[PATH_MAX];
+	enum atr_status rc;
+
+	rc = survey_read_consumer(in, name, meta, &text, &text_bytes, err);
+	if (meta->config != NULL) {
+		out->cipher = meta->encrypted ? atr_cipher_name(meta->seed.cipher) : "none";
+		out->under_prev_key = meta->encrypted && meta->seed.under_prev_key;
+	}
+	if (rc == ATR_OK && text != NULL) {
+		rc = atr_consumer_decode(text, text_bytes, &state, &why);
+		if (rc != ATR_OK) {
+			(void)snprintf(path, sizeof path, "%s/obs/%s/o.dat", in->dir, name);
+			rc = atr_error_set(err, rc, path, -1, "%s",
+			                   why != NULL ? why : atr_status_text(rc));
+		}
+	}
+	free(text);
 	if (rc != ATR_OK)
 		return rc;
 	out->delivered_consumer_seq = state.delivered_consumer;

@@ -1,8 +1,8 @@
 /* inspect.h - stream directories that no process writes: what is in them, and is it whole?
  *
  * Reads what nats-server 2.9 to 2.15 or the store of this project left, never writes, truncates
- * or renames. A damaged place costs what it holds: it is reported as a *finding* and reading
- * goes on behind it.
+ * or renames, convert excepted. A damaged place costs what it holds: it is reported as a *finding*
+ * and reading goes on behind it.
  *
  *   atr_discover            which streams lie below a directory
  *   atr_inspect_open        one of them: lock, keys, configuration, which messages live
@@ -10,6 +10,7 @@
  *   ..._next_deleted, _state, _consumer, _block
  *   atr_inspect_verify      everything above, and every other file
  *   atr_audit               what none of this protects against
+ *   atr_convert             the same messages under another cipher or key
  *
  * One thread at a time per struct atr_inspect.
  */
@@ -92,6 +93,7 @@ struct atr_inspect_options {
 	                     the configuration is {} */
 	atr_finding_fn *finding; /* NULL: not told; called once per finding */
 	void *finding_arg;
+	int exclusive; /* lock it as a writer does: for atr_convert */
 };
 
 /* Takes a shared lock, opens the meta files and finds out which messages live: from index.db if
@@ -238,6 +240,65 @@ enum atr_status atr_audit(const char *dir, struct atr_inspect *in,
 /* How many bits of guessing a server key is worth at most, from the kinds and runs of its
  * characters: 0 for none. *words is 1 when it looks like words, digits and separators. */
 double atr_audit_key_bits(const uint8_t *key, size_t key_bytes, int *words);
+
+/* ---- convert ---- */
+
+/* What a conversion may be made for: which servers have to read it. */
+enum atr_convert_for {
+	ATR_CONVERT_AS_IS = 0, /* those that read it now */
+	ATR_CONVERT_2_9, /* 2.9: nothing compressed, no members of meta.inf that it does not know */
+	ATR_CONVERT_2_10 /* 2.10 and newer */
+};
+
+enum atr_convert_step { ATR_CONVERT_COPYING, ATR_CONVERT_VERIFYING, ATR_CONVERT_REMOVING };
+
+/* done of whole bytes of the stream's blocks, in this step. */
+typedef void atr_convert_progress_fn(void *arg, enum atr_convert_step step, uint64_t done,
+                                     uint64_t whole);
+
+struct atr_convert_options {
+	const struct atr_cipher *cipher; /* of everything afterwards; NULL: the stream's */
+	enum atr_convert_for wanted_for;
+	int dry_run;                       /* reads everything, changes nothing */
+	atr_convert_progress_fn *progress; /* NULL allowed; called about once per MiB */
+	void *progress_arg;
+};
+
+/* Texts are constant. */
+struct atr_convert_result {
+	int already;  /* it was as asked: nothing was changed */
+	int finished; /* an interrupted conversion was complete, and its old files are gone now */
+	int resumed;  /* an interrupted conversion was continued: blocks_kept are from it */
+	const char *from, *to; /* ciphers; from is "mixed" when the blocks have several */
+	int rotated;           /* something was under the previous key */
+	uint64_t blocks_before, blocks_after, blocks_kept;
+	uint64_t bytes_before, bytes_after; /* of block files */
+	uint64_t messages, consumers;
+};
+
+/* Encrypts, decrypts, changes the cipher or the key of the stream that was opened with `exclusive`:
+ * everything in it is written anew into a directory beside it, each block under a key of its own,
+ * read back under the key (not the previous one) and compared message by message; then the two
+ * directories change places and the old one is removed. Killed at any moment, the stream opens
+ * under the old or the new key with every message, and the next call goes on. After a failure the
+ * stream is as it was and nothing else is left.
+ *
+ * Messages keep sequence, time, subject, headers and payload. Deleted sequences become placeholders
+ * or gaps between blocks, so that no state file is needed to know them; blocks without messages go,
+ * the last sequence stays. in is of no more use but to be closed.
+ *
+ * Returns ATR_OK; ATR_ENOKEY, to encrypt without a key; ATR_EFORMAT, ATR_EUNSUPPORTED, damage (the
+ * findings were told) or a consumer that cannot be read; ATR_ENOSPC, with what is needed and free;
+ * ATR_ELOCKED, ATR_EREADONLY, ATR_EIO ...
+ */
+enum atr_status atr_convert(struct atr_inspect *in, const struct atr_convert_options *options,
+                            struct atr_convert_result *result, struct atr_error *err);
+
+/* Before the stream directory is opened: where two directories cannot change places at once, a kill
+ * in between leaves dir missing for the moment. Puts it (back) into place. ATR_OK also when there
+ * is nothing to do. */
+enum atr_status atr_convert_recover(const struct atr_file_table *files, const char *dir,
+                                    struct atr_error *err);
 
 /* ---- messages to be written ---- */
 

@@ -15,12 +15,21 @@
 void atr_inspect_rewind(struct atr_inspect *in)
 {
 	in->at = 0;
+	in->bytes_before = 0;
 	in->reading = 0;
 	in->last_returned = 0;
 	in->losses = 0;
 	in->records = in->messages = 0;
 	atr_tally_reset(&in->stream_tally);
 	atr_seqset_free(&in->accounted);
+}
+
+void survey_skip_blocks(struct atr_inspect *in, size_t count)
+{
+	atr_inspect_rewind(in);
+	for (; in->at < count; in->at++)
+		in->bytes_before += in->block[in->at].file_bytes;
+	in->losses = 1; /* totals cannot fit */
 }
 
 static void report_damage(struct atr_inspect *in, const struct atr_error *damage, int64_t goes_on)
@@ -166,6 +175,7 @@ static enum atr_status end_block(struct atr_inspect *in, struct atr_error *err)
 	atr_fss_free(&in->fss);
 	in->block[in->at].records = in->scan.good;
 	in->reading = 0;
+	in->bytes_before += b->file_bytes;
 	in->at++;
 	return rc == ATR_OK ? rc : atr_error_set(err, rc, in->dir, -1, "no memory");
 }

@@ -15,3 +15,11 @@ target_sources(atrest_store PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/audit_files.c
   ${CMAKE_CURRENT_LIST_DIR}/audit_images.c
   ${CMAKE_CURRENT_LIST_DIR}/discover.c)
+# What makes a closed stream anew.
+target_sources(atrest_store PRIVATE
+  ${CMAKE_CURRENT_LIST_DIR}/convert.c
+  ${CMAKE_CURRENT_LIST_DIR}/convert_copy.c
+  ${CMAKE_CURRENT_LIST_DIR}/convert_resume.c
+  ${CMAKE_CURRENT_LIST_DIR}/convert_meta.c
+  ${CMAKE_CURRENT_LIST_DIR}/convert_compare.c
+  ${CMAKE_CURRENT_LIST_DIR}/convert_tree.c)

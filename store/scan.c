@@ -15,6 +15,7 @@ void survey_find(struct atr_inspect *in, enum atr_finding_kind kind, const char 
 	struct atr_finding finding = {kind, path, offset, sequence, text};
 	va_list args;
 
+	in->found[kind]++;
 	if (in->finding == NULL)
 		return;
 	va_start(args, format);

@@ -63,6 +63,7 @@ struct atr_inspect {
 	int lock_fd;
 	atr_finding_fn *finding;
 	void *finding_arg;
+	uint64_t found[ATR_FINDING_SYSTEM + 1]; /* findings so far, by kind */
 
 	struct survey_block *block;
 	size_t block_count;
@@ -80,8 +81,9 @@ struct atr_inspect {
 
 	/* reading */
 	struct scan scan;
-	size_t at;   /* block being read */
-	int reading; /* it is open */
+	size_t at;             /* block being read */
+	uint64_t bytes_before; /* in the blocks before it */
+	int reading;           /* it is open */
 	uint64_t last_returned;
 	uint64_t live_bytes;         /* of this block's live records, so far */
 	struct atr_seqset accounted; /* live sequences of this block: read, or their damage named */
@@ -132,6 +134,16 @@ uint64_t scan_last_before(const struct atr_inspect *in, size_t at, uint64_t prev
 /* True when damage up to the end of block `at` is a torn tail that lost no message. previous: the
  * last sequence before it in this block, 0 = none. */
 int scan_tail_lost_nothing(const struct atr_inspect *in, size_t at, uint64_t previous, int is_cut);
+
+/* The first `count` blocks are not read by atr_inspect_next in this pass; what would need them is
+ * not compared. */
+void survey_skip_blocks(struct atr_inspect *in, size_t count);
+
+/* The three files and o.dat of a consumer. text is the deciphered o.dat, malloc'd; NULL: there is
+ * none. The caller frees meta (atr_meta_free) also after a failure. */
+enum atr_status survey_read_consumer(struct atr_inspect *in, const char *name,
+                                     struct atr_meta *meta, uint8_t **text, size_t *text_bytes,
+                                     struct atr_error *err);
 
 /* "<msgs>/<number>.<suffix>". */
 void survey_block_path(const struct atr_inspect *in, uint64_t number, const char *suffix,
