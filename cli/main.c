@@ -21,14 +21,27 @@ extern const struct command command_stream_dump;
 extern const struct command command_stream_load;
 extern const struct command command_stream_verify;
 extern const struct command command_stream_audit;
+extern const struct command command_stream_convert;
 extern const struct command command_ciphers;
 extern const struct command command_machine;
 
+/* clang-format off */
 const struct command *const commands[] = {
-        &command_run,          &command_slice,       &command_report,      &command_stream_ls,
-        &command_stream_info,  &command_stream_dump, &command_stream_load, &command_stream_verify,
-        &command_stream_audit, &command_ciphers,     &command_machine,     NULL,
+        &command_run,
+        &command_slice,
+        &command_report,
+        &command_stream_ls,
+        &command_stream_info,
+        &command_stream_dump,
+        &command_stream_load,
+        &command_stream_verify,
+        &command_stream_audit,
+        &command_stream_convert,
+        &command_ciphers,
+        &command_machine,
+        NULL,
 };
+/* clang-format on */
 
 /* How many words of argv name this command: 0, 1 or 2. */
 static int words_matched(const char *name, int argc, char **argv)

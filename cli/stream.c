@@ -82,6 +82,7 @@ static enum atr_status visit_place(void *arg, const struct atr_place *place, str
 	        .prev_key_bytes = session->keys.prev_key_bytes,
 	        .finding = take_finding,
 	        .finding_arg = session,
+	        .exclusive = session->exclusive,
 	};
 	struct atr_inspect *in;
 	enum atr_status rc;
@@ -90,7 +91,10 @@ static enum atr_status visit_place(void *arg, const struct atr_place *place, str
 		session->prepare(session, &options);
 	session->account = place->account;
 	session->stream = place->stream;
-	rc = atr_inspect_open(place->dir, &options, &in, err);
+	if (session->exclusive)
+		rc = atr_convert_recover(NULL, place->dir, err);
+	if (rc == ATR_OK)
+		rc = atr_inspect_open(place->dir, &options, &in, err);
 	/* the place was found as a stream: without its meta.inf it is a damaged one */
 	if (rc == ATR_ENOTSTORE)
 		rc = ATR_EFORMAT;

@@ -13,4 +13,5 @@ target_sources(atrest PRIVATE
   cmd_stream_load.c
   load_lines.c
   cmd_stream_verify.c
-  cmd_stream_audit.c)
+  cmd_stream_audit.c
+  cmd_stream_convert.c)

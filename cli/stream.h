@@ -51,6 +51,7 @@ struct stream_session {
 	int (*check)(const struct stream_session *session);
 	/* what opening a stream is to be asked for besides; NULL = nothing */
 	void (*prepare)(const struct stream_session *session, struct atr_inspect_options *options);
+	int exclusive;                /* the command changes the streams */
 	const char *account, *stream; /* being read */
 	void *arg;                    /* of the command */
 };

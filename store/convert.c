@@ -43,17 +43,31 @@ void convert_tell(struct convert *c, enum atr_convert_step step)
 
 /* ---- what there is to do ---- */
 
-/* The stream's last step, after a kill or a failure there: dir is the new one. */
-static enum atr_status finish(struct convert *c, int *finished, struct atr_error *err)
+/* 1 when the directories have changed places already; *doubt when that cannot be seen. */
+static int exchanged(const struct convert *c, int *doubt)
 {
 	struct atr_file_stat st;
 	char log[PATH_MAX];
+	int result = -ENAMETOOLONG;
+
+	if (convert_join(log, c->in->dir, CONVERT_LOG_NAME, NULL) == ATR_OK)
+		result = c->files->stat(c->files->context, log, &st);
+	*doubt = result < 0 && result != -ENOENT;
+	return result == 0;
+}
+
+/* The stream's last step, after a kill or a failure there: dir is the new one. */
+static enum atr_status finish(struct convert *c, int *finished, struct atr_error *err)
+{
+	char log[PATH_MAX];
 	enum atr_status rc = convert_join(log, c->in->dir, CONVERT_LOG_NAME, err);
-	int result;
+	int result, doubt;
 
 	*finished = 0;
-	if (rc != ATR_OK || c->files->stat(c->files->context, log, &st) < 0)
+	if (rc != ATR_OK)
 		return rc;
+	if (!exchanged(c, &doubt))
+		return doubt ? atr_error_set(err, ATR_EIO, log, -1, "cannot be looked at") : ATR_OK;
 	/* seen by the others: the exchange itself may not have been durable yet */
 	rc = atr_file_sync_directory(c->files, c->parent, err);
 	if (rc == ATR_OK)
@@ -162,7 +176,7 @@ static enum atr_status blocks_suit_2_9(struct convert *c, int *suit, struct atr_
 
 static const char *mixed_name(const struct census *n)
 {
-	unsigned kinds = (n->clear > 0) + (n->chachapoly > 0) + (n->aes > 0);
+	int kinds = (n->clear > 0) + (n->chachapoly > 0) + (n->aes > 0);
 
 	if (kinds > 1)
 		return "mixed";
@@ -303,7 +317,7 @@ static void count_kept(struct convert *c)
 static enum atr_status replace(struct convert *c, struct atr_error *err)
 {
 	enum atr_status rc = make(c, 1, err);
-	int finished;
+	int finished, doubt;
 
 	/* What a killed run left may be of another source or key: not worth more than a second try
 	 */
@@ -326,15 +340,10 @@ static enum atr_status replace(struct convert *c, struct atr_error *err)
 	return rc;
 undo:
 	close_made(c);
-	/* after a failure that came with the exchange done, the next call goes on from here */
-	if (atr_convert_recover(c->files, c->in->dir, NULL) == ATR_OK) {
-		struct atr_file_stat st;
-		char log[PATH_MAX];
-
-		if (convert_join(log, c->sibling, CONVERT_LOG_NAME, NULL) == ATR_OK &&
-		    c->files->stat(c->files->context, log, &st) == 0)
-			(void)convert_remove_tree(c->files, c->sibling, NULL);
-	}
+	/* where the exchange was done all the same, the next call goes on from there */
+	if (atr_convert_recover(c->files, c->in->dir, NULL) == ATR_OK && !exchanged(c, &doubt) &&
+	    !doubt)
+		(void)convert_remove_tree(c->files, c->sibling, NULL);
 	return rc;
 }
 

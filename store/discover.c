@@ -78,6 +78,21 @@ static enum atr_status list_sorted(const struct search *s, const char *path, str
 	return ATR_OK;
 }
 
+/* Names that a conversion gives directories for a moment, where two cannot be exchanged at once; no
+ * stream's name has a dot. 1: to be passed over. 0: a stream, perhaps with its name put right: a
+ * kill left only the new directory. */
+static int is_of_conversion(const struct search *s, const char *streams, char *name)
+{
+	char *dot = strstr(name, ".convert-");
+
+	if (dot == NULL || (strcmp(dot, ".convert-new") != 0 && strcmp(dot, ".convert-old") != 0))
+		return 0;
+	if (strcmp(dot, ".convert-old") == 0)
+		return 1;
+	*dot = '\0';
+	return exists_below(s, streams, name);
+}
+
 static enum atr_status visit_account(const struct search *s, const char *dir, const char *account)
 {
 	struct names names = {0};
@@ -92,12 +107,16 @@ static enum atr_status visit_account(const struct search *s, const char *dir, co
 	for (size_t i = 0; i < names.count && rc == ATR_OK; i++) {
 		struct atr_place place = {path, account, names.name[i]};
 
-		if (s->stream != NULL && strcmp(s->stream, names.name[i]) != 0)
+		int missing = strchr(names.name[i], '.') != NULL;
+
+		if (is_of_conversion(s, streams, names.name[i]) ||
+		    (s->stream != NULL && strcmp(s->stream, names.name[i]) != 0))
 			continue;
+		missing = missing && strchr(names.name[i], '.') == NULL;
 		if (snprintf(path, sizeof path, "%s/%s", streams, names.name[i]) >=
 		    (int)sizeof path)
 			rc = atr_error_set(s->err, ATR_EINVAL, streams, -1, "path too long");
-		else if (is_directory(s, path))
+		else if (missing || is_directory(s, path))
 			rc = s->each(s->arg, &place, s->err);
 	}
 	free_names(&names);
