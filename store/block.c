@@ -11,6 +11,7 @@
 
 #include "ciphers/secret.h"
 #include "store/bytes.h"
+#include "store/s2.h"
 
 /* One read. Small enough that deciphering and walking find it in the L2 cache, large enough
  * that the call does not matter. */
@@ -20,12 +21,21 @@
  * chance candidates would cost a hash over up to a whole block each. */
 #define RESYNC_SEQUENCE_SPAN (UINT64_C(1) << 32)
 
+/* What a compressed block may hold: the largest block and the largest record together, and some.
+ * A larger size is damage. The file is not larger than that either, but for chunk headers. */
+#define DECOMPRESSED_BYTES_MAX ((size_t)64 * 1024 * 1024)
+#define COMPRESSED_BYTES_MAX   (DECOMPRESSED_BYTES_MAX + DECOMPRESSED_BYTES_MAX / 8)
+/* So much of a block's start tells whether it is compressed. */
+#define START_BYTES 64u
+
 struct atr_walk {
 	struct atr_block_home home;
 	uint64_t number;
 	int fd;
 	char path[PATH_MAX];
 	uint64_t file_bytes;
+	uint64_t end; /* of the records: of the file, or of the decompressed block */
+	int compressed;
 	struct atr_hash_key hash_key;
 
 	struct atr_seed *seed; /* secret memory; NULL until the first enciphered block */
@@ -33,7 +43,8 @@ struct atr_walk {
 	struct atr_keystream *stream; /* of seed; kept over blocks of one cipher */
 	const struct atr_cipher *stream_cipher;
 
-	/* buffer[0 .. held) is the deciphered file from base on; the next record starts at at */
+	/* buffer[0 .. held) is the deciphered file from base on; the next record starts at at.
+	 * Of a compressed block it is all of the decompressed content. */
 	uint8_t *buffer;
 	size_t capacity, held, at;
 	uint64_t base;
@@ -142,7 +153,7 @@ static enum atr_status take_key(struct atr_walk *walk, struct atr_error *err)
 	return ATR_OK;
 }
 
-static enum atr_status refuse_compressed(struct atr_walk *walk, struct atr_error *err);
+static enum atr_status decompress(struct atr_walk *walk, struct atr_error *err);
 
 enum atr_status atr_walk_reopen(struct atr_walk *walk, uint64_t number, struct atr_error *err)
 {
@@ -162,7 +173,8 @@ enum atr_status atr_walk_reopen_to(struct atr_walk *walk, uint64_t number, uint6
 		(void)files->close(files->context, walk->fd);
 	walk->fd = -1;
 	walk->number = number;
-	walk->file_bytes = walk->base = 0;
+	walk->file_bytes = walk->end = walk->base = 0;
+	walk->compressed = 0;
 	walk->held = walk->at = walk->last = 0;
 	walk->prepared = -1;
 	walk->stuck = ATR_OK;
@@ -183,10 +195,10 @@ enum atr_status atr_walk_reopen_to(struct atr_walk *walk, uint64_t number, uint6
 	result = files->stat(files->context, walk->path, &st);
 	if (result < 0)
 		return atr_file_error(err, result, walk->path, -1, "stat");
-	walk->file_bytes = st.bytes < limit_bytes ? st.bytes : limit_bytes;
+	walk->file_bytes = walk->end = st.bytes < limit_bytes ? st.bytes : limit_bytes;
 	rc = take_key(walk, err);
 	if (rc == ATR_OK)
-		rc = refuse_compressed(walk, err);
+		rc = decompress(walk, err);
 	return rc;
 }
 
@@ -232,8 +244,10 @@ void atr_walk_close(struct atr_walk *walk)
 
 void atr_walk_limit(struct atr_walk *walk, uint64_t file_bytes)
 {
+	if (walk->compressed)
+		return; /* nothing is appended to such a block */
 	assert(file_bytes >= walk->base + walk->held);
-	walk->file_bytes = file_bytes;
+	walk->file_bytes = walk->end = file_bytes;
 }
 
 /* ---- the window over the file ---- */
@@ -257,7 +271,7 @@ static enum atr_status ensure(struct atr_walk *walk, size_t bytes, struct atr_er
 	const struct atr_file_table *files = walk->home.files;
 	enum atr_status rc;
 
-	while (walk->held - walk->at < bytes && walk->base + walk->held < walk->file_bytes) {
+	while (walk->held - walk->at < bytes && walk->base + walk->held < walk->end) {
 		uint64_t end = walk->base + walk->held;
 		uint64_t want = PIECE_BYTES - end % PIECE_BYTES;
 
@@ -267,13 +281,13 @@ static enum atr_status ensure(struct atr_walk *walk, size_t bytes, struct atr_er
 			memmove(walk->buffer, walk->buffer + walk->at, walk->held);
 		walk->base += walk->at;
 		walk->at = 0;
-		if (want > walk->file_bytes - end)
-			want = walk->file_bytes - end;
+		if (want > walk->end - end)
+			want = walk->end - end;
 		if (walk->held + want > walk->capacity || walk->capacity == 0) {
 			size_t capacity = 2 * PIECE_BYTES;
 
-			if (walk->file_bytes < PIECE_BYTES)
-				capacity = (size_t)walk->file_bytes; /* all of it, at once */
+			if (walk->end < PIECE_BYTES)
+				capacity = (size_t)walk->end; /* all of it, at once */
 			if (capacity < walk->held + want)
 				capacity = walk->held + (size_t)want + PIECE_BYTES;
 			if (capacity < bytes + PIECE_BYTES && bytes > PIECE_BYTES)
@@ -318,15 +332,16 @@ static enum atr_status decode_here(struct atr_walk *walk, struct atr_record *out
 			if (rc != ATR_END)
 				return rc;
 		}
-		if (walk->base + walk->at == walk->file_bytes)
+		if (walk->base + walk->at == walk->end)
 			return ATR_END;
-		cut = need > walk->file_bytes - (walk->base + walk->at);
+		cut = need > walk->end - (walk->base + walk->at);
 		walk->cut = cut;
 		rc = ensure(walk, cut ? ATR_RECORD_BYTES_MIN : need, err);
 		if (rc != ATR_OK)
 			return rc;
 		if (cut) {
-			*why = "the file ends inside the record";
+			*why = walk->compressed ? "the block ends inside the record"
+			                        : "the file ends inside the record";
 			return ATR_EFORMAT;
 		}
 	}
@@ -335,13 +350,13 @@ static enum atr_status decode_here(struct atr_walk *walk, struct atr_record *out
 static enum atr_status stick(struct atr_walk *walk, const char *why, struct atr_error *err)
 {
 	uint64_t offset = walk->base + walk->at;
-	uint64_t left = walk->file_bytes - offset;
+	uint64_t left = walk->end - offset;
 	uint32_t word = left >= 4 ? atr_le32_get(walk->buffer + walk->at) : 0;
 
-	walk->stuck = atr_error_set(&walk->stuck_error, ATR_EFORMAT, walk->path, (int64_t)offset,
-	                            "%s (length word 0x%08" PRIx32 ", %" PRIu64
-	                            " bytes left in the file)",
-	                            why, word, left);
+	walk->stuck =
+	        atr_error_set(&walk->stuck_error, ATR_EFORMAT, walk->path, (int64_t)offset,
+	                      "%s (length word 0x%08" PRIx32 ", %" PRIu64 " bytes left in the %s)",
+	                      why, word, left, walk->compressed ? "decompressed block" : "file");
 	if (walk->last_sequence != 0)
 		walk->stuck_error.sequence = walk->last_sequence + 1;
 	if (err != NULL)
@@ -399,22 +414,37 @@ enum atr_status atr_walk_next(struct atr_walk *walk, struct atr_record *out, str
 	return ATR_OK;
 }
 
-/* A compressed block begins with "cmp" and an algorithm byte. So does a block whose first record
- * has a length of just these bytes: a valid record there decides. */
-static enum atr_status refuse_compressed(struct atr_walk *walk, struct atr_error *err)
+/* A compressed block is decompressed as a whole: the walk then goes over that. */
+static enum atr_status decompress(struct atr_walk *walk, struct atr_error *err)
 {
-	struct atr_record record;
-	const char *why;
+	const char *why = NULL;
 	enum atr_status rc;
+	uint8_t *content;
+	size_t bytes;
 
-	rc = ensure(walk, 5, err);
-	if (rc != ATR_OK || walk->held < 5 || memcmp(walk->buffer, "cmp", 3) != 0)
+	rc = ensure(walk, START_BYTES, err);
+	if (rc != ATR_OK ||
+	    !atr_s2_is_compressed(walk->buffer, walk->held < START_BYTES ? walk->held : START_BYTES,
+	                          walk->file_bytes))
 		return rc;
-	rc = decode_here(walk, &record, &why, err);
-	if (rc == ATR_OK || why == NULL)
+	walk->compressed = 1;
+	if (walk->file_bytes > COMPRESSED_BYTES_MAX)
+		return atr_error_set(err, ATR_EFORMAT, walk->path, 0,
+		                     "a compressed block of %" PRIu64 " bytes", walk->file_bytes);
+	rc = ensure(walk, (size_t)walk->file_bytes, err);
+	if (rc != ATR_OK)
 		return rc;
-	return atr_error_set(err, ATR_EUNSUPPORTED, walk->path, 0,
-	                     "compressed blocks: not read yet");
+	rc = atr_s2_decompress_block(walk->buffer, walk->held, DECOMPRESSED_BYTES_MAX, &content,
+	                             &bytes, &why);
+	if (rc != ATR_OK)
+		return atr_error_set(err, rc, walk->path, rc == ATR_ENOMEM ? -1 : 0,
+		                     "compressed block: %s",
+		                     why != NULL ? why : "no memory to decompress it");
+	free(walk->buffer);
+	walk->buffer = content;
+	walk->capacity = walk->held = bytes;
+	walk->end = bytes;
+	return ATR_OK;
 }
 
 /* ---- after damage ---- */
@@ -434,7 +464,7 @@ static int plausible(const struct atr_walk *walk, const uint8_t *p, uint64_t lef
 /* True when a valid record starts at walk->at. */
 static enum atr_status valid_here(struct atr_walk *walk, int *valid, struct atr_error *err)
 {
-	uint64_t left = walk->file_bytes - (walk->base + walk->at);
+	uint64_t left = walk->end - (walk->base + walk->at);
 	struct atr_record record;
 	const char *why;
 	enum atr_status rc;
@@ -464,20 +494,19 @@ enum atr_status atr_walk_resync(struct atr_walk *walk, struct atr_error *err)
 	if (walk->held - walk->at >= 4)
 		step = atr_le32_get(walk->buffer + walk->at) & ~(UINT32_C(1) << 31);
 	if (step >= ATR_RECORD_BYTES_MIN && step <= ATR_RECORD_BYTES_MAX &&
-	    damage + step < walk->file_bytes) {
+	    damage + step < walk->end) {
 		atr_walk_seek(walk, damage + step);
 		rc = valid_here(walk, &valid, err);
 		if (rc != ATR_OK || valid)
 			return rc;
 	}
-	for (uint64_t offset = damage + 1; offset + ATR_RECORD_BYTES_MIN <= walk->file_bytes;
-	     offset++) {
+	for (uint64_t offset = damage + 1; offset + ATR_RECORD_BYTES_MIN <= walk->end; offset++) {
 		atr_walk_seek(walk, offset);
 		rc = valid_here(walk, &valid, err);
 		if (rc != ATR_OK || valid)
 			return rc;
 	}
-	atr_walk_seek(walk, walk->file_bytes);
+	atr_walk_seek(walk, walk->end);
 	return ATR_END;
 }
 
@@ -505,12 +534,22 @@ void atr_walk_seek(struct atr_walk *walk, uint64_t offset)
 
 int atr_walk_is_cut(const struct atr_walk *walk)
 {
-	return walk->stuck == ATR_EFORMAT && walk->cut;
+	return walk->stuck == ATR_EFORMAT && walk->cut && !walk->compressed;
 }
 
 uint64_t atr_walk_file_bytes(const struct atr_walk *walk)
 {
 	return walk->file_bytes;
+}
+
+uint64_t atr_walk_end(const struct atr_walk *walk)
+{
+	return walk->end;
+}
+
+int atr_walk_is_compressed(const struct atr_walk *walk)
+{
+	return walk->compressed;
 }
 
 const struct atr_seed *atr_walk_seed(const struct atr_walk *walk)

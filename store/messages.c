@@ -102,21 +102,21 @@ static enum atr_status begin_block(struct atr_inspect *in, struct atr_error *err
 static void judge_tail(struct atr_inspect *in, const struct survey_block *b)
 {
 	const struct scan *scan = &in->scan;
-	uint64_t bytes = b->file_bytes - scan->tail_offset;
 	char path[PATH_MAX];
 
 	survey_block_path(in, b->number, "blk", path, sizeof path);
 	if (scan_tail_lost_nothing(in, in->at, scan->previous, scan->tail_is_cut))
 		survey_find(in, ATR_FINDING_NOTE, path, (int64_t)scan->tail_offset, 0,
 		            "torn tail: the last %" PRIu64
-		            " bytes are no whole record; all records before them are there",
-		            bytes);
+		            " bytes are no whole record; all records before them are there%s",
+		            scan->tail_bytes, scan_where(scan));
 	else
-		survey_find(in, ATR_FINDING_DAMAGE, path, (int64_t)scan->tail_offset,
-		            scan_last_before(in, in->at, scan->previous) + 1,
-		            "the last %" PRIu64 " bytes hold no valid record (%s)", bytes,
-		            scan->tail_is_cut ? "the file ends inside one"
-		                              : "length or hash differ");
+		survey_find(
+		        in, ATR_FINDING_DAMAGE, path, (int64_t)scan->tail_offset,
+		        scan_last_before(in, in->at, scan->previous) + 1,
+		        "the last %" PRIu64 " bytes hold no valid record (%s)%s", scan->tail_bytes,
+		        scan->tail_is_cut ? "the file ends inside one" : "length or hash differ",
+		        scan_where(scan));
 }
 
 /* Sequences from..to of this block need no finding of their own any more. */
@@ -193,7 +193,8 @@ static void check_deleted(struct atr_inspect *in, const struct atr_record *r, co
 		doubt = atr_boundary_doubt(&r->message, 0, in->meta->config);
 	if (doubt != NULL)
 		survey_find(in, ATR_FINDING_DAMAGE, path, (int64_t)atr_walk_offset(in->scan.walk),
-		            r->message.sequence, "%s (the message is deleted)", doubt);
+		            r->message.sequence, "%s (the message is deleted)%s", doubt,
+		            scan_where(&in->scan));
 }
 
 /* A clear idx has no checksum: its times must be those of the records that it counts. */
@@ -232,7 +233,7 @@ static enum atr_status judge_record(struct atr_inspect *in, const struct atr_rec
 	}
 	if (m->sequence <= in->scan.previous) {
 		survey_find(in, ATR_FINDING_NOTE, path, offset, m->sequence,
-		            "not above the sequence before it: dropped");
+		            "not above the sequence before it: dropped%s", scan_where(&in->scan));
 		return ATR_OK;
 	}
 	if (in->scan.damaged) { /* what lay between is lost to the damage that was named */
@@ -263,7 +264,8 @@ static enum atr_status judge_record(struct atr_inspect *in, const struct atr_rec
 		doubt = "the sequence is in an earlier block too";
 	if (doubt != NULL) {
 		in->losses++;
-		survey_find(in, ATR_FINDING_DAMAGE, path, offset, m->sequence, "%s", doubt);
+		survey_find(in, ATR_FINDING_DAMAGE, path, offset, m->sequence, "%s%s", doubt,
+		            scan_where(&in->scan));
 		return ATR_OK;
 	}
 	*usable = 1;

@@ -116,6 +116,7 @@ enum atr_status scan_next(struct atr_inspect *in, struct scan *scan, struct atr_
 			scan->tail = 1;
 			scan->tail_is_cut = is_cut;
 			scan->tail_offset = (uint64_t)found.offset;
+			scan->tail_bytes = atr_walk_end(scan->walk) - scan->tail_offset;
 		}
 		if (damage != NULL)
 			damage(in, &found,
@@ -123,6 +124,11 @@ enum atr_status scan_next(struct atr_inspect *in, struct scan *scan, struct atr_
 	}
 	scan->good++;
 	return ATR_OK;
+}
+
+const char *scan_where(const struct scan *scan)
+{
+	return atr_walk_is_compressed(scan->walk) ? ", in the decompressed block" : "";
 }
 
 /* ---- the end of a block ---- */

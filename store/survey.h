@@ -51,7 +51,7 @@ struct scan {
 	int damaged;           /* since the last good record */
 	int tail;              /* the damage goes on to the end of the file: */
 	int tail_is_cut;       /* ... as a torn write leaves it */
-	uint64_t tail_offset;
+	uint64_t tail_offset, tail_bytes;
 };
 
 struct atr_inspect {
@@ -127,6 +127,9 @@ typedef void scan_damage_fn(struct atr_inspect *in, const struct atr_error *dama
                             int64_t goes_on);
 enum atr_status scan_next(struct atr_inspect *in, struct scan *scan, struct atr_record *record,
                           scan_damage_fn *damage, struct atr_error *err);
+/* What follows the text of a finding with an offset in the open block: "" when that is one in the
+ * file, else that it is one in the decompressed block. */
+const char *scan_where(const struct scan *scan);
 
 /* The last sequence before the end of block `at`: previous, or when that is 0 the last one of the
  * blocks before. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "store/bytes.h"
+#include "store/s2.h"
 #include "tests/unit/store_fixture.h"
 
 static const struct atr_keyring ring = {.key = (const uint8_t *)"s3cr3t", .key_bytes = 6};
@@ -310,16 +311,120 @@ static void keys_decide(void **state)
 	free(content);
 }
 
-static void compressed_blocks_are_refused_by_name(void **state)
+/* The content as a compressed block, under a cipher. */
+static void write_compressed(const char *dir, const char *cipher, const uint8_t *content,
+                             size_t bytes)
+{
+	uint8_t *packed;
+	size_t packed_bytes;
+
+	assert_int_equal(atr_s2_compress_block(content, bytes, &packed, &packed_bytes), ATR_OK);
+	assert_true(packed_bytes < bytes / 2);
+	write_block(dir, cipher, 1, packed, packed_bytes);
+	free(packed);
+}
+
+static void compressed_blocks_are_read(void **state)
 {
 	struct atr_block_home home = home_of(*state, &ring);
+	static size_t starts[2001];
+	size_t bytes;
+	uint8_t *content = make_records(1, 2000, 3000, &bytes, starts), lchk[8];
 	struct atr_walk *walk;
 	struct atr_error err;
 
 	for (size_t c = 0; c < 3; c++) {
-		write_block(*state, ciphers[c], 1, (const uint8_t *)"cmp\1\xff\3\4\5\6\7", 10);
+		write_compressed(*state, ciphers[c], content, bytes);
+		assert_ok(atr_walk_open(&home, 1, &walk, &err), &err);
+		assert_int_equal(atr_walk_is_compressed(walk), 1);
+		assert_int_equal(atr_walk_end(walk), bytes);
+		assert_true(atr_walk_file_bytes(walk) < bytes / 2);
+		check_walk(walk, 0, 2000, starts);
+		atr_walk_seek(walk, starts[700]);
+		check_walk(walk, 700, 2000, starts);
+		assert_ok(atr_walk_last_check(walk, lchk, &err), &err);
+		assert_memory_equal(lchk, content + bytes - 8, 8);
+		/* the same walk goes on with one that is not */
+		write_block(*state, ciphers[c], 1, content, bytes);
+		assert_ok(atr_walk_reopen(walk, 1, &err), &err);
+		assert_int_equal(atr_walk_is_compressed(walk), 0);
+		check_walk(walk, 0, 2000, starts);
+		write_compressed(*state, ciphers[c], content, bytes);
+		assert_ok(atr_walk_reopen(walk, 1, &err), &err);
+		check_walk(walk, 0, 2000, starts);
+		atr_walk_close(walk);
+	}
+	free(content);
+}
+
+/* Records damaged before they were compressed: the frame is whole. */
+static void damage_inside_a_compressed_block_costs_one_record(void **state)
+{
+	struct atr_block_home home = home_of(*state, &ring);
+	static size_t starts[101];
+	size_t bytes;
+	uint8_t *content = make_records(1, 100, 1000, &bytes, starts);
+	struct atr_walk *walk;
+	struct atr_record r;
+	struct atr_error err;
+
+	content[starts[50] + 25] ^= 1;
+	content[bytes - 1] ^= 1;
+	write_compressed(*state, "aes", content, bytes);
+	assert_ok(atr_walk_open(&home, 1, &walk, &err), &err);
+	for (size_t i = 0; i < 50; i++)
+		assert_ok(atr_walk_next(walk, &r, &err), &err);
+	assert_status(atr_walk_next(walk, &r, &err), ATR_EFORMAT, &err);
+	assert_int_equal(err.offset, starts[50]);
+	assert_non_null(strstr(err.text, "decompressed block"));
+	assert_ok(atr_walk_resync(walk, &err), &err);
+	for (size_t i = 51; i < 99; i++)
+		assert_ok(atr_walk_next(walk, &r, &err), &err);
+	assert_status(atr_walk_next(walk, &r, &err), ATR_EFORMAT, &err);
+	assert_int_equal(err.offset, starts[99]);
+	assert_status(atr_walk_resync(walk, &err), ATR_END, &err);
+	atr_walk_close(walk);
+	free(content);
+}
+
+/* Or the damage stands for the same bytes: an offset into a run, say. */
+static void a_damaged_compressed_block_is_named(void **state)
+{
+	struct atr_block_home home = home_of(*state, &ring);
+	static size_t starts[101];
+	size_t bytes, file_bytes;
+	uint8_t *content = make_records(1, 100, 1000, &bytes, starts), *file;
+	struct atr_walk *walk;
+	struct atr_error err;
+
+	for (size_t c = 0; c < 3; c++) {
+		size_t named = 0;
+
+		write_compressed(*state, ciphers[c], content, bytes);
+		file = fixture_read(fixture_path(*state, "1.blk"), &file_bytes);
+		for (size_t at = 4; at < file_bytes - 8; at += 97) {
+			file[at] ^= 4;
+			fixture_write(fixture_path(*state, "1.blk"), file, file_bytes);
+			if (atr_walk_open(&home, 1, &walk, &err) == ATR_OK) {
+				check_walk(walk, 0, 100, starts);
+				atr_walk_close(walk);
+			} else {
+				assert_int_equal(err.status, ATR_EFORMAT);
+				assert_non_null(strstr(err.path, "1.blk"));
+				assert_non_null(strstr(err.text, "compressed block"));
+				assert_int_equal(err.offset, 0);
+				named++;
+			}
+			file[at] ^= 4;
+		}
+		assert_true(named > file_bytes / 97 / 2);
+		fixture_write(fixture_path(*state, "1.blk"), file, file_bytes - 1);
+		assert_status(atr_walk_open(&home, 1, &walk, &err), ATR_EFORMAT, &err);
+		free(file);
+		write_block(*state, ciphers[c], 1, (const uint8_t *)"cmp\2\12 0123456789", 16);
 		assert_status(atr_walk_open(&home, 1, &walk, &err), ATR_EUNSUPPORTED, &err);
 	}
+	free(content);
 }
 
 /* The one length whose first bytes are "cmp\0": a valid record, not a compressed block. */
@@ -359,7 +464,9 @@ int main(void)
 	        TEST(a_cut_tail_is_damage_at_its_offset),
 	        TEST(one_damaged_record_costs_one_record),
 	        TEST(keys_decide),
-	        TEST(compressed_blocks_are_refused_by_name),
+	        TEST(compressed_blocks_are_read),
+	        TEST(damage_inside_a_compressed_block_costs_one_record),
+	        TEST(a_damaged_compressed_block_is_named),
 	        TEST(a_first_record_that_spells_cmp_is_read),
 	};
 
