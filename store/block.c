@@ -21,12 +21,8 @@
  * chance candidates would cost a hash over up to a whole block each. */
 #define RESYNC_SEQUENCE_SPAN (UINT64_C(1) << 32)
 
-/* What a compressed block may hold: the largest block and the largest record together, and some.
- * A larger size is damage. The file is not larger than that either, but for chunk headers. */
-#define DECOMPRESSED_BYTES_MAX ((size_t)64 * 1024 * 1024)
-#define COMPRESSED_BYTES_MAX   (DECOMPRESSED_BYTES_MAX + DECOMPRESSED_BYTES_MAX / 8)
-/* So much of a block's start tells whether it is compressed. */
-#define START_BYTES 64u
+/* A compressed block is not larger than its content either, but for chunk headers. */
+#define COMPRESSED_BYTES_MAX (ATR_DECOMPRESSED_BYTES_MAX + ATR_DECOMPRESSED_BYTES_MAX / 8)
 
 struct atr_walk {
 	struct atr_block_home home;
@@ -422,9 +418,11 @@ static enum atr_status decompress(struct atr_walk *walk, struct atr_error *err)
 	uint8_t *content;
 	size_t bytes;
 
-	rc = ensure(walk, START_BYTES, err);
+	rc = ensure(walk, ATR_BLOCK_START_BYTES, err);
 	if (rc != ATR_OK ||
-	    !atr_s2_is_compressed(walk->buffer, walk->held < START_BYTES ? walk->held : START_BYTES,
+	    !atr_s2_is_compressed(walk->buffer,
+	                          walk->held < ATR_BLOCK_START_BYTES ? walk->held
+	                                                             : ATR_BLOCK_START_BYTES,
 	                          walk->file_bytes))
 		return rc;
 	walk->compressed = 1;
@@ -434,7 +432,7 @@ static enum atr_status decompress(struct atr_walk *walk, struct atr_error *err)
 	rc = ensure(walk, (size_t)walk->file_bytes, err);
 	if (rc != ATR_OK)
 		return rc;
-	rc = atr_s2_decompress_block(walk->buffer, walk->held, DECOMPRESSED_BYTES_MAX, &content,
+	rc = atr_s2_decompress_block(walk->buffer, walk->held, ATR_DECOMPRESSED_BYTES_MAX, &content,
 	                             &bytes, &why);
 	if (rc != ATR_OK)
 		return atr_error_set(err, rc, walk->path, rc == ATR_ENOMEM ? -1 : 0,

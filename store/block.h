@@ -13,6 +13,12 @@
 #include "store/keyfile.h"
 #include "store/record.h"
 
+/* What a compressed block may hold: the largest block and the largest record together, and some.
+ * A larger size is damage. */
+#define ATR_DECOMPRESSED_BYTES_MAX ((size_t)64 * 1024 * 1024)
+/* So much of a block's start tells whether it is compressed (atr_s2_is_compressed). */
+#define ATR_BLOCK_START_BYTES 64u
+
 /* Where a stream's blocks are and under which names its keys and hashes are derived. */
 struct atr_block_home {
 	const struct atr_file_table *files;
@@ -44,8 +50,8 @@ enum atr_status atr_walk_new(const struct atr_block_home *home, struct atr_walk 
                              struct atr_error *err);
 
 /* Goes on with another block of the same home: buffer and key stream context are used again,
- * so that reading many blocks allocates nothing per block. After a failure only this and close
- * may be called. */
+ * so that reading many blocks allocates nothing per block. After a failure only this,
+ * atr_walk_file_bytes (0: not known) and close may be called. */
 enum atr_status atr_walk_reopen(struct atr_walk *walk, uint64_t number, struct atr_error *err);
 
 /* The same, not looking at what the file has behind limit_bytes: of a block that is being

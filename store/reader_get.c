@@ -10,6 +10,7 @@
 #include "ciphers/secret.h"
 #include "store/bytes.h"
 #include "store/reader_inner.h"
+#include "store/s2.h"
 
 #define PIECE_BYTES       ((size_t)256 * 1024)
 #define MARK_BYTES        4096u /* one mark for at least so many bytes of a block */
@@ -105,6 +106,13 @@ static size_t hop_to(const uint8_t *p, size_t bytes, uint64_t sequence)
 	return bytes;
 }
 
+static int is_compressed(const uint8_t *bytes, size_t held, const struct place *place)
+{
+	return atr_s2_is_compressed(bytes,
+	                            held < ATR_BLOCK_START_BYTES ? held : ATR_BLOCK_START_BYTES,
+	                            place->file_bytes);
+}
+
 static enum atr_status make_hash_key(struct atr_reader *r, uint64_t number,
                                      struct atr_hash_key *key, struct atr_error *err)
 {
@@ -167,6 +175,26 @@ static enum atr_status index_loaded(struct loaded *l)
 	return ATR_OK;
 }
 
+/* What is held is all of a compressed block: its content takes its place. */
+static enum atr_status decompress_loaded(struct loaded *l, const char *path, struct atr_error *err)
+{
+	const char *why = NULL;
+	enum atr_status rc;
+	uint8_t *content;
+	size_t bytes;
+
+	rc = atr_s2_decompress_block(l->bytes, l->held, ATR_DECOMPRESSED_BYTES_MAX, &content,
+	                             &bytes, &why);
+	if (rc != ATR_OK)
+		return atr_error_set(err, rc, path, rc == ATR_ENOMEM ? -1 : 0,
+		                     "compressed block: %s",
+		                     why != NULL ? why : "no memory to decompress it");
+	free(l->bytes);
+	l->bytes = content;
+	l->capacity = l->held = bytes;
+	return ATR_OK;
+}
+
 /* Reads what is not held yet, piece by piece: each is deciphered and indexed while it is in the
  * cache. */
 static enum atr_status read_on(struct atr_reader *r, const struct place *place, int enciphered,
@@ -186,10 +214,20 @@ static enum atr_status read_on(struct atr_reader *r, const struct place *place, 
 		rc = read_bytes(r, fd, path, enciphered, l->bytes + l->held, n, l->held, err);
 		if (rc != ATR_OK)
 			break;
+		if (l->held == 0)
+			l->compressed = is_compressed(l->bytes, n, place);
 		l->held += n;
+		if (l->compressed && l->held < place->file_bytes)
+			continue;
+		if (l->compressed)
+			rc = decompress_loaded(l, path, err);
+		if (rc != ATR_OK)
+			break;
 		rc = index_loaded(l);
 		if (rc != ATR_OK)
 			(void)atr_error_set(err, rc, path, -1, "no memory for offsets");
+		if (l->compressed)
+			break;
 	}
 	if (fd >= 0)
 		(void)r->store->files->close(r->store->files->context, fd);
@@ -199,10 +237,11 @@ static enum atr_status read_on(struct atr_reader *r, const struct place *place, 
 static enum atr_status load(struct atr_reader *r, const struct place *place, struct atr_error *err)
 {
 	struct loaded *l = &r->loaded;
+	struct atr_seed *seed;
 	enum atr_status rc;
 	int enciphered;
 
-	if (l->number == place->number && l->held >= place->file_bytes)
+	if (l->number == place->number && (l->compressed || l->held >= place->file_bytes))
 		return ATR_OK;
 	if (place->file_bytes > UINT32_MAX)
 		return atr_error_set(err, ATR_EUNSUPPORTED, NULL, -1,
@@ -211,9 +250,11 @@ static enum atr_status load(struct atr_reader *r, const struct place *place, str
 		r->seed = atr_secret_alloc(sizeof *r->seed);
 	if (r->seed == NULL)
 		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for keys");
+	seed = r->view != NULL ? &r->seed[place->number % VIEWS] : r->seed;
 	if (l->number != place->number) {
 		l->number = 0;
 		l->held = l->indexed = l->count = 0;
+		l->compressed = 0;
 		if (l->capacity > LOADED_KEEP_BYTES) { /* after one very long record */
 			free(l->bytes);
 			l->bytes = NULL;
@@ -221,9 +262,9 @@ static enum atr_status load(struct atr_reader *r, const struct place *place, str
 		}
 		rc = make_hash_key(r, place->number, &l->hash_key, err);
 		if (rc == ATR_OK)
-			rc = read_seed(r, place->number, r->seed, &enciphered, err);
+			rc = read_seed(r, place->number, seed, &enciphered, err);
 		if (rc == ATR_OK && enciphered)
-			rc = use_seed(r, place->number, r->seed, err);
+			rc = use_seed(r, place->number, seed, err);
 		if (rc != ATR_OK)
 			return rc;
 		if (!enciphered)
@@ -408,6 +449,11 @@ static enum atr_status mark_on(struct atr_reader *r, struct view *v, const struc
 		rc = read_bytes(r, fd, path, v->enciphered, r->window, n, v->bytes, err);
 		if (rc != ATR_OK)
 			break;
+		if (v->bytes == 0 && is_compressed(r->window, n, place)) {
+			v->compressed = 1;
+			v->bytes = place->file_bytes;
+			break;
+		}
 		while (n - at >= ATR_RECORD_BYTES_MIN) {
 			uint64_t sequence = message_at(r->window + at);
 
@@ -503,6 +549,8 @@ static enum atr_status get_record(struct atr_reader *r, const struct place *plac
 	rc = view_of(r, place, &v, err);
 	if (rc != ATR_OK)
 		return rc;
+	if (v->compressed)
+		return get_from_block(r, place, sequence, m, err);
 	if (!window_of(v, sequence, &from, &to))
 		return reader_scan(r, place, sequence, m, err);
 	bytes = (size_t)(to - from);

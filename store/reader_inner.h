@@ -3,7 +3,7 @@
  *   next                    one atr_walk over block after block
  *   get, ATR_READ_BLOCK     the whole block deciphered in memory, with the offset of every record
  *   get, ATR_READ_RECORD    per block one mark every 4 KiB; only the bytes between two marks are
- *                           read and deciphered
+ *                           read and deciphered; a compressed block is kept whole
  */
 #ifndef ATREST_READER_INNER_H
 #define ATREST_READER_INNER_H
@@ -20,6 +20,7 @@ struct loaded {
 	uint64_t number; /* 0: none */
 	uint8_t *bytes;
 	struct atr_hash_key hash_key;
+	int compressed;        /* bytes are the decompressed content, all of it */
 	size_t capacity, held; /* deciphered bytes from the start of the file */
 	size_t indexed;        /* offset up to which records are in offset[] */
 	uint32_t *offset;      /* of each message, ascending sequence */
@@ -40,7 +41,8 @@ struct view {
 	struct mark *mark;
 	uint32_t count, capacity;
 	int enciphered;
-	int fd; /* -1: not open */
+	int compressed; /* it has no marks: the whole block is loaded instead */
+	int fd;         /* -1: not open */
 	struct atr_hash_key hash_key;
 };
 

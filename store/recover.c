@@ -107,8 +107,11 @@ void recover_note_damage(struct recovery *r, const struct atr_error *why)
 
 enum atr_status recover_open_walk(struct recovery *r, uint64_t number, struct atr_error *err)
 {
-	return r->walk == NULL ? atr_walk_open(&r->store->home, number, &r->walk, err)
-	                       : atr_walk_reopen(r->walk, number, err);
+	enum atr_status rc = ATR_OK;
+
+	if (r->walk == NULL)
+		rc = atr_walk_new(&r->store->home, &r->walk, err);
+	return rc == ATR_OK ? atr_walk_reopen(r->walk, number, err) : rc;
 }
 
 /* ---- the stream ---- */
@@ -142,14 +145,15 @@ enum atr_status recover_set_active(struct recovery *r, const struct listed *last
 	return ATR_OK;
 }
 
-/* After all blocks: only a last block that is whole is appended to. r->walk is still on it. */
+/* After all blocks: only a last block that is whole and not compressed is appended to. r->walk is
+ * still on it. */
 static enum atr_status open_active(struct recovery *r, const struct listed *last,
                                    struct atr_error *err)
 {
 	struct atr_store *store = r->store;
 
 	if (last == NULL || store->entry_count == 0 || r->entry.number != last->number ||
-	    r->damaged || r->torn || r->walk == NULL)
+	    r->damaged || r->torn || r->walk == NULL || atr_walk_is_compressed(r->walk))
 		return ATR_OK;
 	return recover_set_active(r, last, atr_walk_seed(r->walk),
 	                          atomic_load(&r->entry.file_bytes), err);
@@ -252,6 +256,10 @@ static enum atr_status finish(struct recovery *r, const struct listed *last_bloc
 		store->recovery.torn_tail_bytes =
 		        r->open_tail_file_bytes -
 		        atomic_load(&store->entry[r->open_tail_entry].file_bytes);
+	if (r->open_tail && store->recovery.torn_tail_bytes == 0) { /* in a compressed block */
+		store->recovery.damaged_records++;
+		recover_note_damage(r, &r->open_tail_error);
+	}
 	rc = open_active(r, last_block, err);
 	if (rc == ATR_OK)
 		rc = recover_apply_tombstones(r, err);

@@ -213,7 +213,9 @@ static enum atr_status read_records(struct recovery *r, struct listings *listing
 		} else if (rc == ATR_END) {
 			r->torn = 1;
 			r->open_tail_error = damage;
-			r->torn_bytes = atr_walk_file_bytes(r->walk) - (uint64_t)damage.offset;
+			/* nothing is appended to a compressed block: readers take all of it */
+			if (!atr_walk_is_compressed(r->walk))
+				r->torn_bytes = atr_walk_end(r->walk) - (uint64_t)damage.offset;
 			return ATR_OK;
 		} else {
 			return rc;
@@ -298,7 +300,8 @@ static enum atr_status end_block(struct recovery *r, struct atr_error *err)
 	return store_add_entry(r->store, entry, err);
 }
 
-/* Its key file: this block's records are lost, not the others'. */
+/* Its key file, or the frame of a compressed one: this block's records are lost, not the others'.
+ */
 static enum atr_status give_block_up(struct recovery *r, struct atr_error *err)
 {
 	r->unread = 1;
@@ -306,6 +309,7 @@ static enum atr_status give_block_up(struct recovery *r, struct atr_error *err)
 	r->unread_error = *err;
 	r->entry.first_seq = r->last_seq + 1;
 	atomic_store(&r->entry.last_seq, r->last_seq);
+	atomic_store(&r->entry.file_bytes, atr_walk_file_bytes(r->walk));
 	return store_add_entry(r->store, &r->entry, err);
 }
 
@@ -353,6 +357,7 @@ enum atr_status recover_read_block(struct recovery *r, const struct listed *l,
 	if (rc != ATR_OK)
 		return rc;
 	if (r->meta_seed != NULL && (l->has & HAS_KEY) == 0 && r->first_record == 0 &&
+	    !atr_walk_is_compressed(r->walk) &&
 	    (atr_walk_file_bytes(r->walk) == 0 || (r->torn && r->open_tail_error.offset == 0)))
 		return note_keyless(r, l->number, err);
 	return end_block(r, err);
