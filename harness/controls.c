@@ -21,11 +21,13 @@ typedef unsigned long long ull; /* for messages */
 
 /* ---- reading back ---- */
 
-/* The streams' messages together must be as many as were published, numbered without a gap. */
-static int check_counts(const struct target *target, const struct workload *w,
-                        struct target_place *place, uint64_t expected, struct target_error *error)
+/* The streams' messages together must be as many as were published, numbered without a gap, less
+ * what was removed. */
+static int check_counts(const struct target *target, const struct generator *g,
+                        const struct workload *w, struct target_place *place, uint64_t expected,
+                        struct target_error *error)
 {
-	uint64_t messages = 0, last = 0;
+	uint64_t messages = 0, last = 0, live = expected - generator_gone(g);
 
 	for (uint32_t s = 0; s < w->streams; s++) {
 		struct target_state state;
@@ -33,11 +35,12 @@ static int check_counts(const struct target *target, const struct workload *w,
 		messages += state.messages;
 		last += state.last_sequence;
 	}
-	if (messages == expected && last == expected)
+	if (messages == live && last == expected)
 		return 0;
 	return target_fail(error, TARGET_VERIFY,
-	                   "the store has %llu messages up to sequence %llu, expected %llu",
-	                   (ull)messages, (ull)last, (ull)expected);
+	                   "the store has %llu messages up to sequence %llu, expected %llu up to "
+	                   "%llu",
+	                   (ull)messages, (ull)last, (ull)live, (ull)expected);
 }
 
 static int read_stream(const struct target *target, const struct generator *g,
@@ -47,13 +50,22 @@ static int read_stream(const struct target *target, const struct generator *g,
 	struct target_reader *reader = NULL;
 	struct target_message m;
 	struct target_state state;
-	uint64_t sequence = 1;
+	uint64_t sequence = 1, live;
 	int rc;
 
 	target->state(place, stream, &state);
 	if (target->reader_open(place, stream, &reader, error) != 0)
 		return -1;
 	while ((rc = target->next(reader, sequence, &m, error)) == 0) {
+		live = generator_live(g, sequence, state.last_sequence);
+		if (live == UINT64_MAX) {
+			rc = target_fail(error, TARGET_VERIFY,
+			                 "stream %u: sequence %llu is there, expected none from "
+			                 "%llu on",
+			                 stream + 1, (ull)m.sequence, (ull)sequence);
+			break;
+		}
+		sequence = live;
 		rc = generator_check(g, stream, sequence, &m, error);
 		if (rc != 0)
 			break;
@@ -63,7 +75,7 @@ static int read_stream(const struct target *target, const struct generator *g,
 	target->reader_close(reader);
 	if (rc < 0)
 		return -1;
-	if (sequence - 1 == state.last_sequence)
+	if (generator_live(g, sequence, state.last_sequence) == UINT64_MAX)
 		return 0;
 	return target_fail(error, TARGET_VERIFY,
 	                   "stream %u: reading ended after sequence %llu, expected %llu",
@@ -74,7 +86,7 @@ int controls_read_all(const struct target *target, const struct generator *g,
                       const struct workload *w, struct target_place *place, uint64_t expected,
                       uint64_t *checked, struct target_error *error)
 {
-	if (check_counts(target, w, place, expected, error) != 0)
+	if (check_counts(target, g, w, place, expected, error) != 0)
 		return -1;
 	for (uint32_t s = 0; s < w->streams; s++)
 		if (read_stream(target, g, place, s, checked, error) != 0)
@@ -113,7 +125,7 @@ int controls_read_some(const struct target *target, const struct generator *g,
                        const struct workload *w, struct target_place *place, uint64_t expected,
                        uint64_t *checked, struct target_error *error)
 {
-	if (check_counts(target, w, place, expected, error) != 0)
+	if (check_counts(target, g, w, place, expected, error) != 0)
 		return -1;
 	for (uint32_t s = 0; s < w->streams; s++)
 		if (read_some_of(target, g, place, s, checked, error) != 0)
@@ -215,12 +227,18 @@ int controls_canary(const struct generator *g, const char *directory, int enciph
 {
 	struct scan s = {.enciphered = enciphered, .error = error};
 	struct target_message m;
-	uint64_t op = UINT64_MAX;
+	uint64_t op = UINT64_MAX, first = generator_live(g, 1, UINT64_MAX - 1);
 	uint32_t stream = 0;
 	int rc;
 
+	/* After a purge no message has to be there. */
+	if (first == UINT64_MAX && !enciphered)
+		return 0;
+	if (first == UINT64_MAX)
+		first = 1;
 	/* A publisher that came late may have left its stream empty. */
-	while (stream < generator_streams(g) && (op = generator_op_of(g, stream, 1)) == UINT64_MAX)
+	while (stream < generator_streams(g) &&
+	       (op = generator_op_of(g, stream, first)) == UINT64_MAX)
 		stream++;
 	if (op == UINT64_MAX)
 		return target_fail(error, TARGET_FAILED, "no message to look for in the files");
@@ -281,14 +299,13 @@ static int refuses_wrong_key(const struct target *target, const struct target_op
 	return rc;
 }
 
-int controls_store(const struct target *target, const struct target_options *options,
-                   const char *directory, uint64_t expected, uint64_t *checked,
-                   struct target_error *error)
+int controls_read_closed(const struct target *target, const struct target_options *options,
+                         const char *directory, uint64_t expected, uint64_t *checked,
+                         struct target_error *error)
 {
 	struct target_options check = *options;
 	struct target_place *place = NULL;
 	struct target_error why;
-	int enciphered = strcmp(options->cipher, "none") != 0;
 	int rc;
 
 	check.use = TARGET_CHECK;
@@ -301,6 +318,16 @@ int controls_store(const struct target *target, const struct target_options *opt
 		*error = why;
 		rc = -1;
 	}
+	return rc;
+}
+
+int controls_store(const struct target *target, const struct target_options *options,
+                   const char *directory, uint64_t expected, uint64_t *checked,
+                   struct target_error *error)
+{
+	int enciphered = strcmp(options->cipher, "none") != 0;
+	int rc = controls_read_closed(target, options, directory, expected, checked, error);
+
 	if (rc == 0 && target->stores)
 		rc = controls_canary(options->generator, directory, enciphered, error);
 	if (rc == 0 && target->stores && enciphered)

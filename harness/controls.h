@@ -12,7 +12,8 @@
 
 #include "harness/generator.h"
 
-/* Messages of a place, checked one by one in order. *checked grows by the messages compared.
+/* Messages of a place, checked one by one in order; what the generator counts as gone must be.
+ * `expected` were there, those included. *checked grows by the messages compared.
  * 0, or -1 and *error (TARGET_VERIFY unless reading failed otherwise). */
 int controls_read_all(const struct target *target, const struct generator *g,
                       const struct workload *w, struct target_place *place, uint64_t expected,
@@ -23,7 +24,12 @@ int controls_read_some(const struct target *target, const struct generator *g,
                        const struct workload *w, struct target_place *place, uint64_t expected,
                        uint64_t *checked, struct target_error *error);
 
-/* All three, on a closed store of `expected` messages. */
+/* The same as controls_read_all, of a store that is closed. */
+int controls_read_closed(const struct target *target, const struct target_options *options,
+                         const char *directory, uint64_t expected, uint64_t *checked,
+                         struct target_error *error);
+
+/* All three, on a closed store of `expected` messages, those that were removed included. */
 int controls_store(const struct target *target, const struct target_options *options,
                    const char *directory, uint64_t expected, uint64_t *checked,
                    struct target_error *error);

@@ -5,6 +5,8 @@ target_sources(atrest_harness PRIVATE
   generator.c
   orders.c
   slice.c
+  slice_threads.c
+  slice_whole.c
   controls.c
   worker.c
   worker_client.c

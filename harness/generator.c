@@ -12,6 +12,7 @@ struct stream {
 	char prefix[160];
 	_Atomic uint64_t written;
 	_Atomic uint64_t *noted;
+	uint64_t *last; /* read-last: per subject its last sequence in the fill */
 };
 
 struct generator {
@@ -21,8 +22,38 @@ struct generator {
 	int racing; /* several publishers: acknowledgements are noted */
 	int live;   /* readers run beside publishers: written is kept up to date */
 	uint64_t noted_count;
+	uint8_t *removals; /* delete: a bit per sequence of the fill that is taken out */
+	int removed;       /* they are */
+	int purged;        /* and so is all else */
 	struct stream *streams;
 };
+
+static int stream_lasts(struct stream *s, const struct generator *g, uint32_t index)
+{
+	struct workload_message wm;
+
+	s->last = calloc(g->w.subjects, sizeof(*s->last));
+	if (s->last == NULL)
+		return -1;
+	for (uint64_t op = index; op < g->w.fill_messages; op += g->w.streams) {
+		workload_message_at(s->ops, op, &wm);
+		s->last[wm.subject_index] = op / g->w.streams + 1;
+	}
+	return 0;
+}
+
+/* Needs the operations of stream 0. */
+static int removals_make(struct generator *g)
+{
+	g->removals = calloc(g->w.fill_messages / 8 + 1, 1);
+	if (g->removals == NULL)
+		return -1;
+	for (uint64_t op = 0; op < g->w.messages; op++) {
+		uint64_t bit = generator_removal(g, op) - 1;
+		g->removals[bit / 8] = (uint8_t)(g->removals[bit / 8] | 1u << bit % 8);
+	}
+	return 0;
+}
 
 static int stream_init(struct stream *s, const struct generator *g, uint32_t index, uint64_t seed)
 {
@@ -37,6 +68,8 @@ static int stream_init(struct stream *s, const struct generator *g, uint32_t ind
 	s->ops = workload_ops_new(&w, seed);
 	if (s->ops == NULL)
 		return -1;
+	if (g->w.operation == WORKLOAD_READ_LAST && stream_lasts(s, g, index) != 0)
+		return -1;
 	if (!g->racing)
 		return 0;
 	s->noted = calloc(g->noted_count, sizeof(*s->noted));
@@ -50,9 +83,8 @@ struct generator *generator_new(const struct workload *w, uint64_t seed)
 	if (g == NULL)
 		return NULL;
 	g->w = *w;
-	g->racing = w->publishers > 1 &&
-	            (w->operation == WORKLOAD_PUBLISH || w->operation == WORKLOAD_MIXED);
-	g->live = w->operation == WORKLOAD_MIXED;
+	g->racing = w->publishers > 1 && workload_appends(w);
+	g->live = workload_appends(w) && workload_reads(w);
 	g->noted_count = w->messages == 0 ? 1 : w->messages;
 	g->pool = malloc(workload_pool_bytes(w));
 	g->streams = calloc(w->streams, sizeof(*g->streams));
@@ -62,6 +94,8 @@ struct generator *generator_new(const struct workload *w, uint64_t seed)
 	for (uint32_t i = 0; i < w->streams; i++)
 		if (stream_init(&g->streams[i], g, i, seed) != 0)
 			goto fail;
+	if (w->operation == WORKLOAD_DELETE && removals_make(g) != 0)
+		goto fail;
 	return g;
 fail:
 	generator_free(g);
@@ -75,7 +109,9 @@ void generator_free(struct generator *g)
 	for (uint32_t i = 0; g->streams != NULL && i < g->w.streams; i++) {
 		workload_ops_free(g->streams[i].ops);
 		free(g->streams[i].noted);
+		free(g->streams[i].last);
 	}
+	free(g->removals);
 	free(g->streams);
 	free(g->pool);
 	free(g);
@@ -131,9 +167,77 @@ int generator_is_read(const struct generator *g, uint64_t op)
 	return workload_is_read(g->streams[0].ops, op);
 }
 
+uint64_t generator_last(const struct generator *g, uint32_t stream, uint64_t op,
+                        const char **subject, size_t *subject_bytes)
+{
+	const struct stream *s = &g->streams[stream];
+	uint64_t drawn = generator_op_of(g, stream, generator_sequence(g, stream, op));
+	struct workload_message wm;
+
+	workload_message_at(s->ops, drawn, &wm);
+	*subject = workload_subject(s->ops, wm.subject_index, subject_bytes);
+	return s->last[wm.subject_index];
+}
+
+uint64_t generator_last_of(const struct generator *g, uint32_t stream, const char *subject)
+{
+	return g->streams[stream].last[strtoul(strrchr(subject, '.') + 1, NULL, 10)];
+}
+
+uint64_t generator_written(const struct generator *g, uint32_t stream)
+{
+	uint64_t written = atomic_load_explicit(&g->streams[stream].written, memory_order_acquire);
+	uint64_t filled = generator_filled(g, stream);
+
+	return written > filled ? written : filled;
+}
+
+uint64_t generator_removal(const struct generator *g, uint64_t op)
+{
+	return workload_removal_at(g->streams[0].ops, op, g->w.fill_messages);
+}
+
+void generator_note_removals(struct generator *g)
+{
+	g->removed = g->removals != NULL;
+}
+
+void generator_note_purge(struct generator *g)
+{
+	g->purged = 1;
+}
+
+uint64_t generator_live(const struct generator *g, uint64_t sequence, uint64_t last)
+{
+	if (g->purged)
+		return UINT64_MAX;
+	while (g->removed && sequence <= last && sequence <= g->w.fill_messages &&
+	       (g->removals[(sequence - 1) / 8] >> (sequence - 1) % 8 & 1))
+		sequence++;
+	return sequence <= last ? sequence : UINT64_MAX;
+}
+
+uint64_t generator_gone(const struct generator *g)
+{
+	return g->purged ? g->w.fill_messages : g->removed ? g->w.messages : 0;
+}
+
+uint64_t generator_fill_payload_bytes(const struct generator *g)
+{
+	struct workload_message wm;
+	uint64_t bytes = 0;
+
+	for (uint64_t op = 0; op < g->w.fill_messages; op++) {
+		workload_message_at(g->streams[op % g->w.streams].ops, op, &wm);
+		bytes += wm.payload_bytes;
+	}
+	return bytes;
+}
+
 void generator_reset(struct generator *g, int filled)
 {
 	g->filled = filled;
+	g->removed = g->purged = 0;
 	for (uint32_t i = 0; i < g->w.streams; i++) {
 		struct stream *s = &g->streams[i];
 		atomic_store(&s->written, 0);

@@ -35,6 +35,26 @@ uint64_t generator_filled(const struct generator *g, uint32_t stream);
 /* The sequence that random read op asks for, of those known to be there. */
 uint64_t generator_sequence(const struct generator *g, uint32_t stream, uint64_t op);
 int generator_is_read(const struct generator *g, uint64_t op);
+/* Operation read-last: the subject that read op asks for, that of a message drawn as above; NUL-
+ * terminated, kept in g. Returns the sequence of its last message. */
+uint64_t generator_last(const struct generator *g, uint32_t stream, uint64_t op,
+                        const char **subject, size_t *subject_bytes);
+/* The same of a subject as text, one of the generator's own. */
+uint64_t generator_last_of(const struct generator *g, uint32_t stream, const char *subject);
+/* Readers beside publishers: every sequence up to it was acknowledged. */
+uint64_t generator_written(const struct generator *g, uint32_t stream);
+
+/* The sequence that removal op takes out, of stream 0; each of the fill at most once. */
+uint64_t generator_removal(const struct generator *g, uint64_t op);
+/* All removals were done, or everything was purged: until generator_reset, they are gone. */
+void generator_note_removals(struct generator *g);
+void generator_note_purge(struct generator *g);
+/* The first sequence at or above this one, up to last, whose message is not gone; UINT64_MAX: none.
+ * How many of the fill are gone. */
+uint64_t generator_live(const struct generator *g, uint64_t sequence, uint64_t last);
+uint64_t generator_gone(const struct generator *g);
+/* Payload bytes of the whole fill of all streams. */
+uint64_t generator_fill_payload_bytes(const struct generator *g);
 
 /* Forget what was published: the next slice starts from the fill (filled 1) or from nothing. */
 void generator_reset(struct generator *g, int filled);

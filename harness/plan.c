@@ -145,6 +145,12 @@ static int plan_cells(struct plan *plan, char error[256])
 				         request->targets[t], target_names());
 				return -1;
 			}
+			if (!target_can(target, request->workloads[w].operation)) {
+				snprintf(error, 256,
+				         "%s: target %s has no such operation as this workload's",
+				         request->workloads[w].name, target->name);
+				return -1;
+			}
 			cell->workload = &request->workloads[w];
 			cell->target = target->name;
 			if (cell_arms(cell, request, target->ciphers, error) != 0)

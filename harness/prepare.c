@@ -12,7 +12,7 @@
 
 int prepare_writes(const struct workload *w)
 {
-	return w->operation == WORKLOAD_PUBLISH || w->operation == WORKLOAD_MIXED;
+	return workload_changes(w);
 }
 
 /* Frame 30, subject "PREFIX.N", headers with their length word, payload. */
@@ -25,11 +25,16 @@ static double record_bytes(const struct workload *w)
 
 static double publishes(const struct workload *w)
 {
-	if (w->operation == WORKLOAD_PUBLISH)
-		return (double)w->messages;
 	if (w->operation == WORKLOAD_MIXED)
 		return (double)w->messages * (1 - w->read_share);
-	return 0;
+	return workload_appends(w) ? (double)w->messages : 0;
+}
+
+static double reads(const struct workload *w)
+{
+	if (w->operation == WORKLOAD_MIXED)
+		return (double)w->messages * w->read_share;
+	return workload_reads(w) ? (double)w->messages : 0;
 }
 
 uint64_t prepare_slice_bytes(const struct workload *w)
@@ -39,9 +44,23 @@ uint64_t prepare_slice_bytes(const struct workload *w)
 
 uint64_t prepare_fill_bytes(const struct workload *w)
 {
-	if (w->operation == WORKLOAD_PUBLISH)
+	return workload_fills(w) ? (uint64_t)((double)w->fill_messages * record_bytes(w)) : 0;
+}
+
+/* What a slice writes of its own beside the fill: blocks that are compacted, a converted stream, a
+ * snapshot and what is restored from it to be looked at. */
+static uint64_t copy_bytes(const struct workload *w)
+{
+	switch (w->operation) {
+	case WORKLOAD_DELETE:
+	case WORKLOAD_CONVERT:
+		return prepare_fill_bytes(w);
+	case WORKLOAD_SNAPSHOT:
+	case WORKLOAD_RESTORE:
+		return 2 * prepare_fill_bytes(w);
+	default:
 		return 0;
-	return (uint64_t)((double)w->fill_messages * record_bytes(w));
+	}
 }
 
 int prepare_cap(struct workload *w, uint64_t limit_bytes, char note[256])
@@ -87,7 +106,7 @@ void prepare_long(struct workload *w, double plain_s)
 	double bytes = publishes(w) * workload_payload_bytes_mean(w);
 	double factor = 1;
 
-	if (!prepare_writes(w) || bytes <= 0)
+	if (bytes <= 0)
 		return;
 	if (bytes < (double)PREPARE_LONG_BYTES)
 		factor = (double)PREPARE_LONG_BYTES / bytes;
@@ -101,9 +120,23 @@ void prepare_long(struct workload *w, double plain_s)
 double prepare_fill_s(const struct workload *w)
 {
 	/* Coalesced, then on the device at half a gigabyte a second. */
-	if (w->operation == WORKLOAD_PUBLISH)
+	if (!workload_fills(w))
 		return 0;
 	return (double)w->fill_messages * (100e-9 + record_bytes(w) * (0.4e-9 + 2e-9));
+}
+
+/* Opening: every record hashed, or the state file and the end of the last block. Elsewhere all is
+ * read, written anew, synced, and read once more to be checked. */
+static double whole_s(const struct workload *w)
+{
+	double passes = (double)workload_slice_messages(w) / (double)w->fill_messages;
+	double bytes = (double)prepare_fill_bytes(w);
+
+	if (w->operation == WORKLOAD_PURGE)
+		return 5e-3;
+	if (w->operation == WORKLOAD_OPEN)
+		return passes * (w->state == WORKLOAD_STATE_KEPT ? 1e-3 : bytes * 0.3e-9);
+	return bytes * 4e-9;
 }
 
 double prepare_slice_s(const struct workload *w)
@@ -111,20 +144,23 @@ double prepare_slice_s(const struct workload *w)
 	double bytes = record_bytes(w);
 	double publish_s = w->flush == WORKLOAD_FLUSH_ASYNC ? 80e-9 + bytes * 0.35e-9
 	                                                    : 600e-9 + bytes * 0.45e-9;
-	double gets = (double)w->messages - publishes(w);
 	double get_s = w->read == WORKLOAD_READ_RECORD ? 6e-6 + bytes * 1e-9 : 400e-6;
-	double seconds;
+	double seconds = SLICE_OVERHEAD_S;
 
 	if (w->sync == WORKLOAD_SYNC_ALWAYS)
 		publish_s += 150e-6;
-	if (w->operation == WORKLOAD_READ_SEQUENTIAL)
+	if (w->operation == WORKLOAD_READ_SEQUENTIAL || w->operation == WORKLOAD_TAIL)
 		get_s = 50e-9 + bytes * 0.25e-9;
-	if (w->operation != WORKLOAD_PUBLISH && w->cache == WORKLOAD_COLD)
+	if (workload_fills(w) && w->cache == WORKLOAD_COLD)
 		get_s += w->operation == WORKLOAD_READ_SEQUENTIAL ? bytes * 2e-9 : 2e-3;
-	seconds = publishes(w) * publish_s + gets * get_s;
-	if (w->operation == WORKLOAD_MIXED)
+	seconds += publishes(w) * publish_s + reads(w) * get_s;
+	if (w->operation == WORKLOAD_DELETE)
+		seconds += (double)w->messages * publish_s + (double)prepare_fill_bytes(w) * 2e-9;
+	if (workload_is_whole(w) && w->fill_messages > 0)
+		seconds += whole_s(w);
+	if (workload_changes(w))
 		seconds += prepare_fill_s(w);
-	return seconds + SLICE_OVERHEAD_S;
+	return seconds;
 }
 
 double prepare_plan_s(const struct plan *plan)
@@ -145,12 +181,18 @@ double prepare_plan_s(const struct plan *plan)
 uint64_t prepare_timeout_ns(const struct workload *w)
 {
 	/* A disk of 5 MB/s, a sync of 100 ms, a get of 50 ms. */
-	double seconds = 120 + (double)(prepare_slice_bytes(w) + prepare_fill_bytes(w)) / 5e6;
+	double seconds =
+	        120 +
+	        (double)(prepare_slice_bytes(w) + 2 * prepare_fill_bytes(w) + copy_bytes(w)) / 5e6;
 
 	if (w->sync == WORKLOAD_SYNC_ALWAYS)
 		seconds += publishes(w) * 0.1;
-	seconds += ((double)w->messages - publishes(w)) *
+	seconds += reads(w) *
 	           (w->operation == WORKLOAD_READ_SEQUENTIAL ? record_bytes(w) / 5e6 : 0.05);
+	if (w->operation == WORKLOAD_DELETE)
+		seconds += (double)w->messages * 0.1;
+	if (workload_is_whole(w))
+		seconds += (double)workload_slice_messages(w) * record_bytes(w) / 5e6;
 	return seconds > 1e9 ? UINT64_C(1000000000000000000) : (uint64_t)(seconds * 1e9);
 }
 
@@ -161,7 +203,7 @@ uint64_t prepare_need_bytes(const struct plan *plan, size_t dir, int keep)
 	for (size_t c = 0; c < plan->cell_count; c++) {
 		const struct plan_cell *cell = &plan->cells[c];
 		const struct target *target = target_find(cell->target);
-		uint64_t slice = prepare_slice_bytes(cell->workload);
+		uint64_t slice = prepare_slice_bytes(cell->workload) + copy_bytes(cell->workload);
 		uint64_t fill = prepare_fill_bytes(cell->workload);
 		uint64_t arms = 0;
 
@@ -177,7 +219,13 @@ uint64_t prepare_need_bytes(const struct plan *plan, size_t dir, int keep)
 				need += arms * (slice + fill);
 		} else {
 			need += arms * fill;
+			if (slice > largest)
+				largest = slice;
 		}
+		/* Each arm's snapshots stay for a square; a snapshot is written over. */
+		if (cell->workload->operation == WORKLOAD_RESTORE ||
+		    cell->workload->operation == WORKLOAD_SNAPSHOT)
+			need += arms * fill;
 	}
 	need += largest;
 	return need == 0 ? 0 : need + need / 20 + NEED_MARGIN;

@@ -15,7 +15,7 @@
 #define PREPARE_LONG_BYTES (UINT64_C(256) * 1024 * 1024)
 #define PREPARE_LONG_S     1.0
 
-/* 1 for a workload that appends. */
+/* 1 for a workload whose every slice needs a store of its own. */
 int prepare_writes(const struct workload *w);
 
 /* Bytes of records on disk: what a slice appends, what is filled before. */

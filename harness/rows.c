@@ -41,10 +41,9 @@ void row_put_slice(const struct plan *plan, const struct plan_slice *slice, cons
 
 void row_put_workload(const struct workload *w, uint64_t seed, struct sample *row)
 {
-	int writes = w->operation == WORKLOAD_PUBLISH ||
-	             (w->operation == WORKLOAD_MIXED && w->read_share < 1);
-	int reads = w->operation != WORKLOAD_PUBLISH &&
-	            (w->operation != WORKLOAD_MIXED || w->read_share > 0);
+	int writes = (workload_appends(w) || w->operation == WORKLOAD_DELETE) &&
+	             (w->operation != WORKLOAD_MIXED || w->read_share < 1);
+	int reads = workload_reads(w) && (w->operation != WORKLOAD_MIXED || w->read_share > 0);
 
 	row->seed = seed;
 	row->payload_bytes = (uint64_t)(workload_payload_bytes_mean(w) + 0.5);

@@ -1,88 +1,31 @@
 /* slice.c - see slice.h. */
-#include "harness/slice.h"
+#include "harness/slice_inner.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
-#include "ciphers/cipher.h"
 #include "harness/controls.h"
-#include "harness/generator.h"
 #include "harness/measure/clock.h"
-#include "harness/measure/cpu.h"
 #include "harness/measure/disk.h"
 #include "harness/measure/filesystem.h"
-#include "harness/measure/histogram.h"
-
-/* Operations a thread takes at a time, so that threads seldom meet at the counter. */
-#define CHUNK_MAX 64
-
-struct session {
-	struct order setup;
-	const struct target *target;
-	const struct atr_cipher *cipher;
-	struct target_options options;
-	struct generator *generator;
-	uint64_t publishes; /* of one slice */
-	uint64_t reads;
-};
-
-/* What a thread of the timed region works on and leaves behind. */
-struct thread {
-	struct slice *slice;
-	pthread_t id;
-	uint32_t stream;
-	int reads;
-	int notes;      /* which sequence a message got does not follow from the order */
-	uint64_t quota; /* sequential readers: how many */
-	struct target_publisher *publisher;
-	struct target_reader *reader;
-	uint64_t now_ns; /* last reading of the clock */
-	uint64_t payload_bytes;
-	uint64_t operations;
-	uint64_t checked;
-	int failed;
-	struct target_error error;
-	struct histogram latency;
-};
-
-struct slice {
-	struct session *session;
-	struct target_place *place;
-	pthread_barrier_t ready, go;
-	_Atomic uint64_t next_publish, next_read;
-	uint64_t chunk;
-	uint64_t first_op; /* of what is published: after the fill */
-	_Atomic int stop;
-	_Atomic uint32_t running;
-	uint32_t thread_count;
-	struct thread *threads;
-	/* the timed region */
-	uint64_t started_ns, acked_ns, synced_ns;
-	struct cpu_process cpu_started, cpu_acked;
-	int failed;
-	struct target_error error;
-};
 
 /* ---- session ---- */
-
-static int writes(const struct session *s)
-{
-	enum workload_operation op = s->setup.workload.operation;
-
-	return op == WORKLOAD_PUBLISH || op == WORKLOAD_MIXED;
-}
 
 static void count_operations(struct session *s)
 {
 	const struct workload *w = &s->setup.workload;
 
-	s->publishes = w->operation == WORKLOAD_PUBLISH ? w->messages : 0;
-	s->reads = w->operation == WORKLOAD_PUBLISH ? 0 : w->messages;
+	if (workload_is_whole(w)) {
+		s->passes = workload_slice_messages(w) / w->fill_messages;
+		s->fill_payload_bytes = generator_fill_payload_bytes(s->generator);
+		return;
+	}
+	s->removals = w->operation == WORKLOAD_DELETE ? w->messages : 0;
+	s->publishes = workload_appends(w) ? w->messages : 0;
+	s->reads = workload_reads(w) ? w->messages : 0;
 	if (w->operation != WORKLOAD_MIXED)
 		return;
 	s->reads = 0;
@@ -126,13 +69,18 @@ int session_open(const struct order *setup, const uint8_t *key, struct session *
 	                                .key = key,
 	                                .key_bytes = setup->key_bytes};
 	count_operations(s);
-	return 0;
+	if (whole_open(s, error) == 0)
+		return 0;
+	session_close(s);
+	*out = NULL;
+	return -1;
 }
 
 void session_close(struct session *session)
 {
 	if (session == NULL)
 		return;
+	whole_close(session);
 	generator_free(session->generator);
 	free(session);
 }
@@ -174,9 +122,10 @@ static int fill_place(struct session *s, struct target_place *place, struct targ
 	return rc;
 }
 
-int session_fill(struct session *session, const char *directory, struct target_error *error)
+int slice_fill(struct session *session, const struct target_options *as, const char *directory,
+               struct target_error *error)
 {
-	struct target_options fill = session->options;
+	struct target_options fill = *as;
 	struct target_place *place = NULL;
 	struct target_error why;
 	int rc;
@@ -193,241 +142,9 @@ int session_fill(struct session *session, const char *directory, struct target_e
 	return rc;
 }
 
-/* ---- the timed region ---- */
-
-/* The next operations of a shared counter. 0 when there are none. */
-static int take(struct slice *slice, _Atomic uint64_t *next, uint64_t count, uint64_t *first,
-                uint64_t *last)
+int session_fill(struct session *session, const char *directory, struct target_error *error)
 {
-	*first = atomic_fetch_add_explicit(next, slice->chunk, memory_order_relaxed);
-	if (*first >= count || atomic_load_explicit(&slice->stop, memory_order_relaxed))
-		return 0;
-	*last = count - *first < slice->chunk ? count : *first + slice->chunk;
-	return 1;
-}
-
-/* When operation i began, or 0 when nobody asks. With each one recorded the end of the last one
- * is the start of the next: one reading of the clock an operation. */
-static inline uint64_t start_of(struct thread *t, uint32_t every, uint64_t i)
-{
-	if (every == 1)
-		return t->now_ns;
-	if (every != 0 && i % every == 0)
-		return clock_ns();
-	return 0;
-}
-
-static inline void record_latency(struct thread *t, uint64_t started_ns)
-{
-	if (started_ns == 0)
-		return;
-	t->now_ns = clock_ns();
-	histogram_record(&t->latency, t->now_ns - started_ns);
-}
-
-static void publish_acked(void *arg, struct target_ticket ticket, uint64_t sequence)
-{
-	struct thread *t = arg;
-
-	record_latency(t, ticket.started_ns);
-	if (t->notes)
-		generator_note(t->slice->session->generator, t->stream, sequence, ticket.op);
-}
-
-static int publish_loop(struct thread *t)
-{
-	struct slice *slice = t->slice;
-	struct session *s = slice->session;
-	const struct target *target = s->target;
-	uint32_t every = s->setup.workload.latency_every;
-	struct target_message m;
-	uint64_t first, last;
-
-	while (take(slice, &slice->next_publish, s->publishes, &first, &last)) {
-		for (uint64_t i = first; i < last; i++) {
-			struct target_ticket ticket = {.op = slice->first_op + i,
-			                               .started_ns = start_of(t, every, i)};
-			generator_message(s->generator, t->stream, ticket.op, &m);
-			if (target->submit(t->publisher, &m, ticket, &t->error) != 0)
-				return -1;
-			t->payload_bytes += m.payload_bytes;
-		}
-		t->operations += last - first;
-	}
-	return target->drain(t->publisher, &t->error);
-}
-
-/* One message was read as that sequence: it must be the right one. */
-static int read_one(struct thread *t, uint64_t sequence, const struct target_message *m,
-                    uint64_t started_ns)
-{
-	record_latency(t, started_ns);
-	t->payload_bytes += m->payload_bytes;
-	t->operations++;
-	t->checked++;
-	return generator_check(t->slice->session->generator, t->stream, sequence, m, &t->error);
-}
-
-static int random_loop(struct thread *t)
-{
-	struct slice *slice = t->slice;
-	struct session *s = slice->session;
-	uint32_t every = s->setup.workload.latency_every;
-	struct target_message m;
-	uint64_t first, last;
-
-	while (take(slice, &slice->next_read, s->reads, &first, &last)) {
-		for (uint64_t i = first; i < last; i++) {
-			uint64_t sequence = generator_sequence(s->generator, t->stream, i);
-			uint64_t started_ns = start_of(t, every, i);
-			if (s->target->get(t->reader, sequence, &m, &t->error) != 0 ||
-			    read_one(t, sequence, &m, started_ns) != 0)
-				return -1;
-		}
-	}
-	return 0;
-}
-
-/* From the first message on, and again when the end is reached. */
-static int sequential_loop(struct thread *t)
-{
-	struct session *s = t->slice->session;
-	uint32_t every = s->setup.workload.latency_every;
-	uint64_t filled = generator_filled(s->generator, t->stream);
-	uint64_t sequence = 1;
-	struct target_message m;
-
-	for (uint64_t i = 0; i < t->quota; i++) {
-		uint64_t started_ns = start_of(t, every, i);
-		int rc = s->target->next(t->reader, sequence, &m, &t->error);
-		if (rc > 0)
-			rc = target_fail(
-			        &t->error, TARGET_VERIFY,
-			        "reading ended before sequence %llu, expected %llu messages",
-			        (unsigned long long)sequence, (unsigned long long)filled);
-		if (rc != 0 || read_one(t, sequence, &m, started_ns) != 0)
-			return -1;
-		if (i % CHUNK_MAX == 0 &&
-		    atomic_load_explicit(&t->slice->stop, memory_order_relaxed))
-			return 0;
-		sequence = sequence == filled ? 1 : sequence + 1;
-	}
-	return 0;
-}
-
-/* The last thread ends the timed region. */
-static void finish(struct slice *slice)
-{
-	struct session *s = slice->session;
-
-	if (s->setup.workload.flush == WORKLOAD_FLUSH_ASYNC && s->publishes > 0 &&
-	    s->target->flush(slice->place, &slice->error) != 0)
-		slice->failed = 1;
-	slice->acked_ns = clock_ns();
-	cpu_process_read(0, &slice->cpu_acked);
-}
-
-static void *thread_main(void *arg)
-{
-	struct thread *t = arg;
-	struct slice *slice = t->slice;
-
-	if (pthread_barrier_wait(&slice->ready) == PTHREAD_BARRIER_SERIAL_THREAD) {
-		cpu_process_read(0, &slice->cpu_started);
-		slice->started_ns = clock_ns();
-	}
-	pthread_barrier_wait(&slice->go);
-	t->now_ns = slice->started_ns;
-	if (!t->reads)
-		t->failed = publish_loop(t) != 0;
-	else if (slice->session->setup.workload.operation == WORKLOAD_READ_SEQUENTIAL)
-		t->failed = sequential_loop(t) != 0;
-	else
-		t->failed = random_loop(t) != 0;
-	if (t->failed)
-		atomic_store(&slice->stop, 1);
-	if (atomic_fetch_sub(&slice->running, 1) == 1)
-		finish(slice);
-	return NULL;
-}
-
-static int threads_open(struct slice *slice, struct target_error *error)
-{
-	struct session *s = slice->session;
-	const struct workload *w = &s->setup.workload;
-	uint32_t publishers = s->publishes > 0 ? w->publishers : 0;
-	uint32_t readers = s->reads > 0 ? w->readers : 0;
-
-	slice->threads = calloc((size_t)publishers + readers, sizeof(*slice->threads));
-	if (slice->threads == NULL)
-		return target_fail(error, TARGET_SYSTEM, "out of memory");
-	slice->thread_count = publishers + readers;
-	for (uint32_t i = 0; i < slice->thread_count; i++) {
-		struct thread *t = &slice->threads[i];
-		uint32_t index = i < publishers ? i : i - publishers;
-		t->slice = slice;
-		t->reads = i >= publishers;
-		t->notes = generator_needs_notes(s->generator);
-		t->stream = index % w->streams;
-		histogram_init(&t->latency);
-		if (t->reads)
-			t->quota = s->reads / readers + (index < s->reads % readers);
-		if (t->reads ? s->target->reader_open(slice->place, t->stream, &t->reader, error)
-		             : s->target->publisher_open(slice->place, t->stream, publish_acked, t,
-		                                         &t->publisher, error))
-			return -1;
-	}
-	return 0;
-}
-
-static void threads_close(struct slice *slice)
-{
-	for (uint32_t i = 0; i < slice->thread_count; i++) {
-		slice->session->target->publisher_close(slice->threads[i].publisher);
-		slice->session->target->reader_close(slice->threads[i].reader);
-	}
-	free(slice->threads);
-}
-
-/* Starts all, waits for all; the first failure is the slice's. */
-static int run_threads(struct slice *slice, struct target_error *error)
-{
-	uint32_t n = slice->thread_count;
-	int rc = 0;
-
-	slice->chunk = slice->session->setup.workload.messages / (16u * (uint64_t)n);
-	if (slice->chunk > CHUNK_MAX)
-		slice->chunk = CHUNK_MAX;
-	if (slice->chunk == 0)
-		slice->chunk = 1;
-	atomic_store(&slice->running, n);
-	pthread_barrier_init(&slice->ready, NULL, n);
-	pthread_barrier_init(&slice->go, NULL, n);
-	for (uint32_t i = 0; i < n; i++) {
-		int failed = pthread_create(&slice->threads[i].id, NULL, thread_main,
-		                            &slice->threads[i]);
-		/* Those that started wait for this one for ever: nothing to be saved here. */
-		if (failed != 0) {
-			fprintf(stderr, "error: cannot start thread %u of %u: %s\n", i + 1, n,
-			        strerror(failed));
-			exit(4);
-		}
-	}
-	for (uint32_t i = 0; i < n; i++)
-		pthread_join(slice->threads[i].id, NULL);
-	pthread_barrier_destroy(&slice->ready);
-	pthread_barrier_destroy(&slice->go);
-	if (slice->failed) {
-		*error = slice->error;
-		rc = -1;
-	}
-	for (uint32_t i = 0; i < n; i++) {
-		if (slice->threads[i].failed && rc == 0) {
-			*error = slice->threads[i].error;
-			rc = -1;
-		}
-	}
-	return rc;
+	return slice_fill(session, &session->options, directory, error);
 }
 
 /* ---- rows ---- */
@@ -445,7 +162,8 @@ static void surroundings_read(const struct slice *slice, struct surroundings *ou
 	struct rusage usage;
 
 	memset(out, 0, sizeof(*out));
-	slice->session->target->counters(slice->place, &out->counters);
+	if (slice->place != NULL)
+		slice->session->target->counters(slice->place, &out->counters);
 	/* A process that may not be dumped may not read its own /proc/self/io, root excepted; the
 	 * kernel gives the same counters in units of 512 bytes here. */
 	if (disk_device_read(0, &out->device) != 0 && getrusage(RUSAGE_SELF, &usage) == 0) {
@@ -488,6 +206,7 @@ static void row_times(const struct slice *slice, struct sample *row)
 {
 	struct cpu_process cpu = cpu_process_since(&slice->cpu_started, &slice->cpu_acked);
 	struct histogram *all = &slice->threads[0].latency;
+	int tail = slice->session->setup.workload.operation == WORKLOAD_TAIL;
 
 	row->acked_s = (double)(slice->acked_ns - slice->started_ns) / 1e9;
 	if (slice->synced_ns != 0)
@@ -496,8 +215,12 @@ static void row_times(const struct slice *slice, struct sample *row)
 	row->cpu_user_ns = cpu.user_ns;
 	row->cpu_system_ns = cpu.system_ns;
 	for (uint32_t i = 0; i < slice->thread_count; i++) {
-		row->messages += slice->threads[i].operations;
-		row->payload_total_bytes += slice->threads[i].payload_bytes;
+		const struct thread *t = &slice->threads[i];
+		/* Behind the writer a message counts once, when it was read. */
+		if (!tail || t->reader != NULL) {
+			row->messages += t->operations;
+			row->payload_total_bytes += t->payload_bytes;
+		}
 		row->reads_checked += slice->threads[i].checked;
 		if (i > 0)
 			histogram_merge(all, &slice->threads[i].latency);
@@ -535,24 +258,12 @@ static int row_disk(const char *directory, struct sample *row, struct target_err
 
 /* ---- one slice ---- */
 
-static int place_open(struct session *s, const char *directory, struct target_place **out,
-                      char *warning, size_t warning_bytes, struct target_error *error)
+static int drop_cache(const char *directory, char *warning, size_t warning_bytes,
+                      struct target_error *error)
 {
-	const struct workload *w = &s->setup.workload;
 	uint64_t left = 0;
-	int rc;
+	int rc = filesystem_drop_cache(directory, &left);
 
-	generator_reset(s->generator, w->operation != WORKLOAD_PUBLISH);
-	if (w->operation == WORKLOAD_PUBLISH)
-		return s->target->create(&s->options, directory, out, error);
-	if (w->operation == WORKLOAD_MIXED && session_fill(s, directory, error) != 0)
-		return -1;
-	if (s->target->open(&s->options, directory, out, error) != 0)
-		return -1;
-	if (!s->target->stores || w->cache != WORKLOAD_COLD)
-		return 0;
-	/* Opening read the blocks, so the cache is dropped after it. */
-	rc = filesystem_drop_cache(directory, &left);
 	if (rc != 0)
 		return target_fail(error, TARGET_FAILED, "%s: dropping the page cache: %s",
 		                   directory, strerror(-rc));
@@ -560,6 +271,31 @@ static int place_open(struct session *s, const char *directory, struct target_pl
 		snprintf(warning, warning_bytes,
 		         "reads are not cold: %llu bytes stayed in the page cache",
 		         (unsigned long long)left);
+	return 0;
+}
+
+/* What the timed region finds. */
+static int place_open(struct session *s, const char *directory, struct target_place **out,
+                      char *warning, size_t warning_bytes, struct target_error *error)
+{
+	const struct workload *w = &s->setup.workload;
+	int fills = workload_fills(w), changes = workload_changes(w);
+
+	generator_reset(s->generator, fills);
+	if (!fills)
+		return s->target->create(&s->options, directory, out, error);
+	if (workload_is_closed(w)) {
+		if (changes && whole_before(s, directory, error) != 0)
+			return -1;
+	} else {
+		if (changes && session_fill(s, directory, error) != 0)
+			return -1;
+		if (s->target->open(&s->options, directory, out, error) != 0)
+			return -1;
+	}
+	/* Opening read the blocks, so the cache is dropped after it. */
+	if (s->target->stores && w->cache == WORKLOAD_COLD)
+		return drop_cache(directory, warning, warning_bytes, error);
 	return 0;
 }
 
@@ -578,16 +314,18 @@ static int settle(struct slice *slice, const struct order *order, struct surroun
                   struct target_error *error)
 {
 	struct session *s = slice->session;
+	const struct workload *w = &s->setup.workload;
+	int wrote = workload_changes(w) && slice->place != NULL;
 
-	/* What is read is there already. */
-	if (s->publishes == 0 || s->setup.workload.sync == WORKLOAD_SYNC_ALWAYS)
+	/* What is read is there already; what works on closed streams sees to it itself. */
+	if (!wrote || w->sync == WORKLOAD_SYNC_ALWAYS)
 		slice->synced_ns = slice->acked_ns;
-	if (s->publishes > 0 && owes_sync(slice, order)) {
+	if (wrote && owes_sync(slice, order)) {
 		if (s->target->sync(slice->place, error) != 0)
 			return -1;
 		slice->synced_ns = clock_ns();
 	}
-	if (s->publishes == 0 || slice->synced_ns == 0 || !s->target->stores) {
+	if (!workload_changes(w) || slice->synced_ns == 0 || !s->target->stores) {
 		surroundings_read(slice, after);
 		return 0;
 	}
@@ -599,40 +337,74 @@ static int settle(struct slice *slice, const struct order *order, struct surroun
 	return 0;
 }
 
+/* What is checked before the streams are closed: all of it, where messages were removed. */
+static int check_open(struct slice *slice, uint64_t *checked, struct target_error *error)
+{
+	struct session *s = slice->session;
+	const struct workload *w = &s->setup.workload;
+	uint64_t expected = s->publishes + slice->first_op;
+
+	if (w->operation == WORKLOAD_DELETE)
+		generator_note_removals(s->generator);
+	if (w->operation == WORKLOAD_PURGE)
+		generator_note_purge(s->generator);
+	if (workload_appends(w))
+		return controls_read_some(s->target, s->generator, w, slice->place, expected,
+		                          checked, error);
+	if (workload_changes(w) && s->target->stores)
+		return controls_read_all(s->target, s->generator, w, slice->place, expected,
+		                         checked, error);
+	return 0;
+}
+
 static int slice_measure(struct slice *slice, const struct order *order, struct order_reply *reply)
 {
 	struct session *s = slice->session;
 	struct surroundings before, after;
 	struct target_error *error = &reply->error;
-	uint64_t expected = s->publishes;
 
 	if (place_open(s, order->directory, &slice->place, reply->warning, sizeof(reply->warning),
 	               error) != 0 ||
 	    threads_open(slice, error) != 0)
 		return -1;
-	slice->first_op = 0;
 	for (uint32_t i = 0; i < s->setup.workload.streams; i++)
 		slice->first_op += generator_filled(s->generator, i);
-	expected += slice->first_op;
 	cpu_memory_peak_reset(0);
 	surroundings_read(slice, &before);
-	if (run_threads(slice, error) != 0 || settle(slice, order, &after, error) != 0)
+	if (threads_run(slice, error) != 0 || settle(slice, order, &after, error) != 0)
 		return -1;
 	cpu_memory_peak_bytes(0, &reply->row.rss_peak_bytes);
 	row_times(slice, &reply->row);
 	row_surroundings(&before, &after, &reply->row);
-	if (!writes(s))
-		return 0;
-	return controls_read_some(s->target, s->generator, &s->setup.workload, slice->place,
-	                          expected, &reply->row.reads_checked, error);
+	if (slice->place != NULL)
+		return check_open(slice, &reply->row.reads_checked, error);
+	return whole_after(slice, &reply->row.reads_checked, error);
+}
+
+/* What is checked of closed streams: everything in an arm's last round, and every time what the
+ * slice itself has written. */
+static int check_closed(struct session *s, const struct order *order, uint64_t *checked,
+                        struct target_error *error)
+{
+	const struct workload *w = &s->setup.workload;
+	uint64_t expected = s->publishes;
+
+	for (uint32_t i = 0; i < w->streams; i++)
+		expected += generator_filled(s->generator, i);
+	if (order->control)
+		return controls_store(s->target, &s->options, order->directory, expected, checked,
+		                      error);
+	if (workload_is_closed(w) && workload_changes(w))
+		return controls_read_closed(s->target, &s->options, order->directory, expected,
+		                            checked, error);
+	return 0;
 }
 
 void session_slice(struct session *session, const struct order *order, struct order_reply *reply)
 {
-	struct slice slice = {.session = session};
+	struct slice slice = {.session = session, .order = order};
 	struct sample *row = &reply->row;
 	struct target_error why;
-	uint64_t expected = session->publishes;
 	int rc;
 
 	reply->ok = 1;
@@ -645,11 +417,8 @@ void session_slice(struct session *session, const struct order *order, struct or
 	}
 	if (rc == 0 && session->target->stores)
 		rc = row_disk(order->directory, row, &reply->error);
-	for (uint32_t i = 0; i < session->setup.workload.streams; i++)
-		expected += generator_filled(session->generator, i);
-	if (rc == 0 && order->control && session->target->stores)
-		rc = controls_store(session->target, &session->options, order->directory, expected,
-		                    &row->reads_checked, &reply->error);
+	if (rc == 0 && session->target->stores)
+		rc = check_closed(session, order, &row->reads_checked, &reply->error);
 	row->valid = rc == 0;
 	if (rc != 0)
 		snprintf(row->error, sizeof(row->error), "%.190s", reply->error.text);

@@ -5,6 +5,12 @@
  *   publish           an empty store               append                read some back
  *   read, get         open what was filled         read, compare         -
  *   mixed             an empty store, filled       both at once          read some back
+ *   tail              an empty store               append, read behind   read some back
+ *   delete, purge     an empty store, filled       remove, compact       read all
+ *   open              what was filled, closed      open, close           -
+ *   convert           filled, closed               convert               open, read all
+ *   snapshot          what was filled, closed      write one file        restore, read all
+ *   restore           such a file                  restore               open, read all
  *
  * The timed region begins when the first thread starts and ends (acked_s) when the last one has
  * its last acknowledgement or message, or, when writes are coalesced, when the last record is

@@ -1,5 +1,5 @@
 # The harness: planning, workers, controls, and whole runs of the program.
-foreach(file plan generator orders prepare controls worker)
+foreach(file plan generator orders prepare controls slice worker)
   atrest_test(test_${file} unit
     SOURCES unit/test_${file}.c unit/harness_fixture.c LIBRARIES atrest_harness)
 endforeach()

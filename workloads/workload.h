@@ -20,8 +20,18 @@ enum workload_operation {
 	WORKLOAD_READ_SEQUENTIAL, /* reading cell: `messages` reads of a filled store in order, read
 	                             i of sequence i % fill_messages + 1: passes over it again */
 	WORKLOAD_READ_RANDOM,     /* reading cell: `messages` gets at seeded random sequences */
-	WORKLOAD_MIXED            /* `publishers` append while `readers` read random live messages
+	WORKLOAD_MIXED,           /* `publishers` append while `readers` read random live messages
 	                             of what was filled and published before */
+	WORKLOAD_READ_LAST,       /* reading cell: `messages` times the last message of a subject */
+	WORKLOAD_TAIL,            /* `publishers` append, a reader per stream reads right behind */
+	WORKLOAD_DELETE,          /* `publishers` delete `messages` of a filled stream, then its
+	                             blocks are compacted */
+	/* Once over whole streams of fill_messages. */
+	WORKLOAD_PURGE,    /* everything is purged */
+	WORKLOAD_OPEN,     /* reading cell: opened and closed, until `messages` were opened */
+	WORKLOAD_CONVERT,  /* a closed stream comes under the arm's cipher and key */
+	WORKLOAD_SNAPSHOT, /* reading cell: a closed stream into one file in plaintext */
+	WORKLOAD_RESTORE   /* such a file into a stream under the arm's cipher and key */
 };
 
 enum workload_distribution { WORKLOAD_ROUND_ROBIN, WORKLOAD_UNIFORM, WORKLOAD_ZIPF };
@@ -29,6 +39,14 @@ enum workload_flush { WORKLOAD_FLUSH_EACH, WORKLOAD_FLUSH_ASYNC };
 enum workload_sync { WORKLOAD_SYNC_INTERVAL, WORKLOAD_SYNC_ALWAYS, WORKLOAD_SYNC_NONE };
 enum workload_read { WORKLOAD_READ_BLOCK, WORKLOAD_READ_RECORD };
 enum workload_cache { WORKLOAD_WARM, WORKLOAD_COLD };
+enum workload_state { WORKLOAD_STATE_KEPT, WORKLOAD_STATE_NONE };
+/* What a stream was before it is converted to the arm's cipher: plaintext, under the other cipher,
+ * under another key. */
+enum workload_convert {
+	WORKLOAD_CONVERT_ENCRYPT,
+	WORKLOAD_CONVERT_CIPHER,
+	WORKLOAD_CONVERT_ROTATE
+};
 
 #define WORKLOAD_BLOCK_BYTES_SERVER UINT64_MAX
 
@@ -62,7 +80,7 @@ struct workload {
 	enum workload_distribution subject_distribution;
 	double zipf_exponent;
 
-	uint32_t publishers; /* threads that append */
+	uint32_t publishers; /* threads that append or delete */
 	uint32_t readers;    /* threads that read */
 	uint32_t streams;    /* stores written side by side, publisher p uses stream p % streams */
 	double read_share;   /* mixed: 0..1 of the operations that are reads */
@@ -75,6 +93,8 @@ struct workload {
 	uint32_t key_ahead;             /* 0: the server's way */
 	uint32_t keystream_ahead_bytes; /* 0: the server's way */
 	enum workload_cache cache;      /* reading cells; cold: dropped once before the slice */
+	enum workload_state state;      /* open: the state file is there, or taken away before */
+	enum workload_convert convert;  /* convert: from what */
 	uint32_t latency_every;         /* record the latency of each n-th operation; 0: none */
 };
 
@@ -99,6 +119,18 @@ int workload_set(struct workload *w, const char *key, const char *value,
 /* What no single key shows: reading without fill, fewer messages than threads, records that are
  * too long, ... The text begins with the workload's name, as there is no line. 0 or -1. */
 int workload_check(const struct workload *w, struct workload_error *err);
+
+/* ---- what follows from the operation alone ---- */
+
+int workload_appends(const struct workload *w);   /* publishers append */
+int workload_reads(const struct workload *w);     /* readers read */
+int workload_fills(const struct workload *w);     /* fill_messages are in the store before */
+int workload_changes(const struct workload *w);   /* each slice needs a store of its own: what it
+                                                     leaves is not what it found */
+int workload_is_whole(const struct workload *w);  /* one call takes all messages of the streams */
+int workload_is_closed(const struct workload *w); /* of streams that are not open before */
+/* Messages that a slice counts, all threads together. */
+uint64_t workload_slice_messages(const struct workload *w);
 
 /* Writes every key, resolved; reading it again gives the same struct. 0, or -1 on I/O error. */
 int workload_write(const struct workload *w, FILE *out);
@@ -132,6 +164,8 @@ void workload_ops_free(struct workload_ops *ops);
 void workload_message_at(const struct workload_ops *ops, uint64_t i, struct workload_message *m);
 /* The sequence (1..count) that random read i asks for. */
 uint64_t workload_sequence_at(const struct workload_ops *ops, uint64_t i, uint64_t count);
+/* The sequence (1..count) that removal i takes out, another one for each i < count. */
+uint64_t workload_removal_at(const struct workload_ops *ops, uint64_t i, uint64_t count);
 /* Mixed: 1 when operation i is a read. */
 int workload_is_read(const struct workload_ops *ops, uint64_t i);
 /* The header block used by all messages with headers: w->headers_bytes long, valid grammar. */

@@ -26,16 +26,12 @@ refuse(const struct workload *w, struct workload_error *err, const char *format,
 
 static int check_reading(const struct workload *w, struct workload_error *err)
 {
-	if (w->fill_messages == 0)
-		return refuse(w, err,
-		              "fill_messages is 0, expected a filled store for operation %s",
-		              workload_key_word("operation", w));
 	if (w->streams > w->readers)
 		return refuse(w, err,
 		              "streams is %" PRIu32 ", expected no more than readers (%" PRIu32
 		              "): a stream without one is not read",
 		              w->streams, w->readers);
-	if (w->operation != WORKLOAD_MIXED && w->readers > w->messages)
+	if (!workload_appends(w) && w->readers > w->messages)
 		return refuse(w, err,
 		              "messages is %" PRIu64 ", expected one per reader (%" PRIu32 ")",
 		              w->messages, w->readers);
@@ -45,6 +41,44 @@ static int check_reading(const struct workload *w, struct workload_error *err)
 		              "messages is %" PRIu64 ", expected fill_messages (%" PRIu64
 		              ") at most: a second pass would not be cold",
 		              w->messages, w->fill_messages);
+	if (w->operation == WORKLOAD_TAIL && w->readers != w->streams)
+		return refuse(w, err,
+		              "readers is %" PRIu32 ", expected one per stream (%" PRIu32
+		              ") behind its publishers",
+		              w->readers, w->streams);
+	return 0;
+}
+
+static int check_removing(const struct workload *w, struct workload_error *err)
+{
+	if (w->streams > 1)
+		return refuse(w, err, "streams is %" PRIu32 ", expected 1 for operation delete",
+		              w->streams);
+	if (w->messages > w->fill_messages)
+		return refuse(w, err,
+		              "messages is %" PRIu64 ", expected fill_messages (%" PRIu64
+		              ") at most: no message is deleted twice",
+		              w->messages, w->fill_messages);
+	return 0;
+}
+
+static int check_threads(const struct workload *w, struct workload_error *err)
+{
+	int publishes = workload_appends(w) || w->operation == WORKLOAD_DELETE;
+
+	if (workload_reads(w) && check_reading(w, err) != 0)
+		return -1;
+	if (w->operation == WORKLOAD_DELETE && check_removing(w, err) != 0)
+		return -1;
+	if (publishes && w->operation != WORKLOAD_MIXED && w->publishers > w->messages)
+		return refuse(w, err,
+		              "messages is %" PRIu64 ", expected one per publisher (%" PRIu32 ")",
+		              w->messages, w->publishers);
+	if (workload_appends(w) && w->streams > w->publishers)
+		return refuse(w, err,
+		              "streams is %" PRIu32 ", expected no more than publishers (%" PRIu32
+		              "): a stream without one stays empty",
+		              w->streams, w->publishers);
 	return 0;
 }
 
@@ -65,17 +99,21 @@ int workload_check(const struct workload *w, struct workload_error *err)
 	if (total > TOTAL_BYTES_MAX)
 		return refuse(w, err, "payloads of %.0f bytes in all, expected %.0f at most", total,
 		              TOTAL_BYTES_MAX);
-	if (w->operation != WORKLOAD_PUBLISH && check_reading(w, err) != 0)
-		return -1;
-	if (w->operation == WORKLOAD_PUBLISH && w->publishers > w->messages)
+	if (workload_fills(w) && w->fill_messages == 0)
 		return refuse(w, err,
-		              "messages is %" PRIu64 ", expected one per publisher (%" PRIu32 ")",
-		              w->messages, w->publishers);
-	if (w->operation != WORKLOAD_READ_SEQUENTIAL && w->operation != WORKLOAD_READ_RANDOM &&
-	    w->streams > w->publishers)
+		              "fill_messages is 0, expected a filled store for operation %s",
+		              workload_key_word("operation", w));
+	if (w->operation == WORKLOAD_OPEN && w->cache == WORKLOAD_COLD &&
+	    w->messages > w->fill_messages)
 		return refuse(w, err,
-		              "streams is %" PRIu32 ", expected no more than publishers (%" PRIu32
-		              "): a stream without one stays empty",
-		              w->streams, w->publishers);
-	return 0;
+		              "messages is %" PRIu64 ", expected fill_messages (%" PRIu64
+		              ") at most: opened again it would not be cold",
+		              w->messages, w->fill_messages);
+	if (workload_is_whole(w) && w->streams > w->fill_messages)
+		return refuse(w, err,
+		              "streams is %" PRIu32
+		              ", expected no more than fill_messages (%" PRIu64
+		              "): a stream without a message stays empty",
+		              w->streams, w->fill_messages);
+	return check_threads(w, err);
 }

@@ -12,13 +12,17 @@
 #define KIB         UINT64_C(1024)
 #define MIB         (KIB * KIB)
 
-static const char *const operations[] = {"publish", "read-sequential", "read-random", "mixed",
-                                         NULL};
+static const char *const operations[] = {
+        "publish",  "read-sequential", "read-random", "mixed", "read-last",
+        "tail",     "delete",          "purge",       "open",  "convert",
+        "snapshot", "restore",         NULL};
 static const char *const distributions[] = {"round-robin", "uniform", "zipf", NULL};
 static const char *const flushes[] = {"each", "async", NULL};
 static const char *const syncs[] = {"interval", "always", "none", NULL};
 static const char *const reads[] = {"block", "record", NULL};
 static const char *const caches[] = {"warm", "cold", NULL};
+static const char *const states[] = {"kept", "none", NULL};
+static const char *const converts[] = {"encrypt", "cipher", "rotate", NULL};
 
 const struct workload_key workload_keys[] = {
         {"question", KEY_TEXT, FIELD(question), 1, WORKLOAD_QUESTION_BYTES_MAX, NULL},
@@ -47,6 +51,8 @@ const struct workload_key workload_keys[] = {
         {"key_ahead", KEY_COUNT32, FIELD(key_ahead), 0, 4096, NULL},
         {"keystream_ahead", KEY_BYTES32, FIELD(keystream_ahead_bytes), 0, 16 * MIB, NULL},
         {"cache", KEY_WORD, FIELD(cache), 0, 0, caches},
+        {"state", KEY_WORD, FIELD(state), 0, 0, states},
+        {"convert", KEY_WORD, FIELD(convert), 0, 0, converts},
         {"latency_every", KEY_COUNT32, FIELD(latency_every), 0, 1000000, NULL},
         {NULL, KEY_TEXT, 0, 0, 0, NULL},
 };
@@ -77,6 +83,8 @@ void workload_init(struct workload *w)
 	w->key_ahead = 16;
 	w->keystream_ahead_bytes = 16 * 1024;
 	w->cache = WORKLOAD_WARM;
+	w->state = WORKLOAD_STATE_KEPT;
+	w->convert = WORKLOAD_CONVERT_ENCRYPT;
 	w->latency_every = 1;
 }
 

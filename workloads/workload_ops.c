@@ -25,6 +25,7 @@
 #define DOMAIN_SEQUENCE UINT64_C(0x73657175656e6300)
 #define DOMAIN_MIXED    UINT64_C(0x6d69786564000000)
 #define DOMAIN_POOL     UINT64_C(0x706f6f6c00000000)
+#define DOMAIN_REMOVAL  UINT64_C(0x72656d6f76616c00)
 
 __extension__ typedef unsigned __int128 u128;
 
@@ -34,7 +35,7 @@ struct alias {
 };
 
 struct workload_ops {
-	uint64_t message_key, sequence_key, mixed_key;
+	uint64_t message_key, sequence_key, mixed_key, removal_key;
 	uint32_t pool_bytes;
 	uint32_t fixed_bytes; /* 0: draw */
 	size_t size_count;
@@ -206,6 +207,7 @@ struct workload_ops *workload_ops_new(const struct workload *w, uint64_t seed)
 	ops->message_key = key_of(seed, DOMAIN_MESSAGE);
 	ops->sequence_key = key_of(seed, DOMAIN_SEQUENCE);
 	ops->mixed_key = key_of(seed, DOMAIN_MIXED);
+	ops->removal_key = key_of(seed, DOMAIN_REMOVAL);
 	ops->pool_bytes = (uint32_t)workload_pool_bytes(w);
 	ops->read_threshold = (uint64_t)(w->read_share * (double)COIN_ONE);
 	if (make_sizes(ops, w) != 0 || make_subjects(ops, w) != 0 || make_headers(ops, w) != 0) {
@@ -265,6 +267,31 @@ uint64_t workload_sequence_at(const struct workload_ops *ops, uint64_t i, uint64
 	return 1 + (uint64_t)(((u128)mix(ops->sequence_key + i * GOLDEN) * count) >> 64);
 }
 
+/* A permutation: four rounds of a Feistel network over the next even number of bits, again as long
+ * as the result is not below count (twice on average at worst: the network has less than 4 count
+ * values). */
+uint64_t workload_removal_at(const struct workload_ops *ops, uint64_t i, uint64_t count)
+{
+	unsigned half = 1;
+	uint64_t mask;
+
+	while (half < 32 && UINT64_C(1) << (2 * half) < count)
+		half++;
+	mask = (UINT64_C(1) << half) - 1;
+	do {
+		uint64_t left = i >> half, right = i & mask;
+		for (uint64_t round = 0; round < 4; round++) {
+			uint64_t next =
+			        left ^
+			        (mix(ops->removal_key + (right * 4 + round) * GOLDEN) & mask);
+			left = right;
+			right = next;
+		}
+		i = left << half | right;
+	} while (i >= count);
+	return i + 1;
+}
+
 int workload_is_read(const struct workload_ops *ops, uint64_t i)
 {
 	return mix(ops->mixed_key + i * GOLDEN) >> 32 < ops->read_threshold;
@@ -281,6 +308,49 @@ const char *workload_subject(const struct workload_ops *ops, uint32_t index, siz
 
 	*bytes = (unsigned char)*slot;
 	return slot + 1;
+}
+
+int workload_appends(const struct workload *w)
+{
+	return w->operation == WORKLOAD_PUBLISH || w->operation == WORKLOAD_MIXED ||
+	       w->operation == WORKLOAD_TAIL;
+}
+
+int workload_reads(const struct workload *w)
+{
+	return w->operation == WORKLOAD_READ_SEQUENTIAL || w->operation == WORKLOAD_READ_RANDOM ||
+	       w->operation == WORKLOAD_MIXED || w->operation == WORKLOAD_READ_LAST ||
+	       w->operation == WORKLOAD_TAIL;
+}
+
+int workload_fills(const struct workload *w)
+{
+	return w->operation != WORKLOAD_PUBLISH && w->operation != WORKLOAD_TAIL;
+}
+
+int workload_changes(const struct workload *w)
+{
+	return workload_appends(w) || w->operation == WORKLOAD_DELETE ||
+	       w->operation == WORKLOAD_PURGE || w->operation == WORKLOAD_CONVERT ||
+	       w->operation == WORKLOAD_RESTORE;
+}
+
+int workload_is_whole(const struct workload *w)
+{
+	return w->operation == WORKLOAD_PURGE || workload_is_closed(w);
+}
+
+int workload_is_closed(const struct workload *w)
+{
+	return w->operation == WORKLOAD_OPEN || w->operation == WORKLOAD_CONVERT ||
+	       w->operation == WORKLOAD_SNAPSHOT || w->operation == WORKLOAD_RESTORE;
+}
+
+uint64_t workload_slice_messages(const struct workload *w)
+{
+	if (w->operation == WORKLOAD_OPEN && w->fill_messages > 0)
+		return (w->messages + w->fill_messages - 1) / w->fill_messages * w->fill_messages;
+	return workload_is_whole(w) ? w->fill_messages : w->messages;
 }
 
 double workload_payload_bytes_mean(const struct workload *w)

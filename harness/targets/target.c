@@ -20,6 +20,31 @@ const char *target_names(void)
 	return "store, null";
 }
 
+int target_can(const struct target *target, enum workload_operation operation)
+{
+	switch (operation) {
+	case WORKLOAD_PUBLISH:
+	case WORKLOAD_READ_SEQUENTIAL:
+	case WORKLOAD_READ_RANDOM:
+	case WORKLOAD_MIXED:
+	case WORKLOAD_TAIL:
+	case WORKLOAD_OPEN:
+		return 1;
+	case WORKLOAD_READ_LAST:
+		return target->last != NULL;
+	case WORKLOAD_DELETE:
+		return target->remove != NULL && target->compact != NULL;
+	case WORKLOAD_PURGE:
+		return target->purge != NULL;
+	case WORKLOAD_CONVERT:
+		return target->convert != NULL;
+	case WORKLOAD_SNAPSHOT: /* which is restored to see what it is worth */
+	case WORKLOAD_RESTORE:
+		return target->snapshot != NULL && target->restore != NULL;
+	}
+	return 0;
+}
+
 int target_fail(struct target_error *error, enum target_fault fault, const char *format, ...)
 {
 	va_list args;

@@ -124,6 +124,28 @@ struct target {
 	/* The place is gone after this, whatever is returned; NULL is 0. durable 0: what was not
 	 * synced yet is left to the kernel, since the files are cut to nothing next. */
 	int (*close)(struct target_place *place, int durable, struct target_error *error);
+
+	/* ---- operations that not every target has: NULL ---- */
+
+	/* The newest message of a subject (NUL-terminated). */
+	int (*last)(struct target_reader *reader, const char *subject, struct target_message *m,
+	            struct target_error *error);
+	int (*remove)(struct target_publisher *publisher, uint64_t sequence,
+	              struct target_error *error);
+	/* Nothing of what was removed is left in the files of the streams. */
+	int (*compact)(struct target_place *place, struct target_error *error);
+	/* All messages of all streams. */
+	int (*purge)(struct target_place *place, struct target_error *error);
+
+	/* On streams that are closed, done when they return, on the device too. from and to differ
+	 * in cipher and key; when they do not, everything is rewritten all the same. file is the
+	 * beginning of the names of the streams' snapshots, which are replaced. */
+	int (*convert)(const struct target_options *from, const struct target_options *to,
+	               const char *directory, struct target_error *error);
+	int (*snapshot)(const struct target_options *options, const char *directory,
+	                const char *file, struct target_error *error);
+	int (*restore)(const struct target_options *options, const char *file,
+	               const char *directory, struct target_error *error);
 };
 
 extern const struct target target_null;
@@ -133,6 +155,8 @@ extern const struct target target_store;
 const struct target *target_find(const char *name);
 /* The names, separated by ", ". */
 const char *target_names(void);
+/* 0 when it has no function for that operation. */
+int target_can(const struct target *target, enum workload_operation operation);
 
 /* Fills *error (never NULL) and returns -1. */
 int target_fail(struct target_error *error, enum target_fault fault, const char *format, ...)

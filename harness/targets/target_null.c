@@ -141,6 +141,44 @@ static void null_reader_close(struct target_reader *r)
 	free(r);
 }
 
+static int null_last(struct target_reader *r, const char *subject, struct target_message *m,
+                     struct target_error *error)
+{
+	return null_next(r, generator_last_of(r->place->generator, r->stream, subject), m, error);
+}
+
+/* ---- what changes nothing where nothing is kept ---- */
+
+static int null_remove(struct target_publisher *p, uint64_t sequence, struct target_error *error)
+{
+	(void)p;
+	(void)sequence;
+	(void)error;
+	return 0;
+}
+
+static int null_convert(const struct target_options *from, const struct target_options *to,
+                        const char *directory, struct target_error *error)
+{
+	(void)from;
+	(void)to;
+	(void)directory;
+	(void)error;
+	return 0;
+}
+
+static int null_snapshot(const struct target_options *options, const char *directory,
+                         const char *file, struct target_error *error)
+{
+	(void)options;
+	(void)directory;
+	(void)file;
+	(void)error;
+	return 0;
+}
+
+/* ---- the rest ---- */
+
 static int null_flush(struct target_place *place, struct target_error *error)
 {
 	(void)place;
@@ -184,4 +222,11 @@ const struct target target_null = {
         .state = null_state,
         .counters = null_counters,
         .close = null_close,
+        .last = null_last,
+        .remove = null_remove,
+        .compact = null_flush,
+        .purge = null_flush,
+        .convert = null_convert,
+        .snapshot = null_snapshot,
+        .restore = null_snapshot,
 };

@@ -120,10 +120,9 @@ static int store_close(struct target_place *place, int durable, struct target_er
 
 static int makes_keys_ahead(const struct target_options *options)
 {
-	enum workload_operation op = options->workload->operation;
+	const struct workload *w = options->workload;
 
-	return options->use == TARGET_MEASURE && options->workload->key_ahead > 0 &&
-	       (op == WORKLOAD_PUBLISH || op == WORKLOAD_MIXED);
+	return options->use == TARGET_MEASURE && w->key_ahead > 0 && workload_changes(w);
 }
 
 static void options_put(const struct target_options *from, struct target_place *place,
@@ -154,6 +153,13 @@ static void options_put(const struct target_options *from, struct target_place *
 	out->key_ahead = makes_keys_ahead(from) ? (int32_t)w->key_ahead : -1;
 	out->keystream_ahead_bytes =
 	        w->keystream_ahead_bytes == 0 ? -1 : (int64_t)w->keystream_ahead_bytes;
+}
+
+/* A state file that an earlier opening left must not help this one. */
+static int opens_without_state(const struct target_options *options)
+{
+	return options->use == TARGET_MEASURE && options->workload->operation == WORKLOAD_OPEN &&
+	       options->workload->state == WORKLOAD_STATE_NONE;
 }
 
 /* {"subjects":["PREFIX.>"]}; the caller frees it. */
@@ -189,6 +195,11 @@ static int stream_open(struct target_place *place, const struct target_options *
 	config = config_of(options->generator, stream);
 	if (config == NULL)
 		return target_fail(error, TARGET_SYSTEM, "out of memory");
+	if (opens_without_state(options)) {
+		char state[sizeof(path) + 16];
+		snprintf(state, sizeof(state), "%s/msgs/index.db", path);
+		(void)atr_file_real.unlink(atr_file_real.context, state);
+	}
 	options_put(options, place, &o);
 	o.stream = name;
 	o.config_json = config;

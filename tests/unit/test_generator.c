@@ -228,6 +228,70 @@ static void readers_stay_before_a_note_that_is_missing(void **state)
 	generator_free(g);
 }
 
+/* The last of a subject is what a walk over the whole fill finds. */
+static void the_last_of_each_subject_is_known(void **state)
+{
+	struct workload w;
+	struct generator *g;
+
+	(void)state;
+	workload_of(&w, WORKLOAD_READ_LAST, 1, 2);
+	w.readers = 2;
+	w.fill_messages = 101;
+	g = generator_new(&w, 3);
+	generator_reset(g, 1);
+	for (uint64_t read = 0; read < 400; read++) {
+		uint32_t stream = (uint32_t)(read % 2);
+		struct target_message m;
+		const char *subject;
+		size_t bytes;
+		uint64_t last = 0, said = generator_last(g, stream, read, &subject, &bytes);
+		assert_int_equal(strlen(subject), bytes);
+		for (uint64_t sequence = 1; sequence <= generator_filled(g, stream); sequence++) {
+			generator_message(g, stream, generator_op_of(g, stream, sequence), &m);
+			if (m.subject_bytes == bytes && memcmp(m.subject, subject, bytes) == 0)
+				last = sequence;
+		}
+		assert_true(last > 0);
+		assert_int_equal(said, last);
+		assert_int_equal(generator_last_of(g, stream, subject), last);
+	}
+	generator_free(g);
+}
+
+static void removed_messages_are_gone_until_the_next_slice(void **state)
+{
+	struct workload w;
+	struct generator *g;
+	uint8_t gone[202] = {0};
+
+	(void)state;
+	workload_of(&w, WORKLOAD_DELETE, 1, 1);
+	w.fill_messages = 200;
+	w.messages = 150;
+	g = generator_new(&w, 3);
+	generator_reset(g, 1);
+	for (uint64_t op = 0; op < w.messages; op++)
+		gone[generator_removal(g, op)]++;
+	assert_int_equal(generator_gone(g), 0);
+	assert_int_equal(generator_live(g, 7, 200), 7);
+	generator_note_removals(g);
+	assert_int_equal(generator_gone(g), 150);
+	for (uint64_t sequence = 1; sequence <= 201; sequence++) {
+		uint64_t live = sequence;
+		while (live <= 200 && gone[live])
+			live++;
+		assert_int_equal(generator_live(g, sequence, 200), live <= 200 ? live : UINT64_MAX);
+	}
+	generator_note_purge(g);
+	assert_int_equal(generator_gone(g), 200);
+	assert_int_equal(generator_live(g, 1, 200), UINT64_MAX);
+	generator_reset(g, 1);
+	assert_int_equal(generator_gone(g), 0);
+	assert_int_equal(generator_live(g, 7, 200), 7);
+	generator_free(g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -237,6 +301,8 @@ int main(void)
 	        cmocka_unit_test(racing_acknowledgements_are_noted),
 	        cmocka_unit_test(readers_ask_for_what_was_acknowledged),
 	        cmocka_unit_test(readers_stay_before_a_note_that_is_missing),
+	        cmocka_unit_test(the_last_of_each_subject_is_known),
+	        cmocka_unit_test(removed_messages_are_gone_until_the_next_slice),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "harness/plan.h"
+#include "harness/targets/target.h"
 
 static struct workload workloads[3];
 
@@ -288,6 +289,30 @@ static void bad_requests_are_refused(void **state)
 	assert_non_null(strstr(error, "more than 64 arms"));
 }
 
+/* What a target has no function for is no cell of it. */
+static void an_operation_needs_its_functions(void **state)
+{
+	static const enum workload_operation optional[] = {WORKLOAD_READ_LAST, WORKLOAD_DELETE,
+	                                                   WORKLOAD_PURGE,     WORKLOAD_CONVERT,
+	                                                   WORKLOAD_SNAPSHOT,  WORKLOAD_RESTORE};
+	struct target bare = target_null;
+
+	(void)state;
+	bare.last = NULL;
+	bare.remove = NULL;
+	bare.purge = NULL;
+	bare.convert = NULL;
+	bare.restore = NULL;
+	for (size_t i = 0; i < sizeof(optional) / sizeof(optional[0]); i++) {
+		assert_int_equal(target_can(&bare, optional[i]), 0);
+		assert_int_equal(target_can(&target_null, optional[i]), 1);
+	}
+	for (unsigned op = WORKLOAD_PUBLISH; op <= WORKLOAD_RESTORE; op++)
+		assert_int_equal(target_can(&target_null, (enum workload_operation)op), 1);
+	assert_int_equal(target_can(&bare, WORKLOAD_TAIL), 1);
+	assert_int_equal(target_can(&bare, WORKLOAD_OPEN), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -302,6 +327,7 @@ int main(void)
 	        cmocka_unit_test(every_slice_is_there_once_rounds_outside),
 	        cmocka_unit_test(order_follows_from_the_seed),
 	        cmocka_unit_test(bad_requests_are_refused),
+	        cmocka_unit_test(an_operation_needs_its_functions),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

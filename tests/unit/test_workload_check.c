@@ -96,6 +96,79 @@ static void a_second_pass_is_not_cold(void **state)
 	assert_int_equal(check(&w, &err), 0);
 }
 
+static void a_second_opening_is_not_cold(void **state)
+{
+	struct workload w;
+	struct workload_error err;
+
+	(void)state;
+	workload_init(&w);
+	w.operation = WORKLOAD_OPEN;
+	w.fill_messages = 10;
+	w.messages = 11;
+	assert_int_equal(check(&w, &err), 0);
+	assert_int_equal(workload_slice_messages(&w), 20);
+	w.cache = WORKLOAD_COLD;
+	refused(&w, "messages is 11, expected fill_messages (10) at most: opened again");
+	w.messages = 10;
+	assert_int_equal(check(&w, &err), 0);
+	assert_int_equal(workload_slice_messages(&w), 10);
+}
+
+static void what_is_not_there_is_not_deleted(void **state)
+{
+	struct workload w;
+	struct workload_error err;
+
+	(void)state;
+	workload_init(&w);
+	w.operation = WORKLOAD_DELETE;
+	w.messages = 11;
+	w.fill_messages = 10;
+	refused(&w, "messages is 11, expected fill_messages (10) at most: no message is deleted");
+	w.messages = 10;
+	assert_int_equal(check(&w, &err), 0);
+	w.publishers = 11;
+	refused(&w, "messages is 10, expected one per publisher (11)");
+	w.publishers = w.streams = 2;
+	refused(&w, "streams is 2, expected 1 for operation delete");
+}
+
+static void a_tail_is_one_reader_per_stream(void **state)
+{
+	struct workload w;
+	struct workload_error err;
+
+	(void)state;
+	workload_init(&w);
+	w.operation = WORKLOAD_TAIL;
+	assert_int_equal(check(&w, &err), 0);
+	w.readers = 2;
+	refused(&w, "readers is 2, expected one per stream (1) behind its publishers");
+	w.streams = w.publishers = 2;
+	assert_int_equal(check(&w, &err), 0);
+}
+
+static void whole_streams_count_their_messages(void **state)
+{
+	static const enum workload_operation operations[] = {WORKLOAD_PURGE, WORKLOAD_CONVERT,
+	                                                     WORKLOAD_SNAPSHOT, WORKLOAD_RESTORE};
+	struct workload w;
+
+	(void)state;
+	workload_init(&w);
+	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
+		w.operation = operations[i];
+		w.fill_messages = 0;
+		refused(&w, "fill_messages is 0, expected a filled store for operation ");
+		w.fill_messages = 5;
+		assert_int_equal(workload_slice_messages(&w), 5);
+		w.streams = 6;
+		refused(&w, "streams is 6, expected no more than fill_messages (5)");
+		w.streams = 1;
+	}
+}
+
 static void records_and_totals_have_limits(void **state)
 {
 	struct workload w;
@@ -127,9 +200,8 @@ static void a_ready_file_is_sound(const char *name)
 	assert_true(w.class_[0]);
 	double record = RECORD_FRAME + 16 + w.headers_share * w.headers_bytes +
 	                workload_payload_bytes_mean(&w);
-	double written = w.operation == WORKLOAD_PUBLISH || w.operation == WORKLOAD_MIXED
-	                         ? (double)w.messages * record
-	                         : (double)w.fill_messages * record;
+	double written =
+	        (workload_appends(&w) ? (double)w.messages : (double)w.fill_messages) * record;
 	assert_true(written <= SLICE_BYTES_MAX);
 }
 
@@ -159,6 +231,10 @@ int main(void)
 	        cmocka_unit_test(reading_needs_something_to_read),
 	        cmocka_unit_test(threads_have_work_and_streams_have_threads),
 	        cmocka_unit_test(a_second_pass_is_not_cold),
+	        cmocka_unit_test(a_second_opening_is_not_cold),
+	        cmocka_unit_test(what_is_not_there_is_not_deleted),
+	        cmocka_unit_test(a_tail_is_one_reader_per_stream),
+	        cmocka_unit_test(whole_streams_count_their_messages),
 	        cmocka_unit_test(records_and_totals_have_limits),
 	        cmocka_unit_test(every_ready_file_is_sound),
 	};

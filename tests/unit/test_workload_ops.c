@@ -270,6 +270,35 @@ static void reads_come_in_their_share_and_cover_the_store(void **state)
 
 /* Random bytes: all 256 values in their share. With compressibility, that many of each 64 bytes
  * are zero. */
+/* Every sequence once, in an order that looks drawn and is the same everywhere. */
+static void removals_take_each_sequence_once(void **state)
+{
+	static const uint64_t counts[] = {1, 2, 3, 120, 1000, 65536, 65537};
+	static const uint64_t first[] = {93, 661, 541, 796, 106, 619};
+	struct workload w;
+	struct workload_ops *ops;
+
+	(void)state;
+	workload_init(&w);
+	ops = workload_ops_new(&w, 42);
+	for (size_t c = 0; c < sizeof(counts) / sizeof(counts[0]); c++) {
+		uint8_t *seen = calloc(counts[c] + 1, 1);
+		uint64_t upper = 0;
+		for (uint64_t i = 0; i < counts[c]; i++) {
+			uint64_t sequence = workload_removal_at(ops, i, counts[c]);
+			assert_in_range(sequence, 1, counts[c]);
+			assert_int_equal(seen[sequence]++, 0);
+			upper += i < counts[c] / 2 && sequence > counts[c] / 2;
+		}
+		if (counts[c] >= 1000) /* half of the first half */
+			assert_in_range(upper, counts[c] * 22 / 100, counts[c] * 28 / 100);
+		free(seen);
+	}
+	for (uint64_t i = 0; i < sizeof(first) / sizeof(first[0]); i++)
+		assert_int_equal(workload_removal_at(ops, i, 1000), first[i]);
+	workload_ops_free(ops);
+}
+
 static void the_pool_is_as_compressible_as_asked(void **state)
 {
 	static const double shares[] = {0, 0.25, 0.5, 1};
@@ -307,6 +336,7 @@ int main(void)
 	        cmocka_unit_test(subject_texts_are_numbered),
 	        cmocka_unit_test(headers_come_in_their_share_and_are_valid),
 	        cmocka_unit_test(reads_come_in_their_share_and_cover_the_store),
+	        cmocka_unit_test(removals_take_each_sequence_once),
 	        cmocka_unit_test(the_pool_is_as_compressible_as_asked),
 	};
 

@@ -1,0 +1,365 @@
+/* slice_threads.c - the timed region of a slice: its threads, and the loop of each operation. */
+#include "harness/slice_inner.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "harness/measure/clock.h"
+
+/* Operations a thread takes at a time, so that threads seldom meet at the counter. */
+#define CHUNK_MAX 64
+
+/* A reader behind the writer looks again after so long; each look finds some messages. */
+#define TAIL_WAIT_NS 50000
+
+/* The next operations of a shared counter. 0 when there are none. */
+static int take(struct slice *slice, _Atomic uint64_t *next, uint64_t count, uint64_t *first,
+                uint64_t *last)
+{
+	*first = atomic_fetch_add_explicit(next, slice->chunk, memory_order_relaxed);
+	if (*first >= count || atomic_load_explicit(&slice->stop, memory_order_relaxed))
+		return 0;
+	*last = count - *first < slice->chunk ? count : *first + slice->chunk;
+	return 1;
+}
+
+/* When operation i began, or 0 when nobody asks. With each one recorded the end of the last one
+ * is the start of the next: one reading of the clock an operation. */
+static inline uint64_t start_of(struct thread *t, uint32_t every, uint64_t i)
+{
+	if (every == 1)
+		return t->now_ns;
+	if (every != 0 && i % every == 0)
+		return clock_ns();
+	return 0;
+}
+
+static inline void record_latency(struct thread *t, uint64_t started_ns)
+{
+	if (started_ns == 0)
+		return;
+	t->now_ns = clock_ns();
+	histogram_record(&t->latency, t->now_ns - started_ns);
+}
+
+static void publish_acked(void *arg, struct target_ticket ticket, uint64_t sequence)
+{
+	struct thread *t = arg;
+
+	record_latency(t, ticket.started_ns);
+	if (t->notes)
+		generator_note(t->slice->session->generator, t->stream, sequence, ticket.op);
+}
+
+static int publish_loop(struct thread *t)
+{
+	struct slice *slice = t->slice;
+	struct session *s = slice->session;
+	const struct target *target = s->target;
+	uint32_t every = s->setup.workload.latency_every;
+	struct target_message m;
+	uint64_t first, last;
+
+	while (take(slice, &slice->next_publish, s->publishes, &first, &last)) {
+		for (uint64_t i = first; i < last; i++) {
+			struct target_ticket ticket = {.op = slice->first_op + i,
+			                               .started_ns = start_of(t, every, i)};
+			generator_message(s->generator, t->stream, ticket.op, &m);
+			if (target->submit(t->publisher, &m, ticket, &t->error) != 0)
+				return -1;
+			t->payload_bytes += m.payload_bytes;
+		}
+		t->operations += last - first;
+	}
+	return target->drain(t->publisher, &t->error);
+}
+
+/* One message was read as that sequence: it must be the right one. */
+static int read_one(struct thread *t, uint64_t sequence, const struct target_message *m,
+                    uint64_t started_ns)
+{
+	record_latency(t, started_ns);
+	t->payload_bytes += m->payload_bytes;
+	t->operations++;
+	t->checked++;
+	return generator_check(t->slice->session->generator, t->stream, sequence, m, &t->error);
+}
+
+static int random_loop(struct thread *t)
+{
+	struct slice *slice = t->slice;
+	struct session *s = slice->session;
+	uint32_t every = s->setup.workload.latency_every;
+	struct target_message m;
+	uint64_t first, last;
+
+	while (take(slice, &slice->next_read, s->reads, &first, &last)) {
+		for (uint64_t i = first; i < last; i++) {
+			uint64_t sequence = generator_sequence(s->generator, t->stream, i);
+			uint64_t started_ns = start_of(t, every, i);
+			if (s->target->get(t->reader, sequence, &m, &t->error) != 0 ||
+			    read_one(t, sequence, &m, started_ns) != 0)
+				return -1;
+		}
+	}
+	return 0;
+}
+
+/* From the first message on, and again when the end is reached. */
+static int sequential_loop(struct thread *t)
+{
+	struct session *s = t->slice->session;
+	uint32_t every = s->setup.workload.latency_every;
+	uint64_t filled = generator_filled(s->generator, t->stream);
+	uint64_t sequence = 1;
+	struct target_message m;
+
+	for (uint64_t i = 0; i < t->quota; i++) {
+		uint64_t started_ns = start_of(t, every, i);
+		int rc = s->target->next(t->reader, sequence, &m, &t->error);
+		if (rc > 0)
+			rc = target_fail(
+			        &t->error, TARGET_VERIFY,
+			        "reading ended before sequence %llu, expected %llu messages",
+			        (unsigned long long)sequence, (unsigned long long)filled);
+		if (rc != 0 || read_one(t, sequence, &m, started_ns) != 0)
+			return -1;
+		if (i % CHUNK_MAX == 0 &&
+		    atomic_load_explicit(&t->slice->stop, memory_order_relaxed))
+			return 0;
+		sequence = sequence == filled ? 1 : sequence + 1;
+	}
+	return 0;
+}
+
+static int last_loop(struct thread *t)
+{
+	struct slice *slice = t->slice;
+	struct session *s = slice->session;
+	uint32_t every = s->setup.workload.latency_every;
+	struct target_message m;
+	uint64_t first, last;
+
+	while (take(slice, &slice->next_read, s->reads, &first, &last)) {
+		for (uint64_t i = first; i < last; i++) {
+			const char *subject;
+			size_t subject_bytes;
+			uint64_t sequence = generator_last(s->generator, t->stream, i, &subject,
+			                                   &subject_bytes);
+			uint64_t started_ns = start_of(t, every, i);
+			if (s->target->last(t->reader, subject, &m, &t->error) != 0 ||
+			    read_one(t, sequence, &m, started_ns) != 0)
+				return -1;
+		}
+	}
+	return 0;
+}
+
+/* Each message of the stream as soon as it was acknowledged and the last look found nothing more,
+ * until the publishers have ended and all is read. */
+static int tail_loop(struct thread *t)
+{
+	static const struct timespec wait = {.tv_nsec = TAIL_WAIT_NS};
+	struct slice *slice = t->slice;
+	struct session *s = slice->session;
+	uint64_t sequence = generator_filled(s->generator, t->stream) + 1;
+	struct target_message m;
+
+	while (!atomic_load_explicit(&slice->stop, memory_order_relaxed)) {
+		int ended = atomic_load_explicit(&slice->publishing, memory_order_acquire) == 0;
+		uint64_t written = generator_written(s->generator, t->stream);
+		for (; sequence <= written; sequence++) {
+			int rc = s->target->next(t->reader, sequence, &m, &t->error);
+			if (rc > 0)
+				rc = target_fail(&t->error, TARGET_VERIFY,
+				                 "sequence %llu was acknowledged and is not there",
+				                 (unsigned long long)sequence);
+			if (rc != 0 || read_one(t, sequence, &m, 0) != 0)
+				return -1;
+		}
+		if (ended)
+			return 0;
+		nanosleep(&wait, NULL);
+	}
+	return 0;
+}
+
+static int remove_loop(struct thread *t)
+{
+	struct slice *slice = t->slice;
+	struct session *s = slice->session;
+	uint32_t every = s->setup.workload.latency_every;
+	struct target_message m;
+	uint64_t first, last;
+
+	while (take(slice, &slice->next_publish, s->removals, &first, &last)) {
+		for (uint64_t i = first; i < last; i++) {
+			uint64_t sequence = generator_removal(s->generator, i);
+			uint64_t started_ns = start_of(t, every, i);
+			if (s->target->remove(t->publisher, sequence, &t->error) != 0)
+				return -1;
+			record_latency(t, started_ns);
+			generator_message(s->generator, t->stream, sequence - 1, &m);
+			t->payload_bytes += m.payload_bytes;
+			t->operations++;
+		}
+	}
+	return 0;
+}
+
+static int whole_loop(struct thread *t)
+{
+	struct session *s = t->slice->session;
+	uint32_t every = s->setup.workload.latency_every;
+
+	for (uint64_t i = 0; i < s->passes; i++) {
+		uint64_t started_ns = start_of(t, every, i);
+		if (whole_call(t->slice, &t->error) != 0)
+			return -1;
+		record_latency(t, started_ns);
+		t->operations += s->setup.workload.fill_messages;
+		t->payload_bytes += s->fill_payload_bytes;
+	}
+	return 0;
+}
+
+/* The last thread ends the timed region. */
+static void finish(struct slice *slice)
+{
+	struct session *s = slice->session;
+
+	if (s->removals > 0 && s->target->compact(slice->place, &slice->error) != 0)
+		slice->failed = 1;
+	if (s->setup.workload.flush == WORKLOAD_FLUSH_ASYNC && s->publishes + s->removals > 0 &&
+	    s->target->flush(slice->place, &slice->error) != 0)
+		slice->failed = 1;
+	slice->acked_ns = clock_ns();
+	cpu_process_read(0, &slice->cpu_acked);
+}
+
+static void *thread_main(void *arg)
+{
+	struct thread *t = arg;
+	struct slice *slice = t->slice;
+
+	if (pthread_barrier_wait(&slice->ready) == PTHREAD_BARRIER_SERIAL_THREAD) {
+		cpu_process_read(0, &slice->cpu_started);
+		slice->started_ns = clock_ns();
+	}
+	pthread_barrier_wait(&slice->go);
+	t->now_ns = slice->started_ns;
+	t->failed = t->loop(t) != 0;
+	if (t->failed)
+		atomic_store(&slice->stop, 1);
+	if (t->loop == publish_loop)
+		atomic_fetch_sub_explicit(&slice->publishing, 1, memory_order_release);
+	if (atomic_fetch_sub(&slice->running, 1) == 1)
+		finish(slice);
+	return NULL;
+}
+
+/* What thread number index of its kind does; with a publisher when writes is 1, with a reader
+ * otherwise, with neither in operations on whole streams. */
+static int thread_open(struct slice *slice, struct thread *t, uint32_t index, int writes,
+                       struct target_error *error)
+{
+	static int (*const loops[])(struct thread *) = {
+	        [WORKLOAD_READ_SEQUENTIAL] = sequential_loop,
+	        [WORKLOAD_READ_RANDOM] = random_loop,
+	        [WORKLOAD_MIXED] = random_loop,
+	        [WORKLOAD_READ_LAST] = last_loop,
+	        [WORKLOAD_TAIL] = tail_loop,
+	};
+	struct session *s = slice->session;
+	const struct workload *w = &s->setup.workload;
+
+	t->slice = slice;
+	t->notes = generator_needs_notes(s->generator);
+	t->stream = index % w->streams;
+	histogram_init(&t->latency);
+	if (workload_is_whole(w)) {
+		t->loop = whole_loop;
+		return 0;
+	}
+	if (writes) {
+		t->loop = s->removals > 0 ? remove_loop : publish_loop;
+		return s->target->publisher_open(slice->place, t->stream, publish_acked, t,
+		                                 &t->publisher, error);
+	}
+	t->loop = loops[w->operation];
+	t->quota = s->reads / w->readers + (index < s->reads % w->readers);
+	return s->target->reader_open(slice->place, t->stream, &t->reader, error);
+}
+
+int threads_open(struct slice *slice, struct target_error *error)
+{
+	struct session *s = slice->session;
+	const struct workload *w = &s->setup.workload;
+	uint32_t publishers = s->publishes + s->removals > 0 ? w->publishers : 0;
+	uint32_t readers = s->reads > 0 ? w->readers : s->passes > 0;
+
+	slice->threads = calloc((size_t)publishers + readers, sizeof(*slice->threads));
+	if (slice->threads == NULL)
+		return target_fail(error, TARGET_SYSTEM, "out of memory");
+	slice->thread_count = publishers + readers;
+	for (uint32_t i = 0; i < slice->thread_count; i++) {
+		int writes = i < publishers;
+		if (thread_open(slice, &slice->threads[i], writes ? i : i - publishers, writes,
+		                error) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+void threads_close(struct slice *slice)
+{
+	for (uint32_t i = 0; i < slice->thread_count; i++) {
+		slice->session->target->publisher_close(slice->threads[i].publisher);
+		slice->session->target->reader_close(slice->threads[i].reader);
+	}
+	free(slice->threads);
+}
+
+int threads_run(struct slice *slice, struct target_error *error)
+{
+	uint32_t n = slice->thread_count;
+	int rc = 0;
+
+	slice->chunk = slice->session->setup.workload.messages / (16u * (uint64_t)n);
+	if (slice->chunk > CHUNK_MAX)
+		slice->chunk = CHUNK_MAX;
+	if (slice->chunk == 0)
+		slice->chunk = 1;
+	atomic_store(&slice->running, n);
+	for (uint32_t i = 0; i < n; i++)
+		slice->publishing += slice->threads[i].loop == publish_loop;
+	pthread_barrier_init(&slice->ready, NULL, n);
+	pthread_barrier_init(&slice->go, NULL, n);
+	for (uint32_t i = 0; i < n; i++) {
+		int failed = pthread_create(&slice->threads[i].id, NULL, thread_main,
+		                            &slice->threads[i]);
+		/* Those that started wait for this one for ever: nothing to be saved here. */
+		if (failed != 0) {
+			fprintf(stderr, "error: cannot start thread %u of %u: %s\n", i + 1, n,
+			        strerror(failed));
+			exit(4);
+		}
+	}
+	for (uint32_t i = 0; i < n; i++)
+		pthread_join(slice->threads[i].id, NULL);
+	pthread_barrier_destroy(&slice->ready);
+	pthread_barrier_destroy(&slice->go);
+	if (slice->failed) {
+		*error = slice->error;
+		rc = -1;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		if (slice->threads[i].failed && rc == 0) {
+			*error = slice->threads[i].error;
+			rc = -1;
+		}
+	}
+	return rc;
+}
