@@ -1,5 +1,5 @@
 # Reading closed stores: state files, boundaries, whole directories, damage; the stream commands.
-foreach(file seqset index consumer boundary tally inspect)
+foreach(file seqset index state_versions consumer boundary tally inspect)
   atrest_test(test_${file} unit SOURCES unit/test_${file}.c unit/store_fixture.c
               LIBRARIES atrest_store PkgConfig::JANSSON)
 endforeach()
