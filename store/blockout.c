@@ -12,11 +12,14 @@
 #include <string.h>
 
 #include "ciphers/secret.h"
+#include "store/s2.h"
 
 /* One write, where the block is not compressed. */
 #define PIECE_BYTES ((size_t)256 * 1024)
 /* Content below this is not compressed: the form keeps the last 8 bytes apart. */
 #define COMPRESS_BYTES_MIN ((size_t)(4 * ATR_HASH_BYTES))
+/* Content above this is not either: no reader of ours decompresses more at once. */
+#define COMPRESS_BYTES_MAX ((size_t)64 * 1024 * 1024)
 
 struct atr_blockout {
 	const struct atr_block_home *home;
@@ -229,11 +232,25 @@ enum atr_status atr_blockout_put(struct atr_blockout *out, const struct atr_mess
 
 /* ---- the end ---- */
 
-/* What is held becomes its compressed form. */
+/* What is held becomes its compressed form, where that is smaller or needed to tell a first record
+ * that spells "cmp" from one. */
 static enum atr_status compress_held(struct atr_blockout *out, struct atr_error *err)
 {
-	return atr_error_set(err, ATR_EUNSUPPORTED, out->blk_path, -1,
-	                     "compressed blocks: not written yet");
+	uint8_t *smaller;
+	size_t bytes;
+	enum atr_status rc = atr_s2_compress_block(out->buffer, out->held, &smaller, &bytes);
+
+	if (rc != ATR_OK)
+		return atr_error_set(err, rc, out->blk_path, -1, "compressing a block: %s",
+		                     atr_status_text(rc));
+	if (bytes >= out->held && memcmp(out->buffer, "cmp", 3) != 0) {
+		free(smaller);
+		return ATR_OK;
+	}
+	free(out->buffer);
+	out->buffer = smaller;
+	out->held = out->capacity = bytes;
+	return ATR_OK;
 }
 
 enum atr_status atr_blockout_finish(struct atr_blockout *out, struct atr_blockout_result *result,
@@ -244,7 +261,7 @@ enum atr_status atr_blockout_finish(struct atr_blockout *out, struct atr_blockou
 	int done;
 
 	memset(result, 0, sizeof *result);
-	if (out->compress && out->held >= COMPRESS_BYTES_MIN)
+	if (out->compress && out->held >= COMPRESS_BYTES_MIN && out->held <= COMPRESS_BYTES_MAX)
 		rc = compress_held(out, err);
 	if (rc == ATR_OK)
 		rc = write_held(out, err);

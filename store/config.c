@@ -50,6 +50,7 @@ static const struct member members[] = {
         {"deny_delete", JSON_TRUE, "false", 0},
         {"deny_purge", JSON_TRUE, "false", 0},
         {"allow_rollup_hdrs", JSON_TRUE, "false", 0},
+        {"compression", JSON_STRING, NULL, 1}, /* since 2.10; kept only where it compresses */
 };
 
 #define MEMBERS (sizeof members / sizeof members[0])
@@ -129,6 +130,22 @@ static enum atr_status set_member(json_t *config, const char *what, const struct
 	return ATR_OK;
 }
 
+/* "none" is left out, as if the member were not known. */
+static enum atr_status check_compression(json_t *config, struct atr_error *err)
+{
+	const char *compression = json_string_value(json_object_get(config, "compression"));
+
+	if (compression == NULL || strcmp(compression, "s2") == 0)
+		return ATR_OK;
+	if (strcmp(compression, "none") != 0)
+		return atr_error_set(err, ATR_EINVAL, NULL, -1,
+		                     "stream configuration: compression is \"%.40s\", expected "
+		                     "\"none\" or \"s2\"",
+		                     compression);
+	(void)json_object_del(config, "compression");
+	return ATR_OK;
+}
+
 enum atr_status atr_config_make(const char *json, const char *stream, int64_t created_ns,
                                 json_t **out, struct atr_error *err)
 {
@@ -151,6 +168,8 @@ enum atr_status atr_config_make(const char *json, const char *stream, int64_t cr
 	}
 	for (size_t i = 0; i < MEMBERS && rc == ATR_OK; i++)
 		rc = set_member(config, "stream", &members[i], given, err);
+	if (rc == ATR_OK)
+		rc = check_compression(config, err);
 	if (rc != ATR_OK)
 		goto done;
 	if (strcmp(json_string_value(json_object_get(config, "storage")), "file") != 0) {

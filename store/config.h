@@ -1,8 +1,11 @@
 /* config.h - the stream configuration as it stands in meta.inf.
  *
  * Only the members that nats-server 2.9 knows are written: newer servers refuse a stream whose
- * meta.inf has members they do not know, and older ones ignore them.
- * Source: nats-server server/stream.go, StreamConfig; server/filestore.go, dynBlkSize.
+ * meta.inf has members they do not know, and older ones ignore them. One exception: "compression",
+ * where it is "s2". Such a stream is for servers >= 2.10 alone, since 2.9 takes a compressed block
+ * for a damaged one and cuts it off.
+ * Source: nats-server server/stream.go, StreamConfig; server/filestore.go, dynBlkSize;
+ * server/store.go, StoreCompression.
  */
 #ifndef ATREST_STORE_CONFIG_H
 #define ATREST_STORE_CONFIG_H
@@ -15,10 +18,11 @@
  * object; NULL = none), then "name" and "Created" from stream and created_ns.
  *
  * Without "subjects", "mirror" and "sources" the subject is the stream's name, as the server
- * does. Members that 2.9 does not know are left out.
+ * does. Members that 2.9 does not know are left out, but for "compression": "s2".
  *
  * Returns ATR_OK, *out owned by the caller; ATR_EINVAL, json does not parse, is no object, a
- * member has another type than the server's, or storage is not "file"; ATR_ENOMEM.
+ * member has another type than the server's, storage is not "file", or compression is another word
+ * than the server's; ATR_ENOMEM.
  */
 enum atr_status atr_config_make(const char *json, const char *stream, int64_t created_ns,
                                 json_t **out, struct atr_error *err);

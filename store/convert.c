@@ -161,6 +161,7 @@ static enum atr_status blocks_suit_2_9(struct convert *c, int *suit, struct atr_
 		rc = scan_open(in, &in->scan, &in->block[i], &readable, err);
 		if (rc != ATR_OK || !readable)
 			break;
+		*suit = !atr_walk_is_compressed(in->scan.walk);
 		while (*suit && (rc = scan_next(in, &in->scan, &record, NULL, err)) == ATR_OK) {
 			uint64_t s = record.message.sequence;
 

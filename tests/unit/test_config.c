@@ -50,6 +50,11 @@ static void given_members_stay_and_unknown_ones_go(void **state)
 	assert_null(json_object_get(config, "consumer_limits"));
 	assert_null(json_object_get(config, "subjects")); /* it has sources */
 	json_decref(config);
+	config = make("{\"compression\":\"s2\",\"allow_msg_ttl\":true,\"metadata\":{}}", "S");
+	assert_string_equal(json_string_value(json_object_get(config, "compression")), "s2");
+	assert_null(json_object_get(config, "allow_msg_ttl"));
+	assert_null(json_object_get(config, "metadata"));
+	json_decref(config);
 	config = make(NULL, "S");
 	assert_string_equal(
 	        json_string_value(json_array_get(json_object_get(config, "subjects"), 0)), "S");
@@ -63,6 +68,8 @@ static void what_cannot_be_is_refused(void **state)
 	                                  "{\"max_msgs\":\"7\"}",
 	                                  "{\"storage\":\"memory\"}",
 	                                  "{\"sealed\":1}",
+	                                  "{\"compression\":\"zstd\"}",
+	                                  "{\"compression\":true}",
 	                                  "{\"max_age\":1,\"max_age\":2}"};
 	struct atr_error err;
 	json_t *config;
