@@ -47,7 +47,6 @@ static enum atr_status write_key(struct atr_blockout *out, struct atr_error *err
 	size_t sealed_bytes = 0;
 	char context[300];
 	enum atr_status rc;
-	int fd, result;
 
 	out->seed = atr_secret_alloc(sizeof *out->seed);
 	if (out->seed == NULL)
@@ -66,19 +65,7 @@ static enum atr_status write_key(struct atr_blockout *out, struct atr_error *err
 	if (out->stream == NULL)
 		return atr_error_set(err, ATR_ENOMEM, out->key_path, -1,
 		                     "no memory for a cipher context");
-	fd = files->open(files->context, out->key_path, O_WRONLY | O_CREAT | O_TRUNC, 0640);
-	if (fd < 0)
-		return atr_file_error(err, fd, out->key_path, -1, "create");
-	rc = atr_file_write_all(files, fd, out->key_path, sealed, sealed_bytes, 0, err);
-	if (rc == ATR_OK && out->sync) {
-		result = files->sync(files->context, fd);
-		if (result < 0)
-			rc = atr_file_error(err, result, out->key_path, -1, "fsync");
-	}
-	result = files->close(files->context, fd);
-	if (result < 0 && rc == ATR_OK)
-		rc = atr_file_error(err, result, out->key_path, -1, "close");
-	return rc;
+	return atr_file_write_new(files, out->key_path, sealed, sealed_bytes, out->sync, err);
 }
 
 static void remove_files(struct atr_blockout *out)

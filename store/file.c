@@ -454,28 +454,41 @@ static int parent_of(const char *path, char *parent, size_t parent_bytes)
 	return 0;
 }
 
+enum atr_status atr_file_write_new(const struct atr_file_table *files, const char *path,
+                                   const void *content, size_t bytes, int sync,
+                                   struct atr_error *err)
+{
+	enum atr_status rc;
+	int fd, result;
+
+	fd = files->open(files->context, path, O_WRONLY | O_CREAT | O_TRUNC, FILE_MODE);
+	if (fd < 0)
+		return atr_file_error(err, fd, path, -1, "create");
+	rc = atr_file_write_all(files, fd, path, content, bytes, 0, err);
+	if (rc == ATR_OK && sync) {
+		result = files->sync(files->context, fd);
+		if (result < 0)
+			rc = atr_file_error(err, result, path, -1, "fsync");
+	}
+	result = files->close(files->context, fd);
+	if (result < 0 && rc == ATR_OK)
+		rc = atr_file_error(err, result, path, -1, "close");
+	if (rc != ATR_OK)
+		(void)files->unlink(files->context, path);
+	return rc;
+}
+
 enum atr_status atr_file_replace(const struct atr_file_table *files, const char *path,
                                  const void *content, size_t bytes, struct atr_error *err)
 {
 	char temporary[PATH_MAX], parent[PATH_MAX];
 	enum atr_status rc;
-	int fd, result;
+	int result;
 
 	if (snprintf(temporary, sizeof temporary, "%s.tmp", path) >= (int)sizeof temporary ||
 	    parent_of(path, parent, sizeof parent) != 0)
 		return atr_error_set(err, ATR_EINVAL, path, -1, "path too long");
-	fd = files->open(files->context, temporary, O_WRONLY | O_CREAT | O_TRUNC, FILE_MODE);
-	if (fd < 0)
-		return atr_file_error(err, fd, temporary, -1, "create");
-	rc = atr_file_write_all(files, fd, temporary, content, bytes, 0, err);
-	if (rc == ATR_OK) {
-		result = files->sync(files->context, fd);
-		if (result < 0)
-			rc = atr_file_error(err, result, temporary, -1, "fsync");
-	}
-	result = files->close(files->context, fd);
-	if (result < 0 && rc == ATR_OK)
-		rc = atr_file_error(err, result, temporary, -1, "close");
+	rc = atr_file_write_new(files, temporary, content, bytes, 1, err);
 	if (rc == ATR_OK) {
 		result = files->rename(files->context, temporary, path);
 		if (result < 0)

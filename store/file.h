@@ -84,6 +84,12 @@ enum atr_status atr_file_write_all(const struct atr_file_table *files, int fd, c
                                    const void *from, size_t bytes, uint64_t offset,
                                    struct atr_error *err);
 
+/* Makes path with that content, fsynced when asked for; what is there is overwritten. Mode 0640. On
+ * failure the file is gone. The directory's fsync is the caller's. */
+enum atr_status atr_file_write_new(const struct atr_file_table *files, const char *path,
+                                   const void *content, size_t bytes, int sync,
+                                   struct atr_error *err);
+
 /* Replaces path by content: temporary file in the same directory, fsync, rename, fsync of the
  * directory. Mode 0640. On failure the temporary file is gone and path is unchanged. */
 enum atr_status atr_file_replace(const struct atr_file_table *files, const char *path,

@@ -130,13 +130,15 @@ static enum atr_status read_key(const struct atr_file_table *files, const char *
 		return rc;
 	case ATR_ENOKEY:
 		return atr_error_set(err, rc, path, -1,
-		                     "the store is encrypted and no key was given");
+		                     "the store is encrypted and no key was given: "
+		                     "encryption not enabled");
 	case ATR_EFORMAT:
 		return atr_error_set(err, rc, path, -1, "%zu bytes, expected 72 or 64",
 		                     sealed_bytes);
 	default:
 		return atr_error_set(err, rc, path, -1,
-		                     "message authentication failed: wrong key or damaged file");
+		                     "message authentication failed, unable to recover keys: "
+		                     "wrong key or damaged file");
 	}
 }
 

@@ -2,7 +2,6 @@
 #include "store/rewrite.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -194,23 +193,11 @@ static enum atr_status write_intent(const struct atr_file_table *files, const ch
 {
 	char path[PATH_MAX];
 	enum atr_status rc;
-	int fd, result;
 
 	rc = join(path, directory, INTENT_NAME, "", err);
 	if (rc != ATR_OK)
 		return rc;
-	fd = files->open(files->context, path, O_WRONLY | O_CREAT | O_TRUNC, 0640);
-	if (fd < 0)
-		return atr_file_error(err, fd, path, -1, "create");
-	rc = atr_file_write_all(files, fd, path, text, bytes, 0, err);
-	if (rc == ATR_OK) {
-		result = files->sync(files->context, fd);
-		if (result < 0)
-			rc = atr_file_error(err, result, path, -1, "fsync");
-	}
-	result = files->close(files->context, fd);
-	if (result < 0 && rc == ATR_OK)
-		rc = atr_file_error(err, result, path, -1, "close");
+	rc = atr_file_write_new(files, path, text, bytes, 1, err);
 	if (rc == ATR_OK)
 		rc = atr_file_sync_directory(files, directory, err);
 	if (rc != ATR_OK)
@@ -248,38 +235,50 @@ enum atr_status atr_rewrite_files(const struct atr_file_table *files, const char
 }
 
 #define BLOCK_NAME_BYTES 32 /* number, ".blk" */
+#define BLOCK_FILES      4u
+
+/* The files of one block into list. What servers before 2.10 said about the old block goes with
+ * it. Returns how many. */
+static size_t list_block(const struct atr_file_table *files, const char *msgs_path, uint64_t number,
+                         int remove_key, char names[BLOCK_FILES][BLOCK_NAME_BYTES],
+                         struct atr_rewrite_file list[BLOCK_FILES])
+{
+	static const char *const suffixes[BLOCK_FILES] = {"blk", "key", "idx", "fss"};
+	size_t listed = 0;
+
+	for (size_t i = 0; i < BLOCK_FILES; i++) {
+		int remove = i > 1 || (i == 1 && remove_key);
+		struct atr_file_stat st;
+		char path[PATH_MAX];
+
+		(void)snprintf(names[i], BLOCK_NAME_BYTES, "%" PRIu64 ".%s", number, suffixes[i]);
+		if (remove && (join(path, msgs_path, names[i], "", NULL) != ATR_OK ||
+		               files->stat(files->context, path, &st) == -ENOENT))
+			continue;
+		list[listed++] = (struct atr_rewrite_file){names[i], remove};
+	}
+	return listed;
+}
 
 enum atr_status atr_rewrite_commit(const struct atr_file_table *files, const char *msgs_path,
                                    const uint64_t *number, const uint8_t *remove_key, size_t count,
                                    struct atr_error *err)
 {
-	struct atr_rewrite_file *list = calloc(2 * count + 1, sizeof *list);
-	char *names = malloc(2 * count * BLOCK_NAME_BYTES + 1);
-	struct atr_file_stat st;
-	char path[PATH_MAX];
-	enum atr_status rc = ATR_OK;
+	struct atr_rewrite_file *list = calloc(count + 1, BLOCK_FILES * sizeof *list);
+	char(*names)[BLOCK_FILES][BLOCK_NAME_BYTES] = calloc(count + 1, sizeof *names);
+	enum atr_status rc;
 	size_t listed = 0;
 
-	if (list == NULL || names == NULL) {
+	if (list != NULL && names != NULL) {
+		for (size_t i = 0; i < count; i++)
+			listed += list_block(files, msgs_path, number[i],
+			                     remove_key != NULL && remove_key[i], names[i],
+			                     list + listed);
+		rc = atr_rewrite_files(files, msgs_path, list, listed, err);
+	} else {
 		rc = atr_error_set(err, ATR_ENOMEM, msgs_path, -1, "no memory for %zu blocks",
 		                   count);
-		goto done;
 	}
-	for (size_t i = 0; i < count && rc == ATR_OK; i++) {
-		char *blk = names + 2 * i * BLOCK_NAME_BYTES, *key = blk + BLOCK_NAME_BYTES;
-
-		(void)snprintf(blk, BLOCK_NAME_BYTES, "%" PRIu64 ".blk", number[i]);
-		(void)snprintf(key, BLOCK_NAME_BYTES, "%" PRIu64 ".key", number[i]);
-		list[listed++] = (struct atr_rewrite_file){blk, 0};
-		rc = join(path, msgs_path, key, "", err);
-		if (remove_key == NULL || !remove_key[i])
-			list[listed++] = (struct atr_rewrite_file){key, 0};
-		else if (rc == ATR_OK && files->stat(files->context, path, &st) != -ENOENT)
-			list[listed++] = (struct atr_rewrite_file){key, 1};
-	}
-	if (rc == ATR_OK)
-		rc = atr_rewrite_files(files, msgs_path, list, listed, err);
-done:
 	free(list);
 	free(names);
 	return rc;

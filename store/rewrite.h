@@ -32,7 +32,8 @@ enum atr_status atr_rewrite_files(const struct atr_file_table *files, const char
                                   const struct atr_rewrite_file *list, size_t count,
                                   struct atr_error *err);
 
-/* The same for blocks, by number. remove_key[i]: the new block i is clear text; NULL: none is. */
+/* The same for blocks, by number; their idx and fss are removed. remove_key[i]: the new block i is
+ * clear text; NULL: none is. */
 enum atr_status atr_rewrite_commit(const struct atr_file_table *files, const char *msgs_path,
                                    const uint64_t *number, const uint8_t *remove_key, size_t count,
                                    struct atr_error *err);

@@ -498,28 +498,32 @@ enum atr_status atr_store_create(const char *dir, const struct atr_store_options
 
 /* ---- open ---- */
 
-/* The cipher of new blocks is that of the metadata: changing it is a conversion. */
-static enum atr_status match_cipher(struct atr_store *store, const struct atr_store_options *o,
-                                    const struct atr_meta *meta, struct atr_error *err)
+/* Without a cipher in the options the stream's own is taken. */
+static void choose_cipher(struct atr_store *store, const struct atr_store_options *o,
+                          const struct atr_meta *meta)
 {
-	const char *is = meta->encrypted ? atr_cipher_name(meta->seed.cipher) : "none";
+	if (o->cipher != NULL || !meta->encrypted)
+		return;
+	store->cipher = meta->seed.cipher;
+	store->home.prefer = store->cipher;
+}
 
-	if (o->cipher == NULL && meta->encrypted) {
-		store->cipher = meta->seed.cipher;
-		store->home.prefer = store->cipher;
-		is = atr_cipher_name(store->cipher);
-	}
-	if (strcmp(is, atr_cipher_name(store->cipher)) != 0)
-		return atr_error_set(
-		        err, ATR_EUNSUPPORTED, store->dir, -1,
-		        "the stream is under cipher %s, %s was asked for: changing the "
-		        "cipher of a stream is not done yet",
-		        is, atr_cipher_name(store->cipher));
-	if (meta->encrypted && meta->seed.under_prev_key)
-		return atr_error_set(err, ATR_EUNSUPPORTED, store->dir, -1,
-		                     "the stream is under the previous key: changing the key of a "
-		                     "stream is not done yet");
-	return ATR_OK;
+/* Metadata, recovery and, when they are to be converted, blocks. To clear text the metadata comes
+ * last: until then the stream is one that needs its key. */
+static enum atr_status recover_and_adopt(struct atr_store *store, struct atr_meta *meta,
+                                         struct atr_error *err)
+{
+	int convert = store->existing_blocks == ATR_EXISTING_CONVERT;
+	int late = convert && !atr_cipher_encrypts(store->cipher);
+	enum atr_status rc = late ? ATR_OK : adopt_metadata(store, meta, err);
+
+	if (rc == ATR_OK)
+		rc = store_recover(store, meta->encrypted ? &meta->seed : NULL, err);
+	if (rc == ATR_OK && convert)
+		rc = adopt_blocks(store, err);
+	if (rc == ATR_OK && late)
+		rc = adopt_metadata(store, meta, err);
+	return rc;
 }
 
 static enum atr_status open_in(struct atr_store *store, const struct atr_store_options *o,
@@ -538,14 +542,15 @@ static enum atr_status open_in(struct atr_store *store, const struct atr_store_o
 	if (rc == ATR_OK)
 		rc = atr_meta_read(store->files, store->dir, &store->ring, store->account,
 		                   store->stream, store->stream, meta, err);
-	if (rc == ATR_OK)
-		rc = match_cipher(store, o, meta, err);
-	if (rc == ATR_OK)
+	if (rc == ATR_OK) {
+		choose_cipher(store, o, meta);
 		rc = check_key(store, err);
+	}
 	if (rc == ATR_OK && store->block_bytes == ATR_BLOCK_BYTES_SERVER)
-		store->block_bytes = atr_config_block_bytes(meta->config, meta->encrypted);
+		store->block_bytes =
+		        atr_config_block_bytes(meta->config, atr_cipher_encrypts(store->cipher));
 	if (rc == ATR_OK)
-		rc = store_recover(store, meta->encrypted ? &meta->seed : NULL, err);
+		rc = recover_and_adopt(store, meta, err);
 	/* What an earlier process wrote may never have been synced: the next sync takes it all, and
 	 * sync always owes it before anything newer is acknowledged. */
 	atomic_store(&store->dirty, 1);

@@ -186,10 +186,18 @@ enum atr_status adopt_blocks(struct atr_store *store, struct atr_error *err);
 
 /* ---- compact.c ---- */
 
-/* Rewrites the files of entry[index]: live records, and under 2.9 placeholders between them. The
- * active block is ended first. sync_lock and append_lock are held, nothing is pending in the
- * flusher. A failure while files are exchanged poisons the store. */
-enum atr_status compact_rewrite(struct atr_store *store, size_t index, struct atr_error *err);
+enum compact_placeholders {
+	COMPACT_KEEP, /* those of the block stay where nothing is missing between them */
+	COMPACT_DROP  /* go, as with servers from 2.10; format 2.9 has one for each deletion anyway
+	               */
+};
+/* Writes block `number` anew under a key of its own and the store's cipher: live messages,
+ * tombstones that still matter, and what tells the stream's last sequence. The active block is
+ * ended first. sync_lock and append_lock are held (the latter may be released in between). No such
+ * block: ATR_OK. ATR_EFORMAT: the block is damaged and stays. A failure while files are exchanged
+ * poisons the store, any other changes nothing. */
+enum atr_status compact_rewrite(struct atr_store *store, uint64_t number,
+                                enum compact_placeholders placeholders, struct atr_error *err);
 /* Rewrites what BLOCK_SETTLE and BLOCK_COMPRESS ask for. sync_lock is held, append_lock is not. */
 enum atr_status compact_settle(struct atr_store *store, struct atr_error *err);
 

@@ -12,6 +12,9 @@ foreach(file blockout rewrite)
   atrest_test(test_${file} fault SOURCES unit/test_${file}.c fault/fault_files.c fault/kill_files.c
               unit/store_fixture.c LIBRARIES atrest_store PkgConfig::JANSSON)
 endforeach()
+# Another cipher, another key.
+atrest_test(test_adopt fault SOURCES fault/test_adopt.c fault/kill_files.c unit/store_make.c
+            unit/store_fixture.c LIBRARIES atrest_store PkgConfig::JANSSON TIMEOUT 300)
 # Kills, and every call of the file system failing once.
 atrest_test(test_kill fault SOURCES fault/test_kill.c unit/store_make.c unit/store_fixture.c
             LIBRARIES atrest_store PkgConfig::JANSSON TIMEOUT 300)

@@ -92,6 +92,41 @@ static void block_reads_as_it_was_written(void **state)
 	}
 }
 
+static void compressed_block_reads_back(void **state)
+{
+	const struct atr_block_home home = home_of(*state, &atr_file_real);
+	struct atr_blockout_options options = {.home = &home, .suffix = "", .compress = 1};
+	struct atr_blockout_result result;
+	struct atr_record record;
+	struct atr_blockout *out;
+	struct atr_walk *walk;
+	struct atr_error err;
+	uint64_t file_bytes = 0;
+	uint8_t lchk[8];
+
+	for (unsigned c = 0; c < 3; c++) {
+		options.cipher = atr_cipher_find(ciphers[c], NULL);
+		options.number = c + 1;
+		assert_ok(atr_blockout_open(&options, &out, &err), &err);
+		for (uint64_t s = 1; s <= 100; s++)
+			assert_ok(put(out, s, &err), &err);
+		assert_ok(atr_blockout_finish(out, &result, &err), &err);
+		assert_true(result.file_bytes < 50000 &&
+		            (c == 0 || result.file_bytes == file_bytes));
+		file_bytes = result.file_bytes;
+		assert_ok(atr_walk_open(&home, c + 1, &walk, &err), &err);
+		assert_true(atr_walk_is_compressed(walk));
+		assert_ok(atr_walk_last_check(walk, lchk, &err), &err);
+		assert_memory_equal(lchk, result.lchk, 8);
+		for (uint64_t s = 1; s <= 100; s++) {
+			assert_ok(atr_walk_next(walk, &record, &err), &err);
+			assert_int_equal(record.message.sequence, s);
+		}
+		assert_int_equal(atr_walk_next(walk, &record, &err), ATR_END);
+		atr_walk_close(walk);
+	}
+}
+
 static void every_output_has_a_key_of_its_own(void **state)
 {
 	const struct atr_block_home home = home_of(*state, &atr_file_real);
@@ -172,6 +207,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(block_reads_as_it_was_written, fixture_setup,
+	                                        fixture_teardown),
+	        cmocka_unit_test_setup_teardown(compressed_block_reads_back, fixture_setup,
 	                                        fixture_teardown),
 	        cmocka_unit_test_setup_teardown(every_output_has_a_key_of_its_own, fixture_setup,
 	                                        fixture_teardown),

@@ -1,0 +1,370 @@
+/* compact.c - blocks written anew in place: erasing, dropping what is deleted, compression, another
+ * cipher.
+ *
+ *   live message      copied
+ *   deleted one       2.10: dropped; 2.9: a placeholder with time 0, unless it is at the head
+ *   tombstone         copied when its sequence belongs to another block, else dropped with it
+ *   last sequence     in the stream's last block, where nothing kept says it: a tombstone,
+ * under 2.9 a placeholder
+ *
+ * A new file gets a new seed and nonce (blockout.h) and takes the old one's place with its key file
+ * at once (rewrite.h). A block with damage is not rewritten: what could not be read would be gone.
+ * Sources: nats-server server/filestore.go, compact, eraseMsg; format 5.3 for the placeholders.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/blockout.h"
+#include "store/rewrite.h"
+#include "store/store_inner.h"
+
+/* What deletions may become; far above what a block of servers holds. */
+#define PLACEHOLDERS_MAX (UINT64_C(1) << 20)
+
+struct copying {
+	struct atr_store *store;
+	const struct block_entry *entry;
+	size_t index;
+	enum compact_placeholders placeholders;
+	struct atr_walk *walk;
+	struct atr_blockout *out;
+	uint64_t passed;   /* highest sequence read */
+	uint64_t previous; /* of the last message or placeholder written; 0: none yet */
+	uint64_t named;    /* highest tombstone written */
+	uint64_t records;
+	struct atr_error *err;
+};
+
+/* ---- entries ---- */
+
+/* The place of block number; entry_count when there is none. append_lock or state_lock held. */
+static size_t find_number(const struct atr_store *store, uint64_t number)
+{
+	size_t low = 0, high = store->entry_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (store->entry[middle].number < number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < store->entry_count && store->entry[low].number == number ? low
+	                                                                      : store->entry_count;
+}
+
+/* The first entry whose last sequence is not below sequence. */
+static size_t find_sequence(const struct atr_store *store, uint64_t sequence)
+{
+	size_t low = 0, high = store->entry_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (atomic_load_explicit(&store->entry[middle].last_seq, memory_order_relaxed) <
+		    sequence)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static int is_live(const struct copying *c, uint64_t sequence)
+{
+	const struct atr_seqset *also = &c->store->deleted;
+
+	return sequence >= c->entry->first_seq &&
+	       (c->entry->deleted == NULL || !atr_seqset_has(c->entry->deleted, sequence)) &&
+	       (also->count == 0 || !atr_seqset_has(also, sequence));
+}
+
+/* ---- records ---- */
+
+static enum atr_status put(struct copying *c, const struct atr_message *m)
+{
+	c->records++;
+	return atr_blockout_put(c->out, m, c->err);
+}
+
+static enum atr_status put_placeholder(struct copying *c, uint64_t sequence, int64_t time_ns)
+{
+	const struct atr_message m = {.sequence = sequence | ATR_SEQUENCE_ERASED,
+	                              .time_ns = time_ns};
+
+	c->previous = sequence;
+	return put(c, &m);
+}
+
+static enum atr_status put_tombstone(struct copying *c, uint64_t sequence, int64_t time_ns)
+{
+	const struct atr_message m = {.sequence = sequence | ATR_SEQUENCE_TOMBSTONE,
+	                              .time_ns = time_ns};
+
+	if (c->named < sequence)
+		c->named = sequence;
+	return put(c, &m);
+}
+
+/* Placeholders behind what was written, up to before `end`. */
+static enum atr_status fill(struct copying *c, uint64_t end)
+{
+	enum atr_status rc = ATR_OK;
+
+	if (c->previous != 0 && end - c->previous - 1 > PLACEHOLDERS_MAX)
+		return atr_error_set(c->err, ATR_EUNSUPPORTED, c->store->msgs_path, -1,
+		                     "block %" PRIu64 " needs %" PRIu64
+		                     " placeholders before sequence %" PRIu64 ", at most %" PRIu64,
+		                     c->entry->number, end - c->previous - 1, end,
+		                     PLACEHOLDERS_MAX);
+	while (c->previous != 0 && c->previous + 1 < end && rc == ATR_OK)
+		rc = put_placeholder(c, c->previous + 1, 0);
+	return rc;
+}
+
+static enum atr_status copy_message(struct copying *c, const struct atr_record *record)
+{
+	uint64_t sequence = record->message.sequence;
+	enum atr_status rc = ATR_OK;
+
+	if (c->store->format == ATR_FORMAT_2_9)
+		rc = fill(c, sequence);
+	/* as the first record it would be taken for the mark of a compressed block: it was not the
+	 * first before either, so the sequence below it was this block's, and is deleted */
+	if (rc == ATR_OK && c->records == 0 &&
+	    (record->record_bytes & 0xffffff) == ('c' | 'm' << 8 | 'p' << 16) &&
+	    find_sequence(c->store, sequence - 1) == c->index)
+		rc = put_placeholder(c, sequence - 1, 0);
+	c->previous = sequence;
+	return rc == ATR_OK ? put(c, &record->message) : rc;
+}
+
+static enum atr_status copy_record(struct copying *c, const struct atr_record *record)
+{
+	uint64_t sequence = record->message.sequence;
+
+	if (record->kind == ATR_RECORD_TOMBSTONE) {
+		/* what it names in this block goes now */
+		if (find_sequence(c->store, sequence) == c->index)
+			return ATR_OK;
+		return put_tombstone(c, sequence, record->message.time_ns);
+	}
+	if (sequence == 0 || sequence <= c->passed)
+		return ATR_OK;
+	c->passed = sequence;
+	if (record->kind == ATR_RECORD_MESSAGE && is_live(c, sequence))
+		return copy_message(c, record);
+	/* under 2.9 the next message brings its placeholders */
+	if (record->kind == ATR_RECORD_ERASED && c->placeholders == COMPACT_KEEP &&
+	    c->store->format != ATR_FORMAT_2_9 && c->previous != 0 && sequence == c->previous + 1)
+		return put_placeholder(c, sequence, record->message.time_ns);
+	return ATR_OK;
+}
+
+/* After the last record: what says how far the stream got. */
+static enum atr_status finish_records(struct copying *c)
+{
+	uint64_t last = atomic_load(&c->entry->last_seq);
+	int is_last = c->index + 1 == c->store->entry_count;
+
+	if (c->store->format == ATR_FORMAT_2_9) {
+		if (c->previous == 0 && is_last && last != 0)
+			return put_placeholder(c, last, 0);
+		return c->previous != 0 ? fill(c, last + 1) : ATR_OK;
+	}
+	if (is_last && last != 0 && c->previous < last && c->named < last)
+		return put_tombstone(c, last, c->entry->last_time_ns);
+	return ATR_OK;
+}
+
+static enum atr_status copy_records(struct copying *c)
+{
+	struct atr_record record;
+	enum atr_status rc;
+
+	rc = atr_walk_new(&c->store->home, &c->walk, c->err);
+	if (rc == ATR_OK)
+		rc = atr_walk_reopen_to(c->walk, c->entry->number,
+		                        atomic_load(&c->entry->file_bytes), c->err);
+	while (rc == ATR_OK) {
+		rc = atr_walk_next(c->walk, &record, c->err);
+		if (rc == ATR_OK)
+			rc = copy_record(c, &record);
+	}
+	atr_walk_close(c->walk);
+	return rc == ATR_END ? finish_records(c) : rc;
+}
+
+/* ---- one block ---- */
+
+/* Ends it when it is appended to, and waits until all of it is in the file. */
+static enum atr_status end_block(struct atr_store *store, uint64_t number, struct atr_error *err)
+{
+	if (store->active.is_open && store->active.number == number) {
+		if (store->flusher != NULL)
+			flusher_end_block(store->flusher);
+		appender_close(store);
+	}
+	while (store->flusher != NULL && !flusher_has_written(store->flusher, number)) {
+		if (!flusher_drain(store->flusher))
+			return store_check_poison(store, err);
+	}
+	return ATR_OK;
+}
+
+static enum atr_status write_anew(struct atr_store *store, size_t index,
+                                  enum compact_placeholders placeholders,
+                                  struct atr_blockout_result *result, struct atr_error *err)
+{
+	const struct atr_blockout_options options = {
+	        .home = &store->home,
+	        .cipher = store->cipher,
+	        .number = store->entry[index].number,
+	        .suffix = ".tmp",
+	        /* servers append to the last one as it is */
+	        .compress = store->compress && index + 1 < store->entry_count,
+	        .sync = store->sync != ATR_SYNC_NONE,
+	};
+	struct copying c = {.store = store,
+	                    .entry = &store->entry[index],
+	                    .index = index,
+	                    .placeholders = placeholders,
+	                    .err = err};
+	enum atr_status rc = atr_blockout_open(&options, &c.out, err);
+
+	if (rc == ATR_OK)
+		rc = copy_records(&c);
+	if (rc != ATR_OK) {
+		atr_blockout_discard(c.out);
+		return rc;
+	}
+	return atr_blockout_finish(c.out, result, err);
+}
+
+/* The new files take their places, and the entry says so. */
+static enum atr_status exchange(struct atr_store *store, size_t index,
+                                const struct atr_blockout_result *result, struct atr_error *err)
+{
+	struct block_entry *entry = &store->entry[index];
+	const uint8_t remove_key = !atr_cipher_encrypts(store->cipher);
+	enum atr_status rc;
+
+	atomic_fetch_add(&store->exchanges, 1);
+	rc = atr_rewrite_commit(store->files, store->msgs_path, &entry->number, &remove_key, 1,
+	                        err);
+	if (rc == ATR_OK) {
+		pthread_mutex_lock(&store->state_lock);
+		atomic_store(&entry->file_bytes, result->file_bytes);
+		entry->generation++;
+		entry->flags &= ~(BLOCK_TORN | BLOCK_SETTLE | BLOCK_COMPRESS);
+		if (store->sync != ATR_SYNC_NONE)
+			entry->flags &= ~BLOCK_KEY_UNSYNCED;
+		pthread_mutex_unlock(&store->state_lock);
+	}
+	atomic_fetch_add(&store->exchanges, 1);
+	if (rc != ATR_OK) /* what is on the disk is known to the next open only */
+		return store_poison(store, rc, err);
+	atomic_fetch_add_explicit(&store->written_bytes, result->file_bytes, memory_order_relaxed);
+	return rc;
+}
+
+enum atr_status compact_rewrite(struct atr_store *store, uint64_t number,
+                                enum compact_placeholders placeholders, struct atr_error *err)
+{
+	struct atr_blockout_result result;
+	struct atr_error own;
+	enum atr_status rc;
+	size_t index;
+
+	if (err == NULL)
+		err = &own;
+	rc = store_check_poison(store, err);
+	if (rc == ATR_OK && !store->prepared)
+		rc = store_prepare_append(store, err);
+	if (rc == ATR_OK)
+		rc = end_block(store, number, err);
+	if (rc != ATR_OK)
+		return rc;
+	index = find_number(store, number);
+	if (index == store->entry_count)
+		return ATR_OK;
+	rc = write_anew(store, index, placeholders, &result, err);
+	return rc == ATR_OK ? exchange(store, index, &result, err) : rc;
+}
+
+/* ---- what is asked for ---- */
+
+enum atr_status compact_settle(struct atr_store *store, struct atr_error *err)
+{
+	enum atr_status rc = ATR_OK;
+	uint64_t done = 0; /* the highest number that was looked at */
+
+	while (rc == ATR_OK) {
+		uint64_t number = 0;
+		unsigned asked = 0;
+
+		pthread_mutex_lock(&store->append_lock);
+		for (size_t i = 0; i < store->entry_count && number == 0; i++) {
+			asked = store->entry[i].flags & (BLOCK_SETTLE | BLOCK_COMPRESS);
+			if (i + 1 == store->entry_count)
+				asked &= ~BLOCK_COMPRESS;
+			if (asked != 0 && store->entry[i].number > done)
+				number = store->entry[i].number;
+		}
+		done = number;
+		if (number != 0)
+			rc = compact_rewrite(store, number, COMPACT_KEEP, err);
+		pthread_mutex_unlock(&store->append_lock);
+		if (number == 0)
+			return rc;
+		/* what is only not compressed is whole, and tried again */
+		if ((asked & BLOCK_SETTLE) == 0 && atomic_load(&store->poison) == ATR_OK)
+			rc = ATR_OK;
+	}
+	return rc;
+}
+
+/* Are the deleted records of the block more than the live ones; with all: are there any. */
+static int is_worth_it(const struct block_entry *entry, int all)
+{
+	uint64_t file_bytes = atomic_load(&entry->file_bytes), dead = 0;
+	uint64_t last = atomic_load(&entry->last_seq);
+
+	if (file_bytes >= entry->live_bytes) {
+		dead = file_bytes - entry->live_bytes;
+		return all ? dead > 0 : dead > entry->live_bytes;
+	}
+	/* compressed: counted, not weighed */
+	if (last + 1 > entry->first_seq)
+		dead = last + 1 - entry->first_seq - entry->messages;
+	return all ? dead > 0 : dead > entry->messages;
+}
+
+enum atr_status atr_store_compact_blocks(struct atr_store *store, int all, struct atr_error *err)
+{
+	enum atr_status rc = ATR_OK;
+	uint64_t number = 0;
+
+	pthread_mutex_lock(&store->sync_lock);
+	for (;;) {
+		size_t i = 0;
+
+		pthread_mutex_lock(&store->append_lock);
+		while (i < store->entry_count &&
+		       (store->entry[i].number <= number || !is_worth_it(&store->entry[i], all)))
+			i++;
+		if (i < store->entry_count) {
+			number = store->entry[i].number;
+			rc = compact_rewrite(store, number, COMPACT_DROP, err);
+		} else {
+			number = 0;
+		}
+		pthread_mutex_unlock(&store->append_lock);
+		if (number == 0 || rc != ATR_OK)
+			break;
+	}
+	pthread_mutex_unlock(&store->sync_lock);
+	return rc;
+}
