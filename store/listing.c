@@ -206,10 +206,13 @@ enum atr_status survey_list_consumers(struct atr_inspect *in, struct atr_error *
 		struct survey_consumer c = in->consumer[i];
 		struct atr_file_stat st;
 
-		/* a file there is no consumer; verify names it */
-		if (snprintf(path, sizeof path, "%s/obs/%s", in->dir, c.name) >= (int)sizeof path ||
-		    in->home.files->stat(in->home.files->context, path, &st) < 0 ||
-		    !st.is_directory) {
+		/* a file there is no consumer; verify names it. One that cannot be looked at stays:
+		 * reading it says why. */
+		if (snprintf(path, sizeof path, "%s/obs/%s", in->dir, c.name) < (int)sizeof path)
+			result = in->home.files->stat(in->home.files->context, path, &st);
+		else
+			result = -ENOENT;
+		if (result == -ENOENT || (result == 0 && !st.is_directory)) {
 			free(c.name);
 			continue;
 		}

@@ -85,6 +85,27 @@ static int fault_rename(void *context, const char *from, const char *to)
 	return fails(f, 1) ? -f->error_number : real->rename(NULL, from, to);
 }
 
+static int fault_exchange(void *context, const char *a, const char *b)
+{
+	struct fault_files *f = context;
+
+	return fails(f, 1) ? -f->error_number : real->exchange(NULL, a, b);
+}
+
+static int fault_free_bytes(void *context, const char *path, uint64_t *bytes)
+{
+	struct fault_files *f = context;
+
+	return fails(f, 0) ? -f->error_number : real->free_bytes(NULL, path, bytes);
+}
+
+static int fault_own(void *context, const char *path, const char *like)
+{
+	struct fault_files *f = context;
+
+	return fails(f, 0) ? -f->error_number : real->own(NULL, path, like);
+}
+
 static int fault_mkdir(void *context, const char *path, unsigned mode)
 {
 	struct fault_files *f = context;
@@ -119,6 +140,9 @@ void fault_files_init(struct fault_files *f, enum fault_kind kind, int error_num
 	f->table.truncate = fault_truncate;
 	f->table.stat = fault_stat;
 	f->table.rename = fault_rename;
+	f->table.exchange = fault_exchange;
+	f->table.free_bytes = fault_free_bytes;
+	f->table.own = fault_own;
 	f->table.mkdir = fault_mkdir;
 	f->table.list = fault_list;
 	f->table.lock = fault_lock;

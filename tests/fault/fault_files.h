@@ -1,8 +1,8 @@
 /* fault_files.h - the real file system, of which the k-th call fails.
  *
  * Calls that can fail on a real disk are counted from any thread: open, close, pread, pwrite,
- * sync, truncate, stat, rename, mkdir, list, lock. A sync only counts. unlink and rmdir always
- * work: cleaning up after a failure does not consist of further failures.
+ * sync, truncate, stat, rename, exchange, mkdir, list, lock ... A sync only counts. unlink and
+ * rmdir always work: cleaning up after a failure does not consist of further failures.
  */
 #ifndef ATREST_TESTS_FAULT_FILES_H
 #define ATREST_TESTS_FAULT_FILES_H

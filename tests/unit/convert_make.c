@@ -171,6 +171,22 @@ enum atr_status convert_make_run(const struct atr_file_table *files, const struc
 	return rc;
 }
 
+int convert_make_is(const struct atr_place *place, const struct convert_keys *keys,
+                    const char *cipher)
+{
+	struct atr_inspect_options options = options_of(place, keys);
+	struct atr_inspect_stream s;
+	struct atr_inspect *in;
+	int is;
+
+	if (atr_inspect_open(place->dir, &options, &in, NULL) != ATR_OK)
+		return 0;
+	atr_inspect_stream(in, &s);
+	is = strcmp(s.cipher, cipher) == 0;
+	atr_inspect_close(in);
+	return is;
+}
+
 static void print_finding(void *arg, const struct atr_finding *f)
 {
 	unsigned *count = arg;

@@ -27,6 +27,10 @@ enum atr_status convert_make_run(const struct atr_file_table *files, const struc
                                  enum atr_convert_for wanted_for, struct atr_convert_result *result,
                                  struct atr_error *err);
 
+/* 1 when the stream's meta files open with the keys and are under that cipher. */
+int convert_make_is(const struct atr_place *place, const struct convert_keys *keys,
+                    const char *cipher);
+
 /* Verifies the stream: under cipher and the key alone, no finding but notes. */
 void convert_make_verify(const struct atr_place *place, const char *key, const char *cipher);
 
