@@ -101,7 +101,6 @@ static void compressed_block_reads_back(void **state)
 	struct atr_blockout *out;
 	struct atr_walk *walk;
 	struct atr_error err;
-	uint64_t file_bytes = 0;
 	uint8_t lchk[8];
 
 	for (unsigned c = 0; c < 3; c++) {
@@ -111,9 +110,7 @@ static void compressed_block_reads_back(void **state)
 		for (uint64_t s = 1; s <= 100; s++)
 			assert_ok(put(out, s, &err), &err);
 		assert_ok(atr_blockout_finish(out, &result, &err), &err);
-		assert_true(result.file_bytes < 50000 &&
-		            (c == 0 || result.file_bytes == file_bytes));
-		file_bytes = result.file_bytes;
+		assert_true(result.file_bytes < 50000); /* of about 180,000 */
 		assert_ok(atr_walk_open(&home, c + 1, &walk, &err), &err);
 		assert_true(atr_walk_is_compressed(walk));
 		assert_ok(atr_walk_last_check(walk, lchk, &err), &err);
