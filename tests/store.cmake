@@ -3,10 +3,12 @@ foreach(file status hash record keyfile meta file block config keypool subjects 
   atrest_test(test_${file} unit SOURCES unit/test_${file}.c unit/store_fixture.c
               LIBRARIES atrest_store PkgConfig::JANSSON)
 endforeach()
-foreach(file store store_consumer footprint recover reader compressed)
+foreach(file store store_consumer footprint recover reader)
   atrest_test(test_${file} unit SOURCES unit/test_${file}.c unit/store_make.c unit/store_fixture.c
               LIBRARIES atrest_store PkgConfig::JANSSON)
 endforeach()
+atrest_test(test_compressed unit SOURCES unit/test_compressed.c unit/store_compress.c
+            unit/store_make.c unit/store_fixture.c LIBRARIES atrest_store PkgConfig::JANSSON)
 # Blocks written anew and exchanged, a kill before every call that changes something.
 foreach(file blockout rewrite)
   atrest_test(test_${file} fault SOURCES unit/test_${file}.c fault/fault_files.c fault/kill_files.c

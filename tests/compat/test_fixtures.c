@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/s2.h"
 #include "tests/compat/program.h"
 #include "tests/unit/store_fixture.h"
 
@@ -331,6 +332,58 @@ static void verify_finds_only_what_is_there(void **state)
 	assert_true(STRIDE > 1 || fine == CASES - 2);
 }
 
+/* ---- snapshots ---- */
+
+struct start {
+	uint8_t bytes[512];
+	size_t count, total;
+};
+
+static enum atr_status keep_start(void *arg, const uint8_t *bytes, size_t more)
+{
+	struct start *s = arg;
+	size_t n = sizeof s->bytes - s->count < more ? sizeof s->bytes - s->count : more;
+
+	memcpy(s->bytes + s->count, bytes, n);
+	s->count += n;
+	s->total += more;
+	return ATR_OK;
+}
+
+/* A tar, or the archive of 2.15; each as the server's own writer compressed it. */
+static void snapshots_of_servers_are_decompressed(void **state)
+{
+	size_t read = 0;
+
+	(void)state;
+	for (size_t i = 0; i < count; i++) {
+		char path[PATH_MAX + 32];
+		struct atr_s2_reader *r;
+		struct start start = {.count = 0};
+		const char *why = NULL;
+		uint8_t *content;
+		size_t bytes;
+
+		(void)snprintf(path, sizeof path, "%s/snapshot.tar.s2", all[i].dir);
+		content = fixture_read(path, &bytes);
+		if (content == NULL)
+			continue;
+		r = atr_s2_reader_new(keep_start, &start);
+		assert_non_null(r);
+		for (size_t at = 0; at < bytes; at += 1000)
+			if (atr_s2_feed(r, content + at, bytes - at < 1000 ? bytes - at : 1000,
+			                &why) != ATR_OK)
+				fail_msg("%s: %s", path, why);
+		assert_int_equal(atr_s2_reader_finish(r, &why), ATR_OK);
+		assert_true(start.total > bytes);
+		assert_true(memcmp(start.bytes, "NATSARC1", 8) == 0 ||
+		            memcmp(start.bytes + 257, "ustar", 5) == 0);
+		free(content);
+		read++;
+	}
+	assert_int_equal(read, 3);
+}
+
 static void the_server_configuration_gives_the_same_key(void **state)
 {
 	size_t read = 0, tried = 0;
@@ -413,6 +466,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(verify_finds_only_what_is_there, fixture_setup,
 	                                        fixture_teardown),
 	        cmocka_unit_test(the_server_configuration_gives_the_same_key),
+	        cmocka_unit_test(snapshots_of_servers_are_decompressed),
 	        cmocka_unit_test_setup_teardown(
 	                a_rotation_without_its_previous_key_names_the_consumer, fixture_setup,
 	                fixture_teardown),

@@ -4,17 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ciphers/secret.h"
-#include "store/block.h"
-#include "store/s2.h"
+#include "tests/unit/store_compress.h"
 #include "tests/unit/store_make.h"
 
 #define BLOCK_BYTES 32000u
 #define PAYLOAD_MAX 2000u
 #define MESSAGES    400u
-
-static const struct atr_keyring ring = {.key = (const uint8_t *)MAKE_KEY,
-                                        .key_bytes = sizeof MAKE_KEY - 1};
 
 static const char *msgs_file(const char *dir, unsigned number, const char *suffix)
 {
@@ -24,45 +19,12 @@ static const char *msgs_file(const char *dir, unsigned number, const char *suffi
 	return fixture_path(make_stream_path(dir), name);
 }
 
-/* The key stream of a block over bytes. */
-static void cipher_over(const char *dir, unsigned number, uint8_t *bytes, size_t count)
-{
-	char msgs[PATH_MAX];
-	struct atr_block_home home = {.files = &atr_file_real,
-	                              .msgs_path = msgs,
-	                              .account = "$G",
-	                              .stream = "S",
-	                              .ring = &ring};
-	struct atr_keystream *stream;
-	struct atr_error err;
-	struct atr_seed seed;
-	enum atr_status rc;
-
-	(void)snprintf(msgs, sizeof msgs, "%s/msgs", make_stream_path(dir));
-	rc = atr_block_read_key(&home, number, &seed, &err);
-	if (rc == ATR_ENOTFOUND)
-		return;
-	assert_ok(rc, &err);
-	stream = atr_keystream_new(seed.cipher, seed.seed, seed.nonce, 0);
-	assert_non_null(stream);
-	assert_int_equal(atr_keystream_xor(stream, 0, bytes, bytes, count), 0);
-	atr_keystream_free(stream);
-	atr_secret_wipe(&seed, sizeof seed);
-}
-
-/* As a server does it: the same key, from offset 0. */
 static void compress_file(const char *dir, unsigned number)
 {
-	size_t bytes, packed_bytes;
-	uint8_t *content = fixture_read(msgs_file(dir, number, "blk"), &bytes), *packed;
+	char stream_dir[PATH_MAX];
 
-	assert_non_null(content);
-	cipher_over(dir, number, content, bytes);
-	assert_int_equal(atr_s2_compress_block(content, bytes, &packed, &packed_bytes), ATR_OK);
-	cipher_over(dir, number, packed, packed_bytes);
-	fixture_write(msgs_file(dir, number, "blk"), packed, packed_bytes);
-	free(content);
-	free(packed);
+	(void)snprintf(stream_dir, sizeof stream_dir, "%s", make_stream_path(dir));
+	compress_block_file(stream_dir, "S", MAKE_KEY, number);
 }
 
 /* A closed stream of MESSAGES; returns its number of blocks. */
