@@ -211,6 +211,8 @@ static enum atr_status look(struct convert *c, struct atr_error *err)
 		rc = blocks_suit_2_9(c, &suit, err);
 		r->already = suit && !newer;
 	}
+	if (c->options->anew)
+		r->already = 0;
 	return rc;
 }
 

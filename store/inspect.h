@@ -260,6 +260,7 @@ struct atr_convert_options {
 	const struct atr_cipher *cipher; /* of everything afterwards; NULL: the stream's */
 	enum atr_convert_for wanted_for;
 	int dry_run;                       /* reads everything, changes nothing */
+	int anew;                          /* rewrites what is as asked already, too */
 	atr_convert_progress_fn *progress; /* NULL allowed; called about once per MiB */
 	void *progress_arg;
 };

@@ -11,9 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/store.h"
-
-#define ACCOUNT "$G"
+#include "harness/targets/target_store_inner.h"
 
 struct target_place {
 	struct atr_file_table files; /* the real one, with our sync and unlink */
@@ -66,12 +64,25 @@ static enum target_fault fault_of(enum atr_status status)
 	}
 }
 
-static int failed(struct target_error *error, enum atr_status status, const struct atr_error *why)
+int target_store_failed(struct target_error *error, enum atr_status status,
+                        const struct atr_error *why)
 {
 	char line[sizeof(error->text)];
 
 	atr_error_line(why, line, sizeof(line));
 	return target_fail(error, fault_of(status), "%s", line);
+}
+
+int target_store_path(const char *directory, uint32_t stream, char name[TARGET_STORE_NAME_BYTES],
+                      char path[4096], struct target_error *error)
+{
+	if (stream == 0)
+		snprintf(name, TARGET_STORE_NAME_BYTES, "BENCH");
+	else
+		snprintf(name, TARGET_STORE_NAME_BYTES, "BENCH-%u", stream + 1);
+	if (atr_store_path(path, 4096, directory, TARGET_STORE_ACCOUNT, name) == 0)
+		return 0;
+	return target_fail(error, TARGET_USAGE, "%s: path too long", directory);
 }
 
 /* ---- places ---- */
@@ -112,7 +123,7 @@ static int store_close(struct target_place *place, int durable, struct target_er
 	for (uint32_t i = 0; i < place->streams; i++) {
 		enum atr_status status = atr_store_close(place->stores[i], &why);
 		if (status != ATR_OK && rc == 0)
-			rc = failed(error, status, &why);
+			rc = target_store_failed(error, status, &why);
 	}
 	free(place);
 	return rc;
@@ -132,7 +143,7 @@ static void options_put(const struct target_options *from, struct target_place *
 
 	memset(out, 0, sizeof(*out));
 	out->files = &place->files;
-	out->account = ACCOUNT;
+	out->account = TARGET_STORE_ACCOUNT;
 	out->cipher = atr_cipher_find(from->cipher, from->provider);
 	if (atr_cipher_encrypts(out->cipher)) {
 		out->key = from->key;
@@ -183,15 +194,11 @@ static int stream_open(struct target_place *place, const struct target_options *
 	struct atr_store_options o;
 	struct atr_error why;
 	enum atr_status status;
-	char name[32], path[4096];
+	char name[TARGET_STORE_NAME_BYTES], path[4096];
 	char *config;
 
-	if (stream == 0)
-		snprintf(name, sizeof(name), "BENCH");
-	else
-		snprintf(name, sizeof(name), "BENCH-%u", stream + 1);
-	if (atr_store_path(path, sizeof(path), directory, ACCOUNT, name) != 0)
-		return target_fail(error, TARGET_USAGE, "%s: path too long", directory);
+	if (target_store_path(directory, stream, name, path, error) != 0)
+		return -1;
 	config = config_of(options->generator, stream);
 	if (config == NULL)
 		return target_fail(error, TARGET_SYSTEM, "out of memory");
@@ -208,7 +215,7 @@ static int stream_open(struct target_place *place, const struct target_options *
 	free(config);
 	if (status == ATR_OK && atr_cipher_encrypts(o.cipher) && makes_keys_ahead(options))
 		status = atr_store_fill_keys(place->stores[stream], &why);
-	return status == ATR_OK ? 0 : failed(error, status, &why);
+	return status == ATR_OK ? 0 : target_store_failed(error, status, &why);
 }
 
 static int place_make(const struct target_options *options, const char *directory, int fresh,
@@ -285,7 +292,7 @@ static int store_submit(struct target_publisher *p, const struct target_message 
 	enum atr_status status = atr_store_append(p->store, &message, &sequence, &why);
 
 	if (status != ATR_OK)
-		return failed(error, status, &why);
+		return target_store_failed(error, status, &why);
 	p->acked(p->arg, ticket, sequence);
 	return 0;
 }
@@ -317,7 +324,7 @@ static int store_reader_open(struct target_place *place, uint32_t stream,
 	status = atr_reader_open(place->stores[stream], &r->reader, &why);
 	if (status != ATR_OK) {
 		free(r);
-		return failed(error, status, &why);
+		return target_store_failed(error, status, &why);
 	}
 	*out = r;
 	return 0;
@@ -342,7 +349,7 @@ static int store_get(struct target_reader *r, uint64_t sequence, struct target_m
 	enum atr_status status = atr_reader_get(r->reader, sequence, &message, &why);
 
 	if (status != ATR_OK)
-		return failed(error, status, &why);
+		return target_store_failed(error, status, &why);
 	message_put(&message, m);
 	return 0;
 }
@@ -357,7 +364,7 @@ static int store_next(struct target_reader *r, uint64_t sequence, struct target_
 	if (status == ATR_END)
 		return 1;
 	if (status != ATR_OK)
-		return failed(error, status, &why);
+		return target_store_failed(error, status, &why);
 	message_put(&message, m);
 	return 0;
 }
@@ -381,7 +388,7 @@ static int each_store(struct target_place *place,
 	for (uint32_t i = 0; i < place->streams; i++) {
 		enum atr_status status = call(place->stores[i], &why);
 		if (status != ATR_OK)
-			return failed(error, status, &why);
+			return target_store_failed(error, status, &why);
 	}
 	return 0;
 }
@@ -438,4 +445,5 @@ const struct target target_store = {
         .state = store_state,
         .counters = store_counters,
         .close = store_close,
+        .convert = target_store_convert,
 };

@@ -127,6 +127,26 @@ static void a_stream_is_opened_as_often_as_it_takes(void **state)
 	free(setup);
 }
 
+/* From plaintext, from the other cipher, from another key: afterwards only the arm's opens it, which
+ * the controls try. */
+static void a_stream_is_converted_from_whatever_it_was(void **state)
+{
+	static const char *const ciphers[] = {"none", "chachapoly", "aes"};
+	struct order *setup = calloc(1, sizeof(*setup));
+	struct sample row;
+
+	for (unsigned convert = 0; convert <= WORKLOAD_CONVERT_ROTATE; convert++) {
+		for (size_t c = 0; c < 3; c++) {
+			setup_of(setup, "store", ciphers[c], WORKLOAD_CONVERT);
+			setup->workload.convert = (enum workload_convert)convert;
+			slices_of(*state, setup, &row);
+			assert_int_equal(row.messages, FILL);
+			assert_int_equal(row.reads_checked, FILL);
+		}
+	}
+	free(setup);
+}
+
 /* A message that was to be gone is there, or the reverse: the store is the same, what is expected
  * of it differs. */
 static void what_is_not_gone_is_found(void **state)
@@ -170,6 +190,7 @@ int main(void)
 	        WITH_DIRECTORY(each_operation_counts_its_messages),
 	        WITH_DIRECTORY(a_tail_reads_every_message_of_every_stream),
 	        WITH_DIRECTORY(a_stream_is_opened_as_often_as_it_takes),
+	        WITH_DIRECTORY(a_stream_is_converted_from_whatever_it_was),
 	        WITH_DIRECTORY(what_is_not_gone_is_found),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
