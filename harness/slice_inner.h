@@ -91,7 +91,8 @@ void whole_close(struct session *s);
 int whole_before(struct session *s, const char *directory, struct target_error *error);
 /* The timed call itself: all messages of all streams once. */
 int whole_call(struct slice *slice, struct target_error *error);
-/* A snapshot is tried, when the order asks for a control, and its files are given up. */
+/* Before the streams are opened again: is every block converted; is a snapshot worth something,
+ * when the order asks for a control? */
 int whole_after(struct slice *slice, uint64_t *checked, struct target_error *error);
 
 #endif

@@ -176,7 +176,11 @@ int whole_after(struct slice *slice, uint64_t *checked, struct target_error *err
 	const char *directory = slice->order->directory;
 	char file[4096];
 
-	if (s->setup.workload.operation != WORKLOAD_SNAPSHOT || !s->target->stores)
+	if (!s->target->stores)
+		return 0;
+	if (s->setup.workload.operation == WORKLOAD_CONVERT)
+		return s->target->is_under(&s->options, directory, error);
+	if (s->setup.workload.operation != WORKLOAD_SNAPSHOT)
 		return 0;
 	if (path_beside(directory, ".snapshot", file, error) != 0)
 		return -1;

@@ -142,6 +142,10 @@ struct target {
 	 * beginning of the names of the streams' snapshots, which are replaced. */
 	int (*convert)(const struct target_options *from, const struct target_options *to,
 	               const char *directory, struct target_error *error);
+	/* Every block is under options' cipher and key: opening a stream would also bring it there,
+	 * or leave its blocks as they are. NULL where convert is. */
+	int (*is_under)(const struct target_options *options, const char *directory,
+	                struct target_error *error);
 	int (*snapshot)(const struct target_options *options, const char *directory,
 	                const char *file, struct target_error *error);
 	int (*restore)(const struct target_options *options, const char *file,

@@ -446,4 +446,5 @@ const struct target target_store = {
         .counters = store_counters,
         .close = store_close,
         .convert = target_store_convert,
+        .is_under = target_store_is_under,
 };

@@ -21,5 +21,7 @@ int target_store_path(const char *directory, uint32_t stream, char name[TARGET_S
 
 int target_store_convert(const struct target_options *from, const struct target_options *to,
                          const char *directory, struct target_error *error);
+int target_store_is_under(const struct target_options *options, const char *directory,
+                          struct target_error *error);
 
 #endif

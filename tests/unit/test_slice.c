@@ -127,8 +127,8 @@ static void a_stream_is_opened_as_often_as_it_takes(void **state)
 	free(setup);
 }
 
-/* From plaintext, from the other cipher, from another key: afterwards only the arm's opens it, which
- * the controls try. */
+/* From plaintext, from the other cipher, from another key: afterwards only the arm's opens it,
+ * which the controls try. */
 static void a_stream_is_converted_from_whatever_it_was(void **state)
 {
 	static const char *const ciphers[] = {"none", "chachapoly", "aes"};
