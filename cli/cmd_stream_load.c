@@ -345,27 +345,6 @@ static const struct option_spec option_table[] = {
         {0},
 };
 
-/* The cipher that was asked for, or follows from the keys: that of streams that are made. */
-static int choose_cipher(struct load *l)
-{
-	const char *name = l->options.cipher;
-
-	if (name == NULL)
-		name = l->keys.key == NULL             ? "none"
-		       : l->keys.config.cipher != NULL ? l->keys.config.cipher
-		                                       : "chachapoly";
-	l->cipher = atr_cipher_find(name, NULL);
-	if (l->cipher == NULL)
-		return complain(EXIT_USAGE,
-		                "--cipher: found '%s', expected none, chachapoly or aes", name);
-	if (atr_cipher_encrypts(l->cipher) && l->keys.key == NULL)
-		return complain(EXIT_USAGE,
-		                "cipher %s needs a key: give it with JS_KEY, --key-file or "
-		                "--nats-config",
-		                name);
-	return EXIT_FINE;
-}
-
 extern const struct command command_stream_load;
 
 /* What is stored is stored: a signal stops between two messages, a full file or a closed pipe is
@@ -399,7 +378,7 @@ static int run(int argc, char **argv)
 	if (code != EXIT_FINE)
 		return code;
 	l.dir = argv[first];
-	code = choose_cipher(&l);
+	code = keys_cipher(&l.keys, l.options.cipher, &l.cipher);
 	if (code == EXIT_FINE) {
 		l.lines = load_lines_open(first + 1 < argc ? argv[first + 1] : NULL);
 		if (l.lines == NULL)

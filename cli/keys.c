@@ -198,3 +198,21 @@ void keys_free(struct keys *keys)
 	atr_secret_free(keys->owned[1]);
 	*keys = (struct keys){0};
 }
+
+int keys_cipher(const struct keys *keys, const char *name, const struct atr_cipher **out)
+{
+	if (name == NULL)
+		name = keys->key == NULL             ? "none"
+		       : keys->config.cipher != NULL ? keys->config.cipher
+		                                     : "chachapoly";
+	*out = atr_cipher_find(name, NULL);
+	if (*out == NULL)
+		return complain(EXIT_USAGE,
+		                "--cipher: found '%s', expected none, chachapoly or aes", name);
+	if (atr_cipher_encrypts(*out) && keys->key == NULL)
+		return complain(EXIT_USAGE,
+		                "cipher %s needs a key: give it with JS_KEY, --key-file or "
+		                "--nats-config",
+		                name);
+	return EXIT_FINE;
+}

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ciphers/cipher.h"
 #include "cli/nats_config.h"
 
 /* The options, as the command's table fills them. */
@@ -55,5 +56,10 @@ void keys_take_environment(void);
  * one line on stderr. */
 int keys_load(const struct key_options *options, struct keys *out);
 void keys_free(struct keys *keys);
+
+/* The cipher of a stream that is made: name, or where that is NULL what follows from the keys: that
+ * of the configuration, chachapoly with a key, none without. EXIT_FINE, or EXIT_USAGE after one
+ * line. */
+int keys_cipher(const struct keys *keys, const char *name, const struct atr_cipher **out);
 
 #endif

@@ -19,6 +19,8 @@ extern const struct command command_stream_ls;
 extern const struct command command_stream_info;
 extern const struct command command_stream_dump;
 extern const struct command command_stream_load;
+extern const struct command command_stream_backup;
+extern const struct command command_stream_restore;
 extern const struct command command_stream_verify;
 extern const struct command command_stream_audit;
 extern const struct command command_stream_convert;
@@ -34,6 +36,8 @@ const struct command *const commands[] = {
         &command_stream_info,
         &command_stream_dump,
         &command_stream_load,
+        &command_stream_backup,
+        &command_stream_restore,
         &command_stream_verify,
         &command_stream_audit,
         &command_stream_convert,

@@ -10,6 +10,9 @@ target_sources(atrest PRIVATE
   cmd_stream_ls.c
   cmd_stream_info.c
   cmd_stream_dump.c
+  backup_file.c
+  cmd_stream_backup.c
+  cmd_stream_restore.c
   cmd_stream_load.c
   load_lines.c
   cmd_stream_verify.c

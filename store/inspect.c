@@ -453,24 +453,20 @@ enum atr_status survey_read_consumer(struct atr_inspect *in, const char *name,
 	return read_state_text(in, dir, meta, text, text_bytes, err);
 }
 
-static enum atr_status read_consumer(struct atr_inspect *in, const char *name,
-                                     struct atr_meta *meta, struct atr_inspect_consumer *out,
-                                     struct atr_error *err)
+enum atr_status survey_read_consumer_state(struct atr_inspect *in, const char *name,
+                                           struct atr_meta *meta, struct atr_consumer_state *state,
+                                           struct atr_error *err)
 {
-	struct atr_consumer_state state = {0};
 	uint8_t *text = NULL;
 	size_t text_bytes = 0;
 	const char *why = NULL;
 	char path[PATH_MAX];
 	enum atr_status rc;
 
+	memset(state, 0, sizeof *state);
 	rc = survey_read_consumer(in, name, meta, &text, &text_bytes, err);
-	if (meta->config != NULL) {
-		out->cipher = meta->encrypted ? atr_cipher_name(meta->seed.cipher) : "none";
-		out->under_prev_key = meta->encrypted && meta->seed.under_prev_key;
-	}
 	if (rc == ATR_OK && text != NULL) {
-		rc = atr_consumer_decode(text, text_bytes, &state, &why);
+		rc = atr_consumer_decode(text, text_bytes, state, &why);
 		if (rc != ATR_OK) {
 			(void)snprintf(path, sizeof path, "%s/obs/%s/o.dat", in->dir, name);
 			rc = atr_error_set(err, rc, path, -1, "%s",
@@ -478,6 +474,20 @@ static enum atr_status read_consumer(struct atr_inspect *in, const char *name,
 		}
 	}
 	free(text);
+	return rc;
+}
+
+static enum atr_status read_consumer(struct atr_inspect *in, const char *name,
+                                     struct atr_meta *meta, struct atr_inspect_consumer *out,
+                                     struct atr_error *err)
+{
+	struct atr_consumer_state state;
+	enum atr_status rc = survey_read_consumer_state(in, name, meta, &state, err);
+
+	if (meta->config != NULL) { /* opened, whatever its state is */
+		out->cipher = meta->encrypted ? atr_cipher_name(meta->seed.cipher) : "none";
+		out->under_prev_key = meta->encrypted && meta->seed.under_prev_key;
+	}
 	if (rc != ATR_OK)
 		return rc;
 	out->delivered_consumer_seq = state.delivered_consumer;

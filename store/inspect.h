@@ -315,6 +315,76 @@ void atr_subjects_free(struct atr_subjects *subjects);
 /* SHA-256 as 64 lower-case hex digits, NUL-terminated: how a payload is named in a dump. */
 void atr_inspect_sha256_hex(const uint8_t *data, size_t bytes, char hex[65]);
 
+/* ---- backup and restore ----
+ *
+ * The server's snapshot: one S2 framed stream of a tar with meta.inf, meta.sum, msgs/ and
+ * obs/<CONSUMER>/. EVERYTHING IN IT IS CLEAR TEXT, whatever the stream's cipher. */
+
+/* Takes the next bytes of the backup. */
+typedef enum atr_status atr_backup_sink_fn(void *arg, const uint8_t *bytes, size_t count,
+                                           struct atr_error *err);
+/* Told now and then: messages done, of how many (0: not known). Not ATR_OK ends the work. */
+typedef enum atr_status atr_progress_fn(void *arg, uint64_t messages, uint64_t of);
+
+struct atr_backup_options {
+	atr_backup_sink_fn *sink;
+	void *sink_arg;
+	atr_progress_fn *progress; /* NULL: not told */
+	void *progress_arg;
+};
+
+/* Writes the live messages, the configuration and every consumer. Blocks are made anew, so that
+ * servers from 2.9 on read them without state files: deleted sequences are placeholders.
+ * ATR_EFORMAT when anything could not be read (the findings say what): the output is then worth
+ * nothing. Other failures as the reading's and the sink's. */
+enum atr_status atr_inspect_backup(struct atr_inspect *in, const struct atr_backup_options *options,
+                                   struct atr_error *err);
+/* What a restore request needs beside it, as the `nats` tool keeps it in backup.json:
+ * configuration and state. malloc'd, owned by the caller; NULL: memory. */
+char *atr_inspect_backup_json(struct atr_inspect *in);
+
+struct atr_restore;
+
+/* Puts up to `bytes` bytes of the backup to `to`; *got 0: its end. */
+typedef enum atr_status atr_restore_source_fn(void *arg, void *to, size_t bytes, size_t *got,
+                                              struct atr_error *err);
+
+/* Borrowed until close. */
+struct atr_restore_options {
+	const struct atr_file_table *files; /* NULL: the real file system */
+	atr_restore_source_fn *source;
+	void *source_arg;
+	/* Text of backup.json, NULL: none. An archive of 2.15 has no configuration of its own; of
+	 * either kind, what was restored must be what its state says. */
+	const char *backup_json;
+	const struct atr_cipher *cipher; /* NULL: none */
+	const uint8_t *key;
+	size_t key_bytes;
+	atr_progress_fn *progress; /* NULL: not told */
+	void *progress_arg;
+};
+
+/* Reads the beginning. ATR_EFORMAT, no backup or damaged; ATR_EINVAL, an archive of 2.15 without
+ * backup_json. *out is NULL unless ATR_OK. */
+enum atr_status atr_restore_open(const struct atr_restore_options *options,
+                                 struct atr_restore **out, struct atr_error *err);
+/* Name of the stream in it. */
+const char *atr_restore_stream(const struct atr_restore *restore);
+
+struct atr_restore_result {
+	uint64_t messages, bytes, first_seq, last_seq, consumers;
+};
+
+/* Makes the stream dir (".../<STREAM>") from it, under the cipher with keys of its own. It is
+ * written to a directory beside (".restore-<STREAM>", which servers ignore), read back and
+ * compared, and only then renamed; whatever fails leaves nothing. What has to be kept in between
+ * of a tar is enciphered under a key that is only in memory, unless the cipher is none.
+ * ATR_EEXISTS, dir is there; ATR_EFORMAT, the backup is damaged, cut or not what backup_json says;
+ * others as atr_store_create. Once only. */
+enum atr_status atr_restore_into(struct atr_restore *restore, const char *dir, const char *account,
+                                 struct atr_restore_result *out, struct atr_error *err);
+void atr_restore_close(struct atr_restore *restore); /* NULL allowed */
+
 #ifdef __cplusplus
 }
 #endif

@@ -222,9 +222,8 @@ void atr_meta_free(struct atr_meta *meta)
 
 /* ---- writing ---- */
 
-/* Compact JSON with '<', '>' and '&' as the server writes them. They occur in strings only, so
- * every one is replaced. Returns malloc'd text, NULL when memory is out. */
-static char *to_text(json_t *config, size_t *bytes)
+/* '<', '>' and '&' occur in strings only, so every one is replaced. */
+char *atr_meta_text(json_t *config, size_t *bytes)
 {
 	char *plain = json_dumps(config, JSON_COMPACT);
 	char *text = NULL, *p;
@@ -278,7 +277,7 @@ enum atr_status atr_meta_write(const struct atr_file_table *files, const char *d
 	size_t stored_bytes = 0;
 	enum atr_status rc;
 
-	stored = (uint8_t *)to_text(config, &stored_bytes);
+	stored = (uint8_t *)atr_meta_text(config, &stored_bytes);
 	if (stored == NULL || atr_hash_key_init(&key, hash_name) != 0) {
 		rc = atr_error_set(err, ATR_ENOMEM, directory, -1, "no memory for meta.inf");
 		goto done;

@@ -45,6 +45,10 @@ enum atr_status atr_meta_write(const struct atr_file_table *files, const char *d
                                const char *context, const char *hash_name, json_t *config,
                                const struct atr_seed *seed, struct atr_error *err);
 
+/* The text of a meta.inf in clear: compact JSON with '<', '>' and '&' as the server writes them.
+ * malloc'd, owned by the caller; NULL when memory is out. */
+char *atr_meta_text(json_t *config, size_t *bytes);
+
 /* nonce || AEAD(seed) form of o.dat and index.db. text is malloc'd, owned by the caller.
  * Returns ATR_OK or ATR_EAUTH. */
 enum atr_status atr_meta_unseal(const struct atr_seed *seed, const uint8_t *sealed,

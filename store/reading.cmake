@@ -14,6 +14,8 @@ target_sources(atrest_store PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/audit.c
   ${CMAKE_CURRENT_LIST_DIR}/audit_files.c
   ${CMAKE_CURRENT_LIST_DIR}/audit_images.c
+  ${CMAKE_CURRENT_LIST_DIR}/snapshot.c
+  ${CMAKE_CURRENT_LIST_DIR}/backup.c
   ${CMAKE_CURRENT_LIST_DIR}/discover.c)
 # What makes a closed stream anew.
 target_sources(atrest_store PRIVATE

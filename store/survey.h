@@ -13,6 +13,7 @@
 #define ATREST_STORE_SURVEY_H
 
 #include "store/block.h"
+#include "store/consumer.h"
 #include "store/index.h"
 #include "store/inspect.h"
 #include "store/meta.h"
@@ -91,6 +92,7 @@ struct atr_inspect {
 	struct atr_tally block_tally, stream_tally;
 	uint64_t losses; /* records that were found out as damaged, so far */
 	uint64_t records, messages;
+	int64_t backup_first_ns, backup_last_ns; /* times of the messages of the last backup */
 };
 
 /* Fills everything up to `state`. ATR_OK, or a status that ends the work (ATR_ENOMEM ...). */
@@ -147,6 +149,10 @@ void survey_skip_blocks(struct atr_inspect *in, size_t count);
 enum atr_status survey_read_consumer(struct atr_inspect *in, const char *name,
                                      struct atr_meta *meta, uint8_t **text, size_t *text_bytes,
                                      struct atr_error *err);
+/* The same, decoded; the caller frees both, also after a failure. */
+enum atr_status survey_read_consumer_state(struct atr_inspect *in, const char *name,
+                                           struct atr_meta *meta, struct atr_consumer_state *state,
+                                           struct atr_error *err);
 
 /* "<msgs>/<number>.<suffix>". */
 void survey_block_path(const struct atr_inspect *in, uint64_t number, const char *suffix,

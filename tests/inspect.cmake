@@ -34,3 +34,6 @@ foreach(command verify audit)
               LIBRARIES atrest_store PkgConfig::JANSSON TIMEOUT 300)
   add_dependencies(test_${command}_command atrest)
 endforeach()
+atrest_test(test_backup compat SOURCES compat/test_backup.c compat/program.c unit/store_fixture.c
+            LIBRARIES atrest_store PkgConfig::JANSSON TIMEOUT 300)
+add_dependencies(test_backup atrest)
