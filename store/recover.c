@@ -192,33 +192,38 @@ static enum atr_status settle_deleted(struct recovery *r, struct atr_error *err)
 	return rc == ATR_OK ? rc : atr_error_set(err, rc, NULL, -1, "no memory for sequences");
 }
 
-/* The stream's last sequence is known to index.db alone: those up to it are deleted. */
+/* The stream's last sequence is known to a tombstone behind the last record (a rewrite dropped the
+ * record), or to index.db alone: those up to it are deleted. */
 static enum atr_status take_last_seq(struct recovery *r, struct atr_error *err)
 {
 	struct atr_store *store = r->store;
-	enum atr_status rc;
+	const struct atr_seqset *named = &store->deleted;
+	uint64_t last = named->count > 0 ? named->range[named->count - 1].last : 0;
+	enum atr_status rc = ATR_OK;
 
-	if (!r->has_index || r->index.last_seq <= r->last_seq)
+	if (r->has_index && r->index.last_seq > last && r->index.last_seq > r->last_seq) {
+		last = r->index.last_seq;
+		rc = atr_seqset_insert(&store->lost_deletes, last, last);
+	}
+	if (last <= r->last_seq)
 		return ATR_OK;
-	rc = atr_seqset_insert(&store->lost_deletes, r->index.last_seq, r->index.last_seq);
 	if (rc == ATR_OK && store->entry_count > 0) {
 		struct block_entry *entry = &store->entry[store->entry_count - 1];
 
 		if (entry->messages == 0 && entry->first_seq == r->last_seq + 1) {
-			entry->first_seq = r->index.last_seq + 1;
+			entry->first_seq = last + 1;
 		} else {
 			if (entry->deleted == NULL)
 				entry->deleted = calloc(1, sizeof *entry->deleted);
 			rc = entry->deleted == NULL
 			             ? ATR_ENOMEM
-			             : atr_seqset_insert(entry->deleted, r->last_seq + 1,
-			                                 r->index.last_seq);
+			             : atr_seqset_insert(entry->deleted, r->last_seq + 1, last);
 		}
-		atomic_store(&entry->last_seq, r->index.last_seq);
+		atomic_store(&entry->last_seq, last);
 		/* in the middle of a block old servers take no gap */
 		appender_close(store);
 	}
-	r->last_seq = r->index.last_seq;
+	r->last_seq = last;
 	return rc == ATR_OK ? rc : atr_error_set(err, rc, NULL, -1, "no memory for sequences");
 }
 
