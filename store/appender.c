@@ -15,6 +15,7 @@
 
 #include "ciphers/secret.h"
 #include "store/store_inner.h"
+#include "store/subjects.h"
 
 /* Deleted sequences between two messages become placeholders up to this many; a wider gap is
  * left between two blocks, where it costs nothing. */
@@ -87,12 +88,26 @@ static void give_up_block(struct atr_store *store, uint64_t number)
 	}
 }
 
-/* Ends the active block and begins a new one. Nothing is changed on failure, but for a number
- * that is used up. */
-static enum atr_status roll(struct atr_store *store, uint64_t first_seq, struct atr_error *err)
+/* A block that was emptied while it was the active one is left to remove_sweep. */
+static void end_entry(struct atr_store *store)
+{
+	struct block_entry *entry;
+
+	if (store->entry_count == 0)
+		return;
+	entry = &store->entry[store->entry_count - 1];
+	pthread_mutex_lock(&store->state_lock);
+	if (entry->messages == 0 && (entry->flags & BLOCK_EMPTIED) != 0)
+		store->has_emptied = 1;
+	pthread_mutex_unlock(&store->state_lock);
+}
+
+/* Nothing is changed on failure, but for a number that is used up. */
+enum atr_status appender_roll(struct atr_store *store, uint64_t first_seq, struct atr_error *err)
 {
 	struct active *active = &store->active;
-	struct block_entry entry = {.first_seq = first_seq};
+	struct block_entry entry = {
+	        .first_seq = first_seq, .head_seq = UINT64_MAX, .flags = BLOCK_NO_TOMBSTONES};
 	char name[300];
 	enum atr_status rc;
 	int synced = 1;
@@ -100,6 +115,7 @@ static enum atr_status roll(struct atr_store *store, uint64_t first_seq, struct 
 	if (store->flusher != NULL && active->is_open)
 		flusher_end_block(store->flusher);
 	appender_close(store);
+	end_entry(store);
 	if (store->pool != NULL) {
 		rc = atr_keypool_take(store->pool, store->sync == ATR_SYNC_ALWAYS, &entry.number,
 		                      active->seed, &synced, err);
@@ -305,7 +321,7 @@ static enum atr_status choose_block(struct atr_store *store, uint64_t sequence, 
 		        "a record of %zu bytes cannot be the first of a block: servers "
 		        "take the block for a compressed one",
 		        bytes);
-	return roll(store, sequence, err);
+	return appender_roll(store, sequence, err);
 }
 
 /* Placeholders and the record, which under async is only laid: the flusher's part finishes it. */
@@ -327,14 +343,52 @@ static size_t encode(struct atr_store *store, const struct atr_message *m, uint6
 	return (size_t)(p - out) + laid->bytes;
 }
 
+/* The sequences that this message makes deleted, inside its block. Before it is written, as memory
+ * may be out. */
+static enum atr_status note_gap(struct atr_store *store, uint64_t sequence, struct atr_error *err)
+{
+	struct block_entry *entry = &store->entry[store->entry_count - 1];
+	uint64_t last = atomic_load_explicit(&entry->last_seq, memory_order_relaxed);
+	enum atr_status rc = ATR_OK;
+
+	if (sequence == last + 1 || entry->messages == 0)
+		return ATR_OK;
+	pthread_mutex_lock(&store->state_lock);
+	if (entry->deleted == NULL)
+		entry->deleted = calloc(1, sizeof *entry->deleted);
+	rc = entry->deleted != NULL ? atr_seqset_insert(entry->deleted, last + 1, sequence - 1)
+	                            : ATR_ENOMEM;
+	pthread_mutex_unlock(&store->state_lock);
+	return rc == ATR_OK ? rc : atr_error_set(err, rc, NULL, -1, "no memory for sequences");
+}
+
+/* The first live message of a block, which readers look at. */
+static void begin_entry(struct atr_store *store, struct block_entry *entry,
+                        const struct atr_message *m, uint64_t gap)
+{
+	pthread_mutex_lock(&store->state_lock);
+	if (entry->head_seq == UINT64_MAX)
+		entry->head_seq = m->sequence - gap;
+	entry->first_seq = m->sequence;
+	entry->first_time_ns = m->time_ns;
+	entry->flags &= ~(BLOCK_TIME_STALE | BLOCK_EMPTIED);
+	pthread_mutex_unlock(&store->state_lock);
+}
+
 /* What is written (each) or committed (async) becomes visible. */
 static void acknowledge(struct atr_store *store, const struct atr_message *m, size_t bytes,
-                        size_t record_bytes)
+                        size_t record_bytes, uint64_t gap)
 {
 	struct block_entry *entry = &store->entry[store->entry_count - 1];
 
 	store->active.file_bytes += bytes;
 	store->last_seq = m->sequence;
+	store->named_last = entry->number;
+	if (entry->messages == 0)
+		begin_entry(store, entry, m, gap);
+	entry->messages++;
+	entry->live_bytes += record_bytes;
+	entry->last_time_ns = m->time_ns;
 	/* who sees the sequence sees its bytes too */
 	atomic_store_explicit(&entry->file_bytes, store->active.file_bytes, memory_order_relaxed);
 	atomic_store_explicit(&entry->last_seq, m->sequence, memory_order_release);
@@ -375,22 +429,103 @@ static enum atr_status append_locked(struct atr_store *store, struct atr_message
 	out = reserve(store, bytes);
 	if (out == NULL)
 		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for %zu bytes", bytes);
+	rc = note_gap(store, m->sequence, err);
+	if (rc == ATR_OK &&
+	    atr_subjects_add(store->subjects, m->subject, m->subject_bytes, m->sequence) != ATR_OK)
+		rc = atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for a subject");
+	if (rc != ATR_OK)
+		return rc;
 	bytes = encode(store, m, gap, out, &laid);
 	if (store->flusher == NULL) {
+		uint64_t number = store->active.number;
+
 		rc = write_each(store, bytes, err);
 		if (store->scratch_bytes > SCRATCH_KEEP_BYTES) {
 			free(store->scratch);
 			store->scratch = NULL;
 			store->scratch_bytes = 0;
 		}
-		if (rc != ATR_OK)
+		if (rc != ATR_OK) {
+			atr_subjects_remove(store->subjects, m->subject, m->subject_bytes,
+			                    m->sequence, number);
 			return rc;
+		}
 	} else {
 		*wake = flusher_commit(store->flusher, bytes, &laid);
 	}
-	acknowledge(store, m, bytes, record_bytes);
+	acknowledge(store, m, bytes, record_bytes, gap);
 	return ATR_OK;
 }
+
+/* ---- tombstones ---- */
+
+static size_t encode_tombstones(struct atr_store *store, const struct appender_tombstone *t,
+                                size_t count, uint8_t *out, struct atr_laid *laid)
+{
+	uint8_t *p = out;
+
+	for (size_t i = 0; i < count; i++) {
+		int is_2_9 = store->format == ATR_FORMAT_2_9;
+		const struct atr_message m = {
+		        .sequence = t[i].sequence |
+		                    (is_2_9 ? ATR_SEQUENCE_ERASED : ATR_SEQUENCE_TOMBSTONE),
+		        .time_ns = is_2_9 ? 0 : t[i].time_ns,
+		};
+
+		atr_record_lay(&m, p, laid);
+		/* under async the flusher's part finishes the last one */
+		if (store->flusher == NULL || i + 1 < count)
+			atr_record_finish(&store->active.hash_key, p, laid);
+		p += laid->bytes;
+	}
+	return (size_t)(p - out);
+}
+
+enum atr_status appender_tombstones(struct atr_store *store, const struct appender_tombstone *t,
+                                    size_t count, struct atr_error *err)
+{
+	size_t bytes = count * ATR_RECORD_BYTES_MIN;
+	struct block_entry *entry;
+	struct atr_laid laid;
+	enum atr_status rc;
+	uint64_t gap = 0;
+	uint8_t *out;
+
+	assert(count <= TOMBSTONES_MAX);
+	if (count == 0)
+		return ATR_OK;
+	if (store->flusher != NULL)
+		flusher_wait_room(store->flusher);
+	rc = store_check_poison(store, err);
+	if (rc == ATR_OK)
+		rc = choose_block(store, store->last_seq + 1, bytes, &gap, err);
+	if (rc != ATR_OK)
+		return rc;
+	out = reserve(store, bytes);
+	if (out == NULL)
+		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for %zu bytes", bytes);
+	bytes = encode_tombstones(store, t, count, out, &laid);
+	if (store->flusher == NULL) {
+		rc = write_each(store, bytes, err);
+		if (rc != ATR_OK)
+			return rc;
+	} else if (flusher_commit(store->flusher, bytes, &laid)) {
+		flusher_wake(store->flusher);
+	}
+	entry = &store->entry[store->entry_count - 1];
+	store->active.file_bytes += bytes;
+	atomic_store_explicit(&entry->file_bytes, store->active.file_bytes, memory_order_relaxed);
+	pthread_mutex_lock(&store->state_lock);
+	entry->flags &= ~BLOCK_NO_TOMBSTONES;
+	pthread_mutex_unlock(&store->state_lock);
+	for (size_t i = 0; i < count; i++)
+		if (t[i].sequence == store->last_seq)
+			store->named_last = entry->number;
+	atomic_store(&store->dirty, 1);
+	return ATR_OK;
+}
+
+/* ---- append ---- */
 
 enum atr_status atr_store_append(struct atr_store *store, const struct atr_message *m,
                                  uint64_t *sequence, struct atr_error *err)
@@ -399,13 +534,21 @@ enum atr_status atr_store_append(struct atr_store *store, const struct atr_messa
 	enum atr_status rc;
 	int wake = 0;
 
+	if (store->is_limited)
+		pthread_mutex_lock(&store->remove_lock);
 	pthread_mutex_lock(&store->append_lock);
-	if (store->flusher != NULL)
+	rc = store->is_limited ? limits_admit(store, m, err) : ATR_OK;
+	if (rc == ATR_OK && store->flusher != NULL)
 		flusher_wait_room(store->flusher);
-	rc = store_check_poison(store, err);
+	if (rc == ATR_OK)
+		rc = store_check_poison(store, err);
 	if (rc == ATR_OK)
 		rc = append_locked(store, &own, &wake, err);
+	if (rc == ATR_OK && store->is_limited)
+		limits_enforce(store, &own);
 	pthread_mutex_unlock(&store->append_lock);
+	if (store->is_limited)
+		pthread_mutex_unlock(&store->remove_lock);
 	if (wake)
 		flusher_wake(store->flusher);
 	if (sequence != NULL)

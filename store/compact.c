@@ -38,47 +38,9 @@ struct copying {
 
 /* ---- entries ---- */
 
-/* The place of block number; entry_count when there is none. append_lock or state_lock held. */
-static size_t find_number(const struct atr_store *store, uint64_t number)
-{
-	size_t low = 0, high = store->entry_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (store->entry[middle].number < number)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < store->entry_count && store->entry[low].number == number ? low
-	                                                                      : store->entry_count;
-}
-
-/* The first entry whose last sequence is not below sequence. */
-static size_t find_sequence(const struct atr_store *store, uint64_t sequence)
-{
-	size_t low = 0, high = store->entry_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (atomic_load_explicit(&store->entry[middle].last_seq, memory_order_relaxed) <
-		    sequence)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 static int is_live(const struct copying *c, uint64_t sequence)
 {
-	const struct atr_seqset *also = &c->store->deleted;
-
-	return sequence >= c->entry->first_seq &&
-	       (c->entry->deleted == NULL || !atr_seqset_has(c->entry->deleted, sequence)) &&
-	       (also->count == 0 || !atr_seqset_has(also, sequence));
+	return store_is_live(c->entry, sequence);
 }
 
 /* ---- records ---- */
@@ -135,7 +97,7 @@ static enum atr_status copy_message(struct copying *c, const struct atr_record *
 	 * first before either, so the sequence below it was this block's, and is deleted */
 	if (rc == ATR_OK && c->records == 0 &&
 	    (record->record_bytes & 0xffffff) == ('c' | 'm' << 8 | 'p' << 16) &&
-	    find_sequence(c->store, sequence - 1) == c->index)
+	    store_find_entry(c->store, sequence - 1) == c->index)
 		rc = put_placeholder(c, sequence - 1, 0);
 	c->previous = sequence;
 	return rc == ATR_OK ? put(c, &record->message) : rc;
@@ -147,7 +109,7 @@ static enum atr_status copy_record(struct copying *c, const struct atr_record *r
 
 	if (record->kind == ATR_RECORD_TOMBSTONE) {
 		/* what it names in this block goes now */
-		if (find_sequence(c->store, sequence) == c->index)
+		if (store_find_entry(c->store, sequence) == c->index)
 			return ATR_OK;
 		return put_tombstone(c, sequence, record->message.time_ns);
 	}
@@ -258,7 +220,9 @@ static enum atr_status exchange(struct atr_store *store, size_t index,
 		pthread_mutex_lock(&store->state_lock);
 		atomic_store(&entry->file_bytes, result->file_bytes);
 		entry->generation++;
-		entry->flags &= ~(BLOCK_TORN | BLOCK_SETTLE | BLOCK_COMPRESS);
+		entry->flags &= ~(BLOCK_TORN | BLOCK_SETTLE | BLOCK_COMPRESS | BLOCK_NO_TOMBSTONES);
+		entry->head_seq = 0;
+		store->named_last = 0;
 		if (store->sync != ATR_SYNC_NONE)
 			entry->flags &= ~BLOCK_KEY_UNSYNCED;
 		pthread_mutex_unlock(&store->state_lock);
@@ -287,7 +251,7 @@ enum atr_status compact_rewrite(struct atr_store *store, uint64_t number,
 		rc = end_block(store, number, err);
 	if (rc != ATR_OK)
 		return rc;
-	index = find_number(store, number);
+	index = store_find_block(store, number);
 	if (index == store->entry_count)
 		return ATR_OK;
 	rc = write_anew(store, index, placeholders, &result, err);

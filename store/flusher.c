@@ -285,6 +285,18 @@ int flusher_has_written(struct flusher *f, uint64_t number)
 	       (taken < atomic_load(&f->queued) && f->queue[taken % CHUNKS]->number > number);
 }
 
+uint64_t flusher_written_bytes(struct flusher *f, uint64_t number)
+{
+	uint64_t waits = pending(f);
+	const struct active *active = &f->store->active;
+
+	if (flusher_has_written(f, number))
+		return UINT64_MAX;
+	/* the newest bytes are the active block's */
+	return number == active->number && active->file_bytes > waits ? active->file_bytes - waits
+	                                                              : 0;
+}
+
 /* ---- the thread: no lock held ---- */
 
 static enum atr_status write_out(struct flusher *f, const uint8_t *from, size_t bytes,

@@ -241,6 +241,8 @@ static enum atr_status load(struct atr_reader *r, const struct place *place, str
 	enum atr_status rc;
 	int enciphered;
 
+	if (l->generation != place->generation)
+		l->number = 0; /* the block was rewritten, under another key */
 	if (l->number == place->number && (l->compressed || l->held >= place->file_bytes))
 		return ATR_OK;
 	if (place->file_bytes > UINT32_MAX)
@@ -252,7 +254,7 @@ static enum atr_status load(struct atr_reader *r, const struct place *place, str
 		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for keys");
 	seed = r->view != NULL ? &r->seed[place->number % VIEWS] : r->seed;
 	if (l->number != place->number) {
-		l->number = 0;
+		l->number = r->stream_number = 0;
 		l->held = l->indexed = l->count = 0;
 		l->compressed = 0;
 		if (l->capacity > LOADED_KEEP_BYTES) { /* after one very long record */
@@ -283,6 +285,7 @@ static enum atr_status load(struct atr_reader *r, const struct place *place, str
 	}
 	rc = read_on(r, place, enciphered, err);
 	l->number = rc == ATR_OK ? place->number : 0;
+	l->generation = place->generation;
 	return rc;
 }
 
@@ -496,7 +499,7 @@ static enum atr_status view_of(struct atr_reader *r, const struct place *place, 
 		return rc;
 	*out = v = &r->view[place->number % VIEWS];
 	seed = &r->seed[place->number % VIEWS];
-	if (v->number != place->number) {
+	if (v->number != place->number || v->generation != place->generation) {
 		forget_view(r, v);
 		for (unsigned i = 0; r->marks_bytes > MARKS_BYTES_MAX && i < VIEWS; i++) {
 			forget_view(r, &r->view[r->hand]);
@@ -508,6 +511,7 @@ static enum atr_status view_of(struct atr_reader *r, const struct place *place, 
 		if (rc != ATR_OK)
 			return rc;
 		v->number = place->number;
+		v->generation = place->generation;
 	}
 	if (v->enciphered)
 		rc = use_seed(r, place->number, seed, err);
@@ -575,13 +579,14 @@ enum atr_status atr_reader_get(struct atr_reader *r, uint64_t sequence, struct a
 	struct place place;
 	enum atr_status rc;
 
-	if (sequence == 0 || !reader_find(r, sequence, &place) || sequence < place.first_seq ||
-	    (r->store->deleted.count > 0 && atr_seqset_has(&r->store->deleted, sequence)))
-		return atr_error_set(err, ATR_ENOTFOUND, NULL, -1, "no such sequence");
-	rc = reader_await(r, &place, err);
-	if (rc == ATR_OK)
-		rc = r->store->read == ATR_READ_BLOCK ? get_from_block(r, &place, sequence, m, err)
-		                                      : get_record(r, &place, sequence, m, err);
+	do {
+		if (sequence == 0 || !reader_find(r, sequence, &place) || !place.is_live)
+			return atr_error_set(err, ATR_ENOTFOUND, NULL, -1, "no such sequence");
+		rc = reader_await(r, &place, err);
+		if (rc == ATR_OK)
+			rc = r->read == ATR_READ_BLOCK ? get_from_block(r, &place, sequence, m, err)
+			                               : get_record(r, &place, sequence, m, err);
+	} while (rc != ATR_OK && reader_is_stale(r, &place));
 	if (rc != ATR_OK && err != NULL && err->sequence == 0)
 		err->sequence = sequence;
 	return rc;

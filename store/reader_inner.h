@@ -13,11 +13,15 @@
 /* Where a sequence is: a copy of what the store knows of its block. */
 struct place {
 	uint64_t number, first_seq, last_seq, file_bytes;
+	uint32_t generation; /* of its files */
+	int has_deleted;     /* some of first_seq..last_seq */
+	int is_live;         /* the sequence that was looked for */
 };
 
 /* The block that get keeps deciphered. */
 struct loaded {
 	uint64_t number; /* 0: none */
+	uint32_t generation;
 	uint8_t *bytes;
 	struct atr_hash_key hash_key;
 	int compressed;        /* bytes are the decompressed content, all of it */
@@ -34,7 +38,8 @@ struct mark {
 };
 
 struct view {
-	uint64_t number;   /* 0: none */
+	uint64_t number; /* 0: none */
+	uint32_t generation;
 	uint64_t base;     /* sequence of its first record */
 	uint64_t last_seq; /* highest sequence up to `bytes` */
 	uint64_t bytes;    /* of the file that the marks cover */
@@ -51,13 +56,17 @@ struct view {
 
 struct atr_reader {
 	struct atr_store *store;
+	enum atr_read read;
+	int is_inner; /* the store's own: append_lock is held, what is not written yet is not read
+	               */
 
 	/* next */
 	struct atr_walk *walk; /* NULL at first; reused for all blocks */
 	int in_block;          /* the walk goes on in place.number */
 	struct place place;
-	uint64_t passed; /* highest sequence that the walk has passed in this block */
-	int damaged;     /* the walk stands before damage that was reported */
+	uint64_t passed;   /* highest sequence that the walk has passed in this block */
+	uint64_t removals; /* store->removals when place was taken */
+	int damaged;       /* the walk stands before damage that was reported */
 
 	/* get */
 	struct atr_keystream *stream; /* of stream_number */
@@ -74,11 +83,18 @@ struct atr_reader {
 	size_t window_bytes;
 };
 
+/* For the store itself. The reader then must not be used without append_lock. */
+void reader_set_inner(struct atr_reader *reader);
+/* The next call of reader_next starts anew. */
+void reader_forget_place(struct atr_reader *reader);
 /* The first block whose last sequence is not below sequence. 0 when there is none. */
 int reader_find(struct atr_reader *reader, uint64_t sequence, struct place *out);
-/* Makes all of the place's bytes readable from the file. */
-enum atr_status reader_await(struct atr_reader *reader, const struct place *place,
-                             struct atr_error *err);
+/* Makes all of the place's bytes readable from the file; an inner reader's place shrinks to what
+ * is. */
+enum atr_status reader_await(struct atr_reader *reader, struct place *place, struct atr_error *err);
+/* True when the place's block was removed or rewritten: a failure to read it means nothing. Waits
+ * for a removal or rewriting that is under way. */
+int reader_is_stale(struct atr_reader *reader, const struct place *place);
 /* Closes their files, frees their marks, wipes their seeds. */
 void reader_forget_views(struct atr_reader *reader);
 /* Reads the block record by record, over damage. ATR_ENOTFOUND; ATR_EFORMAT when it is not there

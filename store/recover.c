@@ -176,7 +176,7 @@ static enum atr_status read_index(struct recovery *r, struct atr_error *err)
 	return ATR_OK;
 }
 
-/* What only state files know of deletions, and the sequences that are not live with any reason. */
+/* What only state files know of deletions. */
 static enum atr_status settle_deleted(struct recovery *r, struct atr_error *err)
 {
 	struct atr_store *store = r->store;
@@ -184,11 +184,6 @@ static enum atr_status settle_deleted(struct recovery *r, struct atr_error *err)
 
 	atr_seqset_settle(&r->state_deleted);
 	rc = atr_seqset_minus(&r->state_deleted, &r->tombstones, &store->lost_deletes);
-	for (size_t i = 0; i < r->state_deleted.count && rc == ATR_OK; i++)
-		rc = atr_seqset_insert(&r->tombstones, r->state_deleted.range[i].first,
-		                       r->state_deleted.range[i].last);
-	store->deleted = r->tombstones;
-	r->tombstones = (struct atr_seqset){0};
 	return rc == ATR_OK ? rc : atr_error_set(err, rc, NULL, -1, "no memory for sequences");
 }
 

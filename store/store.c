@@ -34,6 +34,53 @@ void store_block_path(const struct atr_store *store, uint64_t number, const char
 	(void)snprintf(path, path_bytes, "%s/%" PRIu64 ".%s", store->msgs_path, number, suffix);
 }
 
+size_t store_find_entry(const struct atr_store *store, uint64_t sequence)
+{
+	size_t low = 0, high = store->entry_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (atomic_load_explicit(&store->entry[middle].last_seq, memory_order_relaxed) <
+		    sequence)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+size_t store_find_block(const struct atr_store *store, uint64_t number)
+{
+	size_t low = 0, high = store->entry_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (store->entry[middle].number < number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < store->entry_count && store->entry[low].number == number ? low
+	                                                                      : store->entry_count;
+}
+
+int store_is_live(const struct block_entry *entry, uint64_t sequence)
+{
+	return sequence >= entry->first_seq &&
+	       sequence <= atomic_load_explicit(&entry->last_seq, memory_order_acquire) &&
+	       (entry->deleted == NULL || !atr_seqset_has(entry->deleted, sequence));
+}
+
+void store_free_deleted(struct block_entry *entry)
+{
+	if (entry->deleted != NULL)
+		atr_seqset_free(entry->deleted);
+	free(entry->deleted);
+	entry->deleted = NULL;
+}
+
 enum atr_status store_add_entry(struct atr_store *store, const struct block_entry *entry,
                                 struct atr_error *err)
 {
@@ -225,6 +272,7 @@ static enum atr_status new_store(const char *dir, const struct atr_store_options
 	store->files = o->files != NULL ? o->files : &atr_file_real;
 	store->lock_fd = store->active.fd = -1;
 	store->next_number = 1;
+	pthread_mutex_init(&store->remove_lock, NULL);
 	pthread_mutex_init(&store->sync_lock, NULL);
 	pthread_mutex_init(&store->append_lock, NULL);
 	pthread_mutex_init(&store->state_lock, NULL);
@@ -355,6 +403,7 @@ static void free_store(struct atr_store *store)
 	const struct atr_file_table *files = store->files;
 
 	sync_stop_timer(store);
+	remove_close(store);
 	flusher_close(store->flusher);
 	appender_close(store);
 	atr_keystream_free(store->active.stream);
@@ -363,11 +412,12 @@ static void free_store(struct atr_store *store)
 		(void)files->close(files->context, store->lock_fd);
 	atr_secret_free(store->active.seed);
 	atr_secret_free(store->key_memory);
-	atr_seqset_free(&store->deleted);
+	atr_subjects_table_free(store->subjects);
+	free(store->dead);
 	store_consumers_free(store->consumers);
 	atr_seqset_free(&store->lost_deletes);
-	atr_subjects_table_free(store->subjects);
 	store_free_entries(store);
+	pthread_mutex_destroy(&store->remove_lock);
 	pthread_mutex_destroy(&store->sync_lock);
 	pthread_mutex_destroy(&store->append_lock);
 	pthread_mutex_destroy(&store->state_lock);
@@ -403,6 +453,7 @@ static enum atr_status write_meta(struct atr_store *store, const char *config_js
 	                     store->files->realtime_ns(store->files->context), &config, err);
 	if (rc != ATR_OK)
 		return rc;
+	limits_read(store, config);
 	if (store->block_bytes == ATR_BLOCK_BYTES_SERVER)
 		store->block_bytes =
 		        atr_config_block_bytes(config, atr_cipher_encrypts(store->cipher));
@@ -550,15 +601,21 @@ static enum atr_status open_in(struct atr_store *store, const struct atr_store_o
 		store->block_bytes =
 		        atr_config_block_bytes(meta->config, atr_cipher_encrypts(store->cipher));
 	if (rc == ATR_OK)
+		limits_read(store, meta->config);
+	if (rc == ATR_OK)
 		rc = recover_and_adopt(store, meta, err);
 	/* What an earlier process wrote may never have been synced: the next sync takes it all, and
 	 * sync always owes it before anything newer is acknowledged. */
 	atomic_store(&store->dirty, 1);
 	if (rc == ATR_OK && store->sync == ATR_SYNC_ALWAYS)
-		rc = sync_blocks(store, store->entry_count, err);
+		rc = sync_blocks(store, store->next_number, 0, err);
 	atr_meta_free(meta);
 	atr_secret_free(meta);
-	return rc == ATR_OK ? start_threads(store, err) : rc;
+	if (rc == ATR_OK)
+		rc = start_threads(store, err);
+	if (rc == ATR_OK) /* what could not be done is tried again by the next append */
+		(void)limits_enforce_all(store, NULL);
+	return rc;
 }
 
 enum atr_status atr_store_open(const char *dir, const struct atr_store_options *options,

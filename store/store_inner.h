@@ -6,6 +6,7 @@
  *                flusher.c: cipher and write, on a thread of its own
  *
  * Locks, in the order in which they are taken:
+ *   remove_lock  one removal at a time; with it held only appends change what is live
  *   sync_lock    one sync at a time
  *   append_lock  everything that appending changes; under ATR_FLUSH_EACH held over the write
  *   state_lock   the list of blocks and the poison; never held over a call to the file system
@@ -15,6 +16,7 @@
 #define ATREST_STORE_INNER_H
 
 #include <assert.h>
+#include <jansson.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -23,15 +25,20 @@
 #include "store/seqset.h"
 #include "store/store.h"
 
-#define BLOCK_KEY_UNSYNCED 1u /* its key file is written, not known to be durable */
-#define BLOCK_TORN         2u /* bytes after file_bytes belong to no record */
-#define BLOCK_SETTLE       4u /* 2.9: has deletions that only its rewriting makes durable */
-#define BLOCK_COMPRESS     8u /* finished, and to be rewritten compressed */
+#define BLOCK_KEY_UNSYNCED  1u  /* its key file is written, not known to be durable */
+#define BLOCK_TORN          2u  /* bytes after file_bytes belong to no record */
+#define BLOCK_SETTLE        4u  /* 2.9: has deletions that only its rewriting makes durable */
+#define BLOCK_COMPRESS      8u  /* finished, and to be rewritten compressed */
+#define BLOCK_NO_TOMBSTONES 16u /* made by this process, none was put there */
+#define BLOCK_TIME_STALE    32u /* first_time_ns is of a message that is gone: remove_settle_times */
+#define BLOCK_EMPTIED       64u /* its last live message was removed: its files can go */
 
 /* One per block file, ascending numbers. What deleting and rewriting change is written with
  * append_lock and state_lock held: either is enough to read it. */
 struct block_entry {
 	uint64_t number;
+	uint64_t head_seq;            /* no record of the file is of a lower sequence; 0: not known
+	                                 yet, UINT64_MAX: it has none */
 	uint64_t first_seq;           /* of its live messages; none: last + 1 */
 	_Atomic(uint64_t) last_seq;   /* never below that of the block before */
 	_Atomic(uint64_t) file_bytes; /* whole records that were acknowledged */
@@ -69,8 +76,16 @@ struct store_limits {
 
 struct flusher;
 struct atr_meta;
+struct removing;
 struct atr_subjects_table;
 struct store_consumers;
+
+/* A block that is no longer part of the stream and whose files are still to be removed: see
+ * remove_block. */
+struct dead_block {
+	uint64_t number;
+	int has_blk;
+};
 
 struct atr_store {
 	const struct atr_file_table *files;
@@ -91,12 +106,19 @@ struct atr_store {
 	unsigned key_ahead;
 	int lock_fd;
 
-	pthread_mutex_t sync_lock, append_lock, state_lock;
+	pthread_mutex_t remove_lock, sync_lock, append_lock, state_lock;
 
 	/* under sync_lock */
-	size_t first_unsynced; /* entries from here on may have changed since their sync */
+	uint64_t first_unsynced; /* blocks from this number on may have changed since their sync */
+
+	/* under remove_lock; with limits appending holds it too */
+	struct removing *removing; /* made by the first removal */
+	int is_limited;            /* set by open: some limit is to be enforced */
 
 	/* under state_lock */
+	int has_emptied; /* some block has BLOCK_EMPTIED and is not the active one */
+	struct dead_block *dead;
+	size_t dead_count, dead_capacity;
 	struct block_entry *entry;
 	size_t entry_count, entry_capacity;
 	_Atomic(enum atr_status) poison; /* read without the lock */
@@ -104,7 +126,6 @@ struct atr_store {
 	struct atr_error poison_error;
 
 	/* set by recovery, constant afterwards */
-	struct atr_seqset deleted; /* records that are not live, by tombstones or state files */
 	/* deletions that no record in the blocks says: written before the first append */
 	struct atr_seqset lost_deletes;
 	struct atr_store_recovery recovery;
@@ -121,10 +142,12 @@ struct atr_store {
 	size_t scratch_bytes;
 	int directory_unsynced; /* a block file was made since the last sync of msgs */
 	uint64_t last_seq;
+	uint64_t named_last; /* number of the block whose records name last_seq; 0: not known */
 	struct atr_subjects_table *subjects;
 
 	struct store_consumers *consumers; /* a lock of its own, taken last */
 
+	_Atomic(uint64_t) removals; /* rises whenever a message or a block went */
 	_Atomic(uint64_t) messages, bytes, first_seq, seen_last_seq;
 	_Atomic(uint64_t) writes, written_bytes, syncs, blocks_made;
 	_Atomic(int) dirty; /* something was appended since the last sync */
@@ -144,6 +167,13 @@ struct atr_store {
 /* "<msgs>/<number>.<suffix>"; the directory's own length was checked at open. */
 void store_block_path(const struct atr_store *store, uint64_t number, const char *suffix,
                       char *path, size_t path_bytes);
+/* The index of the first entry whose last sequence is not below sequence; entry_count if there is
+ * none. append_lock or state_lock held, as in the next two. */
+size_t store_find_entry(const struct atr_store *store, uint64_t sequence);
+/* The index of that block; entry_count if it is gone. */
+size_t store_find_block(const struct atr_store *store, uint64_t number);
+int store_is_live(const struct block_entry *entry, uint64_t sequence);
+void store_free_deleted(struct block_entry *entry);
 /* Adds an entry. ATR_ENOMEM. */
 enum atr_status store_add_entry(struct atr_store *store, const struct block_entry *entry,
                                 struct atr_error *err);
@@ -156,9 +186,13 @@ enum atr_status store_check_poison(struct atr_store *store, struct atr_error *er
 
 /* ---- sync.c ---- */
 
-/* Syncs the blocks below `end` that were in use since the last sync, their keys and the
- * directory. sync_lock held, or nobody else has the store yet. */
-enum atr_status sync_blocks(struct atr_store *store, size_t end, struct atr_error *err);
+/* Syncs the blocks of a lower number than `end` that were in use since the last sync, their keys
+ * and the directory; then removes the files of the first `dead` dead blocks. sync_lock held, or
+ * nobody else has the store yet. */
+enum atr_status sync_blocks(struct atr_store *store, uint64_t end, size_t dead,
+                            struct atr_error *err);
+/* Syncs one block, its key and the directory; all of it is written. append_lock held. */
+enum atr_status sync_one_block(struct atr_store *store, uint64_t number, struct atr_error *err);
 enum atr_status sync_start_timer(struct atr_store *store, struct atr_error *err);
 void sync_stop_timer(struct atr_store *store);
 
@@ -205,6 +239,88 @@ enum atr_status compact_settle(struct atr_store *store, struct atr_error *err);
 
 /* Closes the file of the active block and its context. */
 void appender_close(struct atr_store *store);
+/* Ends the active block and begins a new one, which first_seq would be the first of. append_lock
+ * held, room waited for. */
+enum atr_status appender_roll(struct atr_store *store, uint64_t first_seq, struct atr_error *err);
+
+struct appender_tombstone {
+	uint64_t sequence;
+	int64_t time_ns; /* of the message that is deleted */
+};
+#define TOMBSTONES_MAX 512u
+/* Appends at most TOMBSTONES_MAX tombstones in one write, as an append is written (and synced).
+ * The last sequence stays. append_lock held; under async it is released while there is no room.
+ * Under ATR_FORMAT_2_9 it is a placeholder: only of the last sequence, and first in a block.
+ * store_prepare_append was called. */
+enum atr_status appender_tombstones(struct atr_store *store, const struct appender_tombstone *t,
+                                    size_t count, struct atr_error *err);
+
+/* ---- remove.c: remove_lock and append_lock held, where nothing else is said ---- */
+
+/* Before the first of the following: memory, what an append needs. */
+enum atr_status remove_begin(struct atr_store *store, struct atr_error *err);
+/* How messages go. */
+enum removal {
+	REMOVE_FOR_GOOD,  /* asked for: tombstones, or BLOCK_SETTLE */
+	REMOVE_BY_LIMIT,  /* as the server: no record says so, the limit applies again after a crash
+	                   */
+	REMOVE_WITH_BLOCK /* all of a block: it goes before the call returns */
+};
+struct remove_range {
+	enum removal how;
+	const char *filter;  /* NULL: all */
+	const char *subject; /* exactly that one; NULL: see filter */
+	size_t subject_bytes;
+	uint64_t first, last; /* both inside */
+	uint64_t max;         /* at most so many, oldest first */
+	int64_t until_ns;     /* ends before the first message that is newer; 0: no bound */
+	uint64_t removed;     /* out */
+};
+/* Reads and removes the live messages of a range, in batches; between two of them append_lock may
+ * be released. */
+enum atr_status remove_messages(struct atr_store *store, struct remove_range *range,
+                                struct atr_error *err);
+/* The first live sequence not below sequence; 0: none. append_lock is enough. */
+uint64_t remove_next_live(const struct atr_store *store, uint64_t sequence);
+/* The live message of that sequence, read; valid until the next call. append_lock may be released.
+ */
+enum atr_status remove_read(struct atr_store *store, uint64_t sequence, struct atr_message *m,
+                            struct atr_error *err);
+/* Waits until everything of that block is written; append_lock may be released. */
+enum atr_status remove_settle(struct atr_store *store, uint64_t number, struct atr_error *err);
+/* The sequence at which the live messages of that subject begin at the earliest. append_lock is
+ * enough. */
+struct atr_subject_entry;
+uint64_t remove_place_first(const struct atr_store *store, const struct atr_subject_entry *s);
+/* The first live message of entry[at] is of that time. */
+void remove_set_time(struct atr_store *store, size_t at, int64_t time_ns);
+/* The files and the entry of a block without live messages, of which nothing has to be said
+ * again. */
+enum atr_status remove_block_files(struct atr_store *store, uint64_t number, struct atr_error *err);
+/* Removes a block without live messages that is not the active one. at_once: its files are gone
+ * when this returns, else perhaps with the next sync. */
+enum atr_status remove_block(struct atr_store *store, uint64_t number, int at_once,
+                             struct atr_error *err);
+/* After all of that: what ATR_SYNC_ALWAYS owes. */
+enum atr_status remove_end(struct atr_store *store, struct atr_error *err);
+/* first_time_ns of every block with live messages. append_lock held, nothing pending. */
+enum atr_status remove_settle_times(struct atr_store *store, struct atr_error *err);
+/* Removes blocks that were emptied while they were the active one. Takes the locks itself. */
+void remove_sweep(struct atr_store *store);
+void remove_close(struct atr_store *store);
+
+/* ---- limits.c ---- */
+
+/* store->limits and compress from a stream configuration. */
+void limits_read(struct atr_store *store, const json_t *config);
+/* Before a message is appended: ATR_ELIMIT with the server's text. remove_lock and append_lock
+ * held, which may be released. */
+enum atr_status limits_admit(struct atr_store *store, const struct atr_message *m,
+                             struct atr_error *err);
+/* After a message of that subject was appended. A record that cannot be read stops it. */
+void limits_enforce(struct atr_store *store, const struct atr_message *m);
+/* All limits, after recovery. Nobody else has the store yet. */
+enum atr_status limits_enforce_all(struct atr_store *store, struct atr_error *err);
 
 /* ---- flusher.c ---- */
 
@@ -227,5 +343,7 @@ void flusher_end_block(struct flusher *flusher);
 int flusher_drain(struct flusher *flusher);
 /* 1 when nothing of that block is left to write. */
 int flusher_has_written(struct flusher *flusher, uint64_t number);
+/* How much of that block's file is written, at least. */
+uint64_t flusher_written_bytes(struct flusher *flusher, uint64_t number);
 
 #endif

@@ -25,50 +25,150 @@ static enum atr_status sync_file(struct atr_store *store, uint64_t number, const
 	return result < 0 ? atr_file_error(err, result, path, -1, "fsync") : ATR_OK;
 }
 
-static size_t entry_count(struct atr_store *store)
+/* Blocks from *end on are to come; the dead ones are no longer part of the stream. */
+static void look_at_blocks(struct atr_store *store, uint64_t *end, size_t *dead)
 {
-	size_t count;
-
 	pthread_mutex_lock(&store->state_lock);
-	count = store->entry_count;
+	*end = store->entry_count > 0 ? store->entry[store->entry_count - 1].number + 1 : 0;
+	*dead = store->dead_count;
 	pthread_mutex_unlock(&store->state_lock);
-	return count;
 }
 
-enum atr_status sync_blocks(struct atr_store *store, size_t end, struct atr_error *err)
+/* The first block from *number on that has a file; 0: none below end. */
+static int next_block(struct atr_store *store, uint64_t *number, uint64_t end, unsigned *flags)
+{
+	size_t low = 0, high;
+	int found;
+
+	pthread_mutex_lock(&store->state_lock);
+	high = store->entry_count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (store->entry[middle].number < *number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	/* an empty one is perhaps without a file yet */
+	while (low < store->entry_count && atomic_load(&store->entry[low].file_bytes) == 0)
+		low++;
+	found = low < store->entry_count && store->entry[low].number < end;
+	if (found) {
+		*number = store->entry[low].number;
+		*flags = store->entry[low].flags;
+	}
+	pthread_mutex_unlock(&store->state_lock);
+	return found;
+}
+
+static enum atr_status sync_block(struct atr_store *store, uint64_t number, unsigned flags,
+                                  struct atr_error *err)
 {
 	enum atr_status rc = ATR_OK;
-	size_t i = store->first_unsynced;
+	size_t at;
+
+	if ((flags & BLOCK_KEY_UNSYNCED) != 0)
+		rc = sync_file(store, number, "key", err);
+	if (rc == ATR_OK)
+		rc = sync_file(store, number, "blk", err);
+	pthread_mutex_lock(&store->state_lock);
+	at = store_find_block(store, number);
+	if (at == store->entry_count)
+		rc = ATR_OK; /* removed meanwhile, and its files with it */
+	else if (rc == ATR_OK)
+		store->entry[at].flags &= ~BLOCK_KEY_UNSYNCED;
+	pthread_mutex_unlock(&store->state_lock);
+	return rc;
+}
+
+static enum atr_status sync_directory(struct atr_store *store, struct atr_error *err)
+{
+	atomic_fetch_add_explicit(&store->syncs, 1, memory_order_relaxed);
+	return atr_file_sync_directory(store->files, store->msgs_path, err);
+}
+
+static void unlink_file(struct atr_store *store, uint64_t number, const char *suffix)
+{
+	char path[PATH_MAX];
+
+	store_block_path(store, number, suffix, path, sizeof path);
+	(void)store->files->unlink(store->files->context, path);
+}
+
+/* What replaces the first `count` dead blocks is durable. The key goes when its block is known to
+ * be gone: no crash leaves an encrypted block without key. */
+static enum atr_status remove_dead(struct atr_store *store, size_t count, struct atr_error *err)
+{
+	enum atr_status rc = ATR_OK;
+	int had_blk = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct dead_block dead;
+
+		pthread_mutex_lock(&store->state_lock);
+		dead = store->dead[i];
+		pthread_mutex_unlock(&store->state_lock);
+		if (dead.has_blk)
+			unlink_file(store, dead.number, "blk");
+		had_blk |= dead.has_blk;
+	}
+	if (had_blk)
+		rc = sync_directory(store, err);
+	if (rc != ATR_OK)
+		return rc;
+	for (size_t i = 0; i < count; i++) {
+		uint64_t number;
+
+		pthread_mutex_lock(&store->state_lock);
+		number = store->dead[i].number;
+		pthread_mutex_unlock(&store->state_lock);
+		unlink_file(store, number, "key");
+	}
+	pthread_mutex_lock(&store->state_lock);
+	store->dead_count -= count;
+	for (size_t i = 0; i < store->dead_count; i++)
+		store->dead[i] = store->dead[count + i];
+	pthread_mutex_unlock(&store->state_lock);
+	return rc;
+}
+
+enum atr_status sync_blocks(struct atr_store *store, uint64_t end, size_t dead,
+                            struct atr_error *err)
+{
+	uint64_t number = store->first_unsynced;
+	enum atr_status rc = ATR_OK;
+	unsigned flags = 0;
 
 	if (store->pool != NULL)
 		rc = atr_keypool_sync_error(store->pool, err);
-	for (size_t at = i; at < end && rc == ATR_OK; at++) {
-		struct block_entry entry;
-
-		pthread_mutex_lock(&store->state_lock);
-		entry.number = store->entry[at].number;
-		entry.flags = store->entry[at].flags;
-		int is_empty = atomic_load(&store->entry[at].file_bytes) == 0;
-		pthread_mutex_unlock(&store->state_lock);
-		if (is_empty)
-			continue; /* perhaps without a file yet */
-		if ((entry.flags & BLOCK_KEY_UNSYNCED) != 0)
-			rc = sync_file(store, entry.number, "key", err);
-		if (rc == ATR_OK) {
-			pthread_mutex_lock(&store->state_lock);
-			store->entry[at].flags &= ~BLOCK_KEY_UNSYNCED;
-			pthread_mutex_unlock(&store->state_lock);
-			rc = sync_file(store, entry.number, "blk", err);
-		}
-	}
-	if (rc == ATR_OK) {
-		rc = atr_file_sync_directory(store->files, store->msgs_path, err);
-		atomic_fetch_add_explicit(&store->syncs, 1, memory_order_relaxed);
-	}
+	for (; rc == ATR_OK && next_block(store, &number, end, &flags); number++)
+		rc = sync_block(store, number, flags, err);
+	if (rc == ATR_OK)
+		rc = sync_directory(store, err);
+	if (rc == ATR_OK && dead > 0)
+		rc = remove_dead(store, dead, err);
 	if (rc != ATR_OK)
 		return store_poison(store, rc, err);
 	store->first_unsynced = end > 0 ? end - 1 : 0; /* the last one may still grow */
 	return rc;
+}
+
+enum atr_status sync_one_block(struct atr_store *store, uint64_t number, struct atr_error *err)
+{
+	enum atr_status rc = ATR_OK;
+	size_t at;
+	unsigned flags;
+
+	if (store->pool != NULL)
+		rc = atr_keypool_sync_error(store->pool, err);
+	at = store_find_block(store, number);
+	flags = at < store->entry_count ? store->entry[at].flags : 0;
+	if (rc == ATR_OK)
+		rc = sync_block(store, number, flags, err);
+	if (rc == ATR_OK)
+		rc = sync_directory(store, err);
+	return rc == ATR_OK ? rc : store_poison(store, rc, err);
 }
 
 static void flush_quietly(struct atr_store *store)
@@ -84,17 +184,18 @@ static void flush_quietly(struct atr_store *store)
 static void sync_quietly(struct atr_store *store)
 {
 	struct atr_error err;
-	size_t end;
+	uint64_t end;
+	size_t dead;
 	int dirty;
 
 	pthread_mutex_lock(&store->sync_lock);
 	/* what is appended from here on is the next sync's */
 	dirty = atomic_exchange(&store->dirty, 0);
 	/* before the flush: a block begun after it may have no file yet */
-	end = entry_count(store);
+	look_at_blocks(store, &end, &dead);
 	flush_quietly(store);
 	if (dirty && atomic_load(&store->poison) == ATR_OK)
-		(void)sync_blocks(store, end, &err);
+		(void)sync_blocks(store, end, dead, &err);
 	pthread_mutex_unlock(&store->sync_lock);
 }
 
@@ -108,6 +209,7 @@ enum atr_status atr_store_sync(struct atr_store *store, struct atr_error *err)
 {
 	enum atr_status rc, consumers;
 
+	remove_sweep(store);
 	sync_quietly(store);
 	rc = store_check_poison(store, err);
 	consumers = store_consumers_write(store, rc == ATR_OK ? err : NULL);
@@ -136,8 +238,11 @@ static void *run_timer(void *arg)
 			break;
 		pthread_mutex_unlock(&store->state_lock);
 		/* a failure poisons the store and is told by the next call */
-		if (atomic_load(&store->poison) == ATR_OK)
+		if (atomic_load(&store->poison) == ATR_OK) {
+			(void)atr_store_expire(store, NULL, NULL);
+			remove_sweep(store);
 			sync_quietly(store);
+		}
 		(void)store_consumers_write(store, NULL); /* again at the next sync */
 		pthread_mutex_lock(&store->state_lock);
 		struct timespec now;

@@ -32,3 +32,8 @@ if(NOT CMAKE_C_FLAGS MATCHES "-fsanitize")
   set_tests_properties(test_ratios PROPERTIES LABELS smoke TIMEOUT 300
     PASS_REGULAR_EXPRESSION "rows missed their target")
 endif()
+# Removing, limits, subjects: against a model in memory.
+foreach(file remove)
+  atrest_test(test_${file} unit SOURCES unit/test_${file}.c unit/remove_model.c unit/store_make.c
+              unit/store_fixture.c LIBRARIES atrest_store PkgConfig::JANSSON)
+endforeach()

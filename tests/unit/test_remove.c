@@ -1,0 +1,325 @@
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store/boundary.h"
+#include "store/store.h"
+#include "tests/unit/remove_model.h"
+#include "tests/unit/store_make.h"
+
+/* Each test body runs for every cipher and both ways of flushing. */
+#define VARIANTS 6
+
+static struct atr_store_options variant_options(unsigned v)
+{
+	struct atr_store_options o = make_options(make_ciphers[v % 3]);
+
+	o.flush = v / 3 ? ATR_FLUSH_ASYNC : ATR_FLUSH_EACH;
+	o.block_bytes = 2000;
+	o.key_ahead = -1;
+	return o;
+}
+
+static struct atr_store *create(void **state, unsigned v, const struct atr_store_options *o,
+                                char dir[PATH_MAX])
+{
+	struct atr_store *store;
+	struct atr_error err;
+
+	(void)snprintf(dir, PATH_MAX, "%s/%u", (const char *)*state, v);
+	assert_ok(atr_store_create(make_stream_path(dir), o, &store, &err), &err);
+	return store;
+}
+
+static struct atr_store *reopen(struct atr_store *store, const struct atr_store_options *o,
+                                const char *dir)
+{
+	struct atr_error err;
+
+	assert_ok(atr_store_close(store, &err), &err);
+	assert_ok(atr_store_open(make_stream_path(dir), o, &store, &err), &err);
+	return store;
+}
+
+static struct atr_store_state state_of(struct atr_store *store)
+{
+	struct atr_store_state s;
+
+	atr_store_state(store, &s);
+	return s;
+}
+
+static void delete_one(struct atr_store *store, uint64_t sequence)
+{
+	struct atr_error err;
+
+	assert_ok(atr_store_delete(store, sequence, &err), &err);
+}
+
+static uint64_t purge(struct atr_store *store, struct atr_purge p)
+{
+	uint64_t purged;
+	struct atr_error err;
+
+	assert_ok(atr_store_purge(store, &p, &purged, &err), &err);
+	return purged;
+}
+
+/* Exactly the messages first..last are there. */
+static void check_range(struct atr_store *store, uint64_t first, uint64_t last)
+{
+	struct atr_store_state s = state_of(store);
+
+	assert_int_equal(s.messages, last + 1 - first);
+	assert_int_equal(s.first_seq, first);
+	make_check_all(store, first, last, 300);
+}
+
+/* ---- delete ---- */
+
+static void a_deleted_message_stays_deleted(void **state)
+{
+	for (unsigned v = 0; v < VARIANTS; v++) {
+		struct atr_store_options o = variant_options(v);
+		char dir[PATH_MAX];
+		struct atr_store *store = create(state, v, &o, dir);
+		struct atr_reader *reader;
+		struct atr_message m;
+		struct atr_error err;
+
+		make_append(store, 50, 300);
+		delete_one(store, 1);
+		delete_one(store, 25);
+		delete_one(store, 26);
+		delete_one(store, 50);
+		assert_status(atr_store_delete(store, 25, &err), ATR_ENOTFOUND, &err);
+		assert_status(atr_store_delete(store, 51, &err), ATR_ENOTFOUND, &err);
+		assert_status(atr_store_delete(store, 0, &err), ATR_ENOTFOUND, &err);
+		for (unsigned round = 0; round < 2; round++) {
+			struct atr_store_state s = state_of(store);
+
+			assert_int_equal(s.messages, 46);
+			assert_int_equal(s.first_seq, 2);
+			assert_int_equal(s.last_seq, 50);
+			assert_ok(atr_reader_open(store, &reader, &err), &err);
+			assert_status(atr_reader_get(reader, 25, &m, &err), ATR_ENOTFOUND, &err);
+			assert_ok(atr_reader_next(reader, 25, &m, &err), &err);
+			make_check(&m, 27, 300);
+			assert_ok(atr_reader_next(reader, 1, &m, &err), &err);
+			make_check(&m, 2, 300);
+			assert_status(atr_reader_next(reader, 50, &m, &err), ATR_END, &err);
+			atr_reader_close(reader);
+			store = reopen(store, &o, dir);
+		}
+		assert_ok(atr_store_close(store, &err), &err);
+	}
+}
+
+static void the_last_sequence_outlives_every_message(void **state)
+{
+	for (unsigned v = 0; v < VARIANTS; v++) {
+		struct atr_store_options o = variant_options(v);
+		char dir[PATH_MAX];
+		struct atr_store *store = create(state, v, &o, dir);
+		struct atr_error err;
+
+		make_append(store, 40, 300);
+		for (uint64_t i = 1; i <= 40; i++)
+			delete_one(store, i);
+		for (unsigned round = 0; round < 3; round++) {
+			struct atr_store_state s = state_of(store);
+
+			assert_int_equal(s.messages, 0);
+			assert_int_equal(s.bytes, 0);
+			assert_int_equal(s.last_seq, 40);
+			assert_int_equal(s.first_seq, 41);
+			assert_true(s.blocks <= 2);
+			store = reopen(store, &o, dir);
+		}
+		make_append(store, 1, 300);
+		store = reopen(store, &o, dir);
+		check_range(store, 41, 41);
+		assert_ok(atr_store_close(store, &err), &err);
+	}
+}
+
+/* Tombstones of a block that goes are still needed for messages of blocks that stay. */
+static void a_delete_outlives_the_block_that_told_it(void **state)
+{
+	for (unsigned v = 0; v < VARIANTS; v++) {
+		struct atr_store_options o = variant_options(v);
+		char dir[PATH_MAX];
+		struct atr_store *store = create(state, v, &o, dir);
+		struct atr_error err;
+		uint64_t last;
+
+		make_append(store, 10, 300);
+		delete_one(store, 2); /* its tombstone stands in a block of 11 and more */
+		make_append(store, 60, 300);
+		last = state_of(store).last_seq;
+		for (uint64_t i = 3; i <= last; i++)
+			delete_one(store, i);
+		assert_true(state_of(store).blocks <= 3);
+		store = reopen(store, &o, dir);
+		check_range(store, 1, 1);
+		assert_int_equal(state_of(store).last_seq, last);
+		assert_ok(atr_store_close(store, &err), &err);
+	}
+}
+
+/* ---- purge ---- */
+
+static void purge_of_all_keeps_the_last_sequence(void **state)
+{
+	for (unsigned v = 0; v < VARIANTS; v++) {
+		struct atr_store_options o = variant_options(v);
+		char dir[PATH_MAX];
+		struct atr_store *store = create(state, v, &o, dir);
+		struct atr_error err;
+
+		assert_int_equal(purge(store, (struct atr_purge){0}), 0);
+		make_append(store, 100, 300);
+		assert_int_equal(purge(store, (struct atr_purge){0}), 100);
+		assert_int_equal(state_of(store).blocks, 1);
+		store = reopen(store, &o, dir);
+		assert_int_equal(state_of(store).messages, 0);
+		assert_int_equal(state_of(store).last_seq, 100);
+		make_append(store, 5, 300);
+		store = reopen(store, &o, dir);
+		check_range(store, 101, 105);
+		assert_int_equal(purge(store, (struct atr_purge){.subject = ">"}), 5);
+		assert_ok(atr_store_close(store, &err), &err);
+	}
+}
+
+static void purge_below_a_sequence_and_to_a_count(void **state)
+{
+	for (unsigned v = 0; v < VARIANTS; v++) {
+		struct atr_store_options o = variant_options(v);
+		char dir[PATH_MAX];
+		struct atr_store *store = create(state, v, &o, dir);
+		struct atr_error err;
+		uint64_t purged;
+
+		make_append(store, 100, 300);
+		assert_int_equal(purge(store, (struct atr_purge){.below_sequence = 1}), 0);
+		assert_int_equal(purge(store, (struct atr_purge){.below_sequence = 34}), 33);
+		check_range(store, 34, 100);
+		store = reopen(store, &o, dir);
+		check_range(store, 34, 100);
+		assert_int_equal(purge(store, (struct atr_purge){.keep = 100}), 0);
+		assert_int_equal(purge(store, (struct atr_purge){.keep = 20}), 47);
+		store = reopen(store, &o, dir);
+		check_range(store, 81, 100);
+		assert_status(atr_store_purge(store,
+		                              &(struct atr_purge){.below_sequence = 2, .keep = 1},
+		                              &purged, &err),
+		              ATR_EINVAL, &err);
+		assert_int_equal(purge(store, (struct atr_purge){.keep = 1}), 19);
+		store = reopen(store, &o, dir);
+		check_range(store, 100, 100);
+		assert_ok(atr_store_close(store, &err), &err);
+	}
+}
+
+static void compact_beyond_the_last_sequence_moves_it(void **state)
+{
+	for (unsigned v = 0; v < VARIANTS; v++) {
+		struct atr_store_options o = variant_options(v);
+		char dir[PATH_MAX];
+		struct atr_store *store = create(state, v, &o, dir);
+		uint64_t purged;
+		struct atr_error err;
+
+		make_append(store, 30, 300);
+		assert_ok(atr_store_compact(store, 11, &purged, &err), &err);
+		assert_int_equal(purged, 10);
+		check_range(store, 11, 30);
+		assert_ok(atr_store_compact(store, 500, &purged, &err), &err);
+		assert_int_equal(purged, 20);
+		for (unsigned round = 0; round < 2; round++) {
+			assert_int_equal(state_of(store).messages, 0);
+			assert_int_equal(state_of(store).last_seq, 499);
+			assert_int_equal(state_of(store).first_seq, 500);
+			store = reopen(store, &o, dir);
+		}
+		make_append(store, 1, 300);
+		store = reopen(store, &o, dir);
+		check_range(store, 500, 500);
+		assert_ok(atr_store_close(store, &err), &err);
+	}
+}
+
+/* ---- files ---- */
+
+/* No encrypted block is without its key, no key of a removed block is left after a close. */
+static void removed_blocks_leave_no_file(void **state)
+{
+	for (unsigned v = 0; v < VARIANTS; v++) {
+		struct atr_store_options o = variant_options(v);
+		struct atr_store_state s;
+		char dir[PATH_MAX], path[PATH_MAX];
+		struct atr_store *store;
+		unsigned blocks = 0, keys = 0;
+		struct atr_error err;
+
+		o.sync = v % 2 ? ATR_SYNC_INTERVAL : ATR_SYNC_NONE;
+		store = create(state, v, &o, dir);
+		make_append(store, 200, 300);
+		delete_one(store, 150);
+		(void)purge(store, (struct atr_purge){.below_sequence = 120});
+		s = state_of(store);
+		assert_ok(atr_store_close(store, &err), &err);
+		for (unsigned n = 1; n < 200; n++) {
+			unsigned blk, key;
+
+			(void)snprintf(path, sizeof path, "%s/msgs/%u.blk", make_stream_path(dir),
+			               n);
+			blk = access(path, F_OK) == 0;
+			(void)snprintf(path, sizeof path, "%s/msgs/%u.key", make_stream_path(dir),
+			               n);
+			key = access(path, F_OK) == 0;
+			assert_true(v % 3 == 0 ? !key : blk == key);
+			blocks += blk;
+			keys += key;
+		}
+		assert_int_equal(blocks, s.blocks);
+		assert_int_equal(keys, v % 3 == 0 ? 0 : s.blocks);
+	}
+}
+
+/* ---- anything, against a model ---- */
+
+static void random_operations_give_what_the_model_has(void **state)
+{
+	const char *given = getenv("ATREST_SEED");
+	uint64_t seed = given != NULL ? strtoull(given, NULL, 10) : 20250101;
+
+	for (unsigned v = 0; v < VARIANTS; v++) {
+		struct atr_store_options o = variant_options(v);
+
+		o.read = v % 2 ? ATR_READ_RECORD : ATR_READ_BLOCK;
+		print_message("seed %" PRIu64 ", variant %u\n", seed + v, v);
+		model_run(*state, v, &o, seed + v, 600);
+	}
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        TEST(a_deleted_message_stays_deleted),
+	        TEST(the_last_sequence_outlives_every_message),
+	        TEST(a_delete_outlives_the_block_that_told_it),
+	        TEST(purge_of_all_keeps_the_last_sequence),
+	        TEST(purge_below_a_sequence_and_to_a_count),
+	        TEST(compact_beyond_the_last_sequence_moves_it),
+	        TEST(removed_blocks_leave_no_file),
+	        TEST(random_operations_give_what_the_model_has),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
