@@ -24,6 +24,7 @@ extern const struct command command_stream_restore;
 extern const struct command command_stream_verify;
 extern const struct command command_stream_audit;
 extern const struct command command_stream_convert;
+extern const struct command command_stream_repair;
 extern const struct command command_ciphers;
 extern const struct command command_machine;
 
@@ -41,6 +42,7 @@ const struct command *const commands[] = {
         &command_stream_verify,
         &command_stream_audit,
         &command_stream_convert,
+        &command_stream_repair,
         &command_ciphers,
         &command_machine,
         NULL,

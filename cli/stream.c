@@ -84,8 +84,8 @@ static enum atr_status visit_place(void *arg, const struct atr_place *place, str
 	        .finding_arg = session,
 	        .exclusive = session->exclusive,
 	};
-	struct atr_inspect *in;
-	enum atr_status rc;
+	struct atr_inspect *in = NULL;
+	enum atr_status rc = ATR_OK;
 
 	if (session->prepare != NULL)
 		session->prepare(session, &options);

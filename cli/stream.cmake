@@ -17,4 +17,5 @@ target_sources(atrest PRIVATE
   load_lines.c
   cmd_stream_verify.c
   cmd_stream_audit.c
-  cmd_stream_convert.c)
+  cmd_stream_convert.c
+  cmd_stream_repair.c)

@@ -423,10 +423,10 @@ static int take_sibling(void *arg, const char *name)
 	const char *at;
 	char path[PATH_MAX];
 
-	if (name[0] != '.')
-		return 0;
-	at = strstr(name, s->a->stream);
-	if (at != NULL && at > name && at[-1] == '-' && (at[n] == '\0' || at[n] == '-') &&
+	/* ".convert-STREAM", "STREAM.damaged-TIME" */
+	at = name[0] == '.' && strchr(name, '-') != NULL ? strchr(name, '-') + 1 : name;
+	if ((name[0] == '.' ? strcmp(at, s->a->stream) == 0
+	                    : strncmp(at, s->a->stream, n) == 0 && at[n] == '.') &&
 	    audit_path(path, s->parent, name))
 		audit_group_add(s->left, path, 0);
 	return 0;

@@ -109,7 +109,9 @@ static enum atr_status visit_account(const struct search *s, const char *dir, co
 
 		int missing = strchr(names.name[i], '.') != NULL;
 
+		/* what still has a dot is the original that a repair kept */
 		if (is_of_conversion(s, streams, names.name[i]) ||
+		    strchr(names.name[i], '.') != NULL ||
 		    (s->stream != NULL && strcmp(s->stream, names.name[i]) != 0))
 			continue;
 		missing = missing && strchr(names.name[i], '.') == NULL;

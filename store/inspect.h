@@ -1,8 +1,8 @@
 /* inspect.h - stream directories that no process writes: what is in them, and is it whole?
  *
  * Reads what nats-server 2.9 to 2.15 or the store of this project left, never writes, truncates
- * or renames, convert excepted. A damaged place costs what it holds: it is reported as a *finding*
- * and reading goes on behind it.
+ * or renames, convert and repair excepted. A damaged place costs what it holds: it is reported as a
+ * *finding* and reading goes on behind it.
  *
  *   atr_discover            which streams lie below a directory
  *   atr_inspect_open        one of them: lock, keys, configuration, which messages live
@@ -11,6 +11,7 @@
  *   atr_inspect_verify      everything above, and every other file
  *   atr_audit               what none of this protects against
  *   atr_convert             the same messages under another cipher or key
+ *   atr_repair              makes a damaged stream whole
  *
  * One thread at a time per struct atr_inspect.
  */
@@ -300,6 +301,56 @@ enum atr_status atr_convert(struct atr_inspect *in, const struct atr_convert_opt
  * is nothing to do. */
 enum atr_status atr_convert_recover(const struct atr_file_table *files, const char *dir,
                                     struct atr_error *err);
+
+/* ---- repair ---- */
+
+/* One thing that is done, or with dry_run would be. */
+struct atr_repair_action {
+	const char *path;             /* file concerned, below the stream directory */
+	uint64_t first_seq, last_seq; /* messages that are lost; 0 and 0: none that is known of */
+	const char *text;
+};
+
+typedef void atr_repair_fn(void *arg, const struct atr_repair_action *action);
+
+struct atr_repair_options {
+	const struct atr_file_table *files; /* NULL: the real file system */
+	const char *account;                /* NULL: "$G" */
+	const char *stream;                 /* NULL: last part of the path */
+	const uint8_t *key;                 /* borrowed, as in struct atr_inspect_options */
+	size_t key_bytes;
+	const uint8_t *prev_key;
+	size_t prev_key_bytes;
+	const char *config_json; /* of a stream whose meta.inf is lost; NULL: the server's defaults
+	                            and the subjects that its messages have */
+	int dry_run;
+	atr_repair_fn *told;
+	void *told_arg;
+};
+
+struct atr_repair_result {
+	int changed;       /* something was, or with dry_run would be, done */
+	uint64_t messages; /* that live afterwards */
+	uint64_t lost;     /* sequences that were to be told */
+	char aside[4096];  /* where the original is kept; "" unless changed */
+};
+
+/* Makes a damaged stream whole, at the cost of what the damage covers: damaged records are dropped
+ * (their sequences become deleted ones), torn tails cut, blocks without their key set aside, state
+ * files that are damaged or do not fit set aside, meta.sum written anew; a lost meta.key or
+ * meta.inf is replaced, since blocks have keys of their own; an interrupted exchange of files is
+ * finished. What a block keeps is written under a new key.
+ *
+ * It works on a copy beside the stream directory, .repair-STREAM, which is verified and then takes
+ * its place; the original is kept, byte for byte, as STREAM.damaged-TIME (a name that no stream can
+ * have, so that no server touches it). Killed before that nothing has changed.
+ *
+ * Returns ATR_OK, also when nothing is to be done; ATR_ENOKEY, ATR_EAUTH, no or a wrong key;
+ * ATR_EUNSUPPORTED, something in it is not understood; ATR_EFORMAT, the copy would still be damaged
+ * (nothing was changed); ATR_ELOCKED, ATR_EREADONLY, ATR_ENOSPC, ATR_EIO, ATR_ENOMEM.
+ */
+enum atr_status atr_repair(const char *dir, const struct atr_repair_options *options,
+                           struct atr_repair_result *result, struct atr_error *err);
 
 /* ---- messages to be written ---- */
 

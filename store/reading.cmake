@@ -11,6 +11,10 @@ target_sources(atrest_store PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/inspect.c
   ${CMAKE_CURRENT_LIST_DIR}/messages.c
   ${CMAKE_CURRENT_LIST_DIR}/verify.c
+  ${CMAKE_CURRENT_LIST_DIR}/repair.c
+  ${CMAKE_CURRENT_LIST_DIR}/repair_blocks.c
+  ${CMAKE_CURRENT_LIST_DIR}/repair_meta.c
+  ${CMAKE_CURRENT_LIST_DIR}/repair_tree.c
   ${CMAKE_CURRENT_LIST_DIR}/audit.c
   ${CMAKE_CURRENT_LIST_DIR}/audit_files.c
   ${CMAKE_CURRENT_LIST_DIR}/audit_images.c
