@@ -192,7 +192,7 @@ static enum atr_status settle_deleted(struct recovery *r, struct atr_error *err)
 static enum atr_status take_last_seq(struct recovery *r, struct atr_error *err)
 {
 	struct atr_store *store = r->store;
-	const struct atr_seqset *named = &store->deleted;
+	const struct atr_seqset *named = &r->tombstones;
 	uint64_t last = named->count > 0 ? named->range[named->count - 1].last : 0;
 	enum atr_status rc = ATR_OK;
 
