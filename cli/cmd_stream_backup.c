@@ -280,6 +280,7 @@ const struct command command_stream_backup = {
                 "stands what a restore request needs: backup.json for stream.tar.s2, else\n"
                 "FILE.json. Both are made with mode 0600. A damaged stream is refused, exit 5.\n"
                 "\n"
+                "Examples:\n"
                 "  atrest stream backup --key-file K --stream ORDERS -o orders.tar.s2 STORE_DIR\n"
                 "  atrest stream backup --key-file K STORE_DIR && nats stream restore ./ORDERS",
         .options = option_table,

@@ -186,6 +186,7 @@ const struct command command_stream_convert = {
         .summary = "encrypt, decrypt, change the cipher or the key, with no server running",
         .details =
                 "The key is the key afterwards, and before unless --prev-key-file is given.\n"
+                "Examples:\n"
                 "  encrypt     atrest stream convert --cipher aes --key-file K DIR\n"
                 "  decrypt     atrest stream convert --cipher none --key-file K DIR\n"
                 "  new key     atrest stream convert --key-file NEW --prev-key-file OLD DIR\n"

@@ -232,6 +232,7 @@ const struct command command_stream_restore = {
                    "stream is written beside its place under keys of its own, read back, compared\n"
                    "and renamed: what fails leaves nothing. Run it with no server on DIR.\n"
                    "\n"
+                   "Example:\n"
                    "  atrest stream restore --cipher aes --key-file K orders.tar.s2 STORE_DIR",
         .options = option_table,
         .arguments_min = 2,
