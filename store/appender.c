@@ -88,7 +88,8 @@ static void give_up_block(struct atr_store *store, uint64_t number)
 	}
 }
 
-/* A block that was emptied while it was the active one is left to remove_sweep. */
+/* A block that was emptied while it was the active one is left to remove_sweep, a finished one to
+ * be compressed to compact_settle. */
 static void end_entry(struct atr_store *store)
 {
 	struct block_entry *entry;
@@ -97,8 +98,11 @@ static void end_entry(struct atr_store *store)
 		return;
 	entry = &store->entry[store->entry_count - 1];
 	pthread_mutex_lock(&store->state_lock);
-	if (entry->messages == 0 && (entry->flags & BLOCK_EMPTIED) != 0)
+	if (entry->messages == 0 && (entry->flags & BLOCK_EMPTIED) != 0) {
 		store->has_emptied = 1;
+	} else if (store->compress) {
+		entry->flags |= BLOCK_COMPRESS;
+	}
 	pthread_mutex_unlock(&store->state_lock);
 }
 

@@ -36,13 +36,6 @@ struct copying {
 	struct atr_error *err;
 };
 
-/* ---- entries ---- */
-
-static int is_live(const struct copying *c, uint64_t sequence)
-{
-	return store_is_live(c->entry, sequence);
-}
-
 /* ---- records ---- */
 
 static enum atr_status put(struct copying *c, const struct atr_message *m)
@@ -116,7 +109,7 @@ static enum atr_status copy_record(struct copying *c, const struct atr_record *r
 	if (sequence == 0 || sequence <= c->passed)
 		return ATR_OK;
 	c->passed = sequence;
-	if (record->kind == ATR_RECORD_MESSAGE && is_live(c, sequence))
+	if (record->kind == ATR_RECORD_MESSAGE && store_is_live(c->entry, sequence))
 		return copy_message(c, record);
 	/* under 2.9 the next message brings its placeholders */
 	if (record->kind == ATR_RECORD_ERASED && c->placeholders == COMPACT_KEEP &&
@@ -125,18 +118,31 @@ static enum atr_status copy_record(struct copying *c, const struct atr_record *r
 	return ATR_OK;
 }
 
-/* After the last record: what says how far the stream got. */
+/* 1 when this block's records have to say how far the stream got: its last message is deleted, and
+ * no other block is known to say it. */
+static int names_last(const struct copying *c)
+{
+	const struct atr_store *store = c->store;
+	size_t at = store_find_entry(store, store->last_seq);
+
+	if (store->last_seq == 0 || atomic_load(&c->entry->last_seq) != store->last_seq)
+		return 0;
+	if (at < store->entry_count && store_is_live(&store->entry[at], store->last_seq))
+		return 0;
+	return store->named_last == 0 || store->named_last == c->entry->number;
+}
+
+/* After the last record. */
 static enum atr_status finish_records(struct copying *c)
 {
 	uint64_t last = atomic_load(&c->entry->last_seq);
-	int is_last = c->index + 1 == c->store->entry_count;
 
 	if (c->store->format == ATR_FORMAT_2_9) {
-		if (c->previous == 0 && is_last && last != 0)
+		if (c->previous == 0 && names_last(c))
 			return put_placeholder(c, last, 0);
 		return c->previous != 0 ? fill(c, last + 1) : ATR_OK;
 	}
-	if (is_last && last != 0 && c->previous < last && c->named < last)
+	if (names_last(c) && c->previous < last && c->named < last)
 		return put_tombstone(c, last, c->entry->last_time_ns);
 	return ATR_OK;
 }
@@ -213,21 +219,18 @@ static enum atr_status exchange(struct atr_store *store, size_t index,
 	const uint8_t remove_key = !atr_cipher_encrypts(store->cipher);
 	enum atr_status rc;
 
-	atomic_fetch_add(&store->exchanges, 1);
 	rc = atr_rewrite_commit(store->files, store->msgs_path, &entry->number, &remove_key, 1,
 	                        err);
 	if (rc == ATR_OK) {
 		pthread_mutex_lock(&store->state_lock);
 		atomic_store(&entry->file_bytes, result->file_bytes);
 		entry->generation++;
+		entry->head_seq = 0; /* looked up when it is needed */
 		entry->flags &= ~(BLOCK_TORN | BLOCK_SETTLE | BLOCK_COMPRESS | BLOCK_NO_TOMBSTONES);
-		entry->head_seq = 0;
-		store->named_last = 0;
 		if (store->sync != ATR_SYNC_NONE)
 			entry->flags &= ~BLOCK_KEY_UNSYNCED;
 		pthread_mutex_unlock(&store->state_lock);
 	}
-	atomic_fetch_add(&store->exchanges, 1);
 	if (rc != ATR_OK) /* what is on the disk is known to the next open only */
 		return store_poison(store, rc, err);
 	atomic_fetch_add_explicit(&store->written_bytes, result->file_bytes, memory_order_relaxed);
@@ -260,31 +263,63 @@ enum atr_status compact_rewrite(struct atr_store *store, uint64_t number,
 
 /* ---- what is asked for ---- */
 
+/* No removal is under way, no sync, no append. */
+static void lock_all(struct atr_store *store)
+{
+	pthread_mutex_lock(&store->remove_lock);
+	pthread_mutex_lock(&store->sync_lock);
+	pthread_mutex_lock(&store->append_lock);
+}
+
+static void unlock_all(struct atr_store *store)
+{
+	pthread_mutex_unlock(&store->append_lock);
+	pthread_mutex_unlock(&store->sync_lock);
+	pthread_mutex_unlock(&store->remove_lock);
+}
+
+/* The first block above number `done` that is to be rewritten; 0: none. state_lock held. */
+static uint64_t next_asked(const struct atr_store *store, uint64_t done, unsigned *asked)
+{
+	size_t low = 0, high = store->entry_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (store->entry[middle].number <= done)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < store->entry_count; low++) {
+		*asked = store->entry[low].flags & (BLOCK_SETTLE | BLOCK_COMPRESS);
+		if (low + 1 == store->entry_count)
+			*asked &= ~BLOCK_COMPRESS;
+		if (*asked != 0)
+			return store->entry[low].number;
+	}
+	return 0;
+}
+
 enum atr_status compact_settle(struct atr_store *store, struct atr_error *err)
 {
 	enum atr_status rc = ATR_OK;
-	uint64_t done = 0; /* the highest number that was looked at */
+	uint64_t number = 0;
+	unsigned asked = 0;
 
-	while (rc == ATR_OK) {
-		uint64_t number = 0;
-		unsigned asked = 0;
-
-		pthread_mutex_lock(&store->append_lock);
-		for (size_t i = 0; i < store->entry_count && number == 0; i++) {
-			asked = store->entry[i].flags & (BLOCK_SETTLE | BLOCK_COMPRESS);
-			if (i + 1 == store->entry_count)
-				asked &= ~BLOCK_COMPRESS;
-			if (asked != 0 && store->entry[i].number > done)
-				number = store->entry[i].number;
-		}
-		done = number;
-		if (number != 0)
-			rc = compact_rewrite(store, number, COMPACT_KEEP, err);
-		pthread_mutex_unlock(&store->append_lock);
+	while (rc == ATR_OK && atomic_load(&store->poison) == ATR_OK) {
+		/* an append that waits for the disk does not keep a sync with nothing to do here */
+		pthread_mutex_lock(&store->state_lock);
+		number = next_asked(store, number, &asked);
+		pthread_mutex_unlock(&store->state_lock);
 		if (number == 0)
-			return rc;
-		/* what is only not compressed is whole, and tried again */
-		if ((asked & BLOCK_SETTLE) == 0 && atomic_load(&store->poison) == ATR_OK)
+			break;
+		/* appending goes on between two blocks */
+		lock_all(store);
+		rc = compact_rewrite(store, number, COMPACT_KEEP, err);
+		unlock_all(store);
+		/* what is only not compressed is whole */
+		if ((asked & BLOCK_SETTLE) == 0)
 			rc = ATR_OK;
 	}
 	return rc;
@@ -308,27 +343,41 @@ static int is_worth_it(const struct block_entry *entry, int all)
 
 enum atr_status atr_store_compact_blocks(struct atr_store *store, int all, struct atr_error *err)
 {
-	enum atr_status rc = ATR_OK;
+	enum atr_status rc;
 	uint64_t number = 0;
 
-	pthread_mutex_lock(&store->sync_lock);
-	for (;;) {
+	do {
 		size_t i = 0;
 
-		pthread_mutex_lock(&store->append_lock);
+		lock_all(store);
+		rc = store_check_poison(store, err);
 		while (i < store->entry_count &&
 		       (store->entry[i].number <= number || !is_worth_it(&store->entry[i], all)))
 			i++;
-		if (i < store->entry_count) {
-			number = store->entry[i].number;
+		number = i < store->entry_count ? store->entry[i].number : 0;
+		if (rc == ATR_OK && number != 0)
 			rc = compact_rewrite(store, number, COMPACT_DROP, err);
-		} else {
-			number = 0;
-		}
-		pthread_mutex_unlock(&store->append_lock);
-		if (number == 0 || rc != ATR_OK)
-			break;
-	}
-	pthread_mutex_unlock(&store->sync_lock);
+		unlock_all(store);
+	} while (number != 0 && rc == ATR_OK);
+	return rc;
+}
+
+enum atr_status atr_store_erase(struct atr_store *store, uint64_t sequence, struct atr_error *err)
+{
+	uint64_t number = 0;
+	enum atr_status rc;
+	size_t index;
+
+	pthread_mutex_lock(&store->append_lock);
+	index = store_find_entry(store, sequence);
+	if (index < store->entry_count)
+		number = store->entry[index].number;
+	pthread_mutex_unlock(&store->append_lock);
+	rc = atr_store_delete(store, sequence, err);
+	if (rc != ATR_OK)
+		return rc;
+	lock_all(store); /* the block is gone when that was its last message */
+	rc = compact_rewrite(store, number, COMPACT_DROP, err);
+	unlock_all(store);
 	return rc;
 }

@@ -646,8 +646,13 @@ enum atr_status atr_store_close(struct atr_store *store, struct atr_error *err)
 
 	if (store == NULL)
 		return ATR_OK;
-	rc = store->sync == ATR_SYNC_NONE ? atr_store_flush(store, err)
-	                                  : atr_store_sync(store, err);
+	if (store->sync == ATR_SYNC_NONE) {
+		rc = compact_settle(store, err);
+		if (rc == ATR_OK)
+			rc = atr_store_flush(store, err);
+	} else {
+		rc = atr_store_sync(store, err);
+	}
 	consumers = store_consumers_write(store, rc == ATR_OK ? err : NULL);
 	free_store(store);
 	if (rc == ATR_OK)

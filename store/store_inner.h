@@ -151,10 +151,6 @@ struct atr_store {
 	_Atomic(uint64_t) messages, bytes, first_seq, seen_last_seq;
 	_Atomic(uint64_t) writes, written_bytes, syncs, blocks_made;
 	_Atomic(int) dirty; /* something was appended since the last sync */
-	/* Odd while files of blocks are being exchanged, one more after it: a reader that opened a
-	 * block in between may have an old file and a new key. What fails is tried again when this
-	 * has changed; what is read has a hash over the block's number and the sequence. */
-	_Atomic(uint64_t) exchanges;
 
 	struct flusher *flusher; /* async only */
 	pthread_t timer;
@@ -232,7 +228,8 @@ enum compact_placeholders {
  * poisons the store, any other changes nothing. */
 enum atr_status compact_rewrite(struct atr_store *store, uint64_t number,
                                 enum compact_placeholders placeholders, struct atr_error *err);
-/* Rewrites what BLOCK_SETTLE and BLOCK_COMPRESS ask for. sync_lock is held, append_lock is not. */
+/* Rewrites what BLOCK_SETTLE and BLOCK_COMPRESS ask for. Takes the locks itself, for a block at a
+ * time. A block that could not be compressed is tried again at the next call. */
 enum atr_status compact_settle(struct atr_store *store, struct atr_error *err);
 
 /* ---- appender.c ---- */

@@ -207,11 +207,14 @@ enum atr_status atr_store_flush(struct atr_store *store, struct atr_error *err)
 
 enum atr_status atr_store_sync(struct atr_store *store, struct atr_error *err)
 {
-	enum atr_status rc, consumers;
+	enum atr_status rc, settled, consumers;
 
 	remove_sweep(store);
+	settled = compact_settle(store, err);
 	sync_quietly(store);
-	rc = store_check_poison(store, err);
+	rc = store_check_poison(store, settled == ATR_OK ? err : NULL);
+	if (settled != ATR_OK)
+		rc = settled;
 	consumers = store_consumers_write(store, rc == ATR_OK ? err : NULL);
 	return rc == ATR_OK ? consumers : rc;
 }
@@ -241,6 +244,7 @@ static void *run_timer(void *arg)
 		if (atomic_load(&store->poison) == ATR_OK) {
 			(void)atr_store_expire(store, NULL, NULL);
 			remove_sweep(store);
+			(void)compact_settle(store, NULL);
 			sync_quietly(store);
 		}
 		(void)store_consumers_write(store, NULL); /* again at the next sync */
