@@ -485,8 +485,8 @@ static size_t encode_tombstones(struct atr_store *store, const struct appender_t
 	return (size_t)(p - out);
 }
 
-enum atr_status appender_tombstones(struct atr_store *store, const struct appender_tombstone *t,
-                                    size_t count, struct atr_error *err)
+enum atr_status appender_tombstones_now(struct atr_store *store, const struct appender_tombstone *t,
+                                        size_t count, struct atr_error *err)
 {
 	size_t bytes = count * ATR_RECORD_BYTES_MIN;
 	struct block_entry *entry;
@@ -498,8 +498,6 @@ enum atr_status appender_tombstones(struct atr_store *store, const struct append
 	assert(count <= TOMBSTONES_MAX);
 	if (count == 0)
 		return ATR_OK;
-	if (store->flusher != NULL)
-		flusher_wait_room(store->flusher);
 	rc = store_check_poison(store, err);
 	if (rc == ATR_OK)
 		rc = choose_block(store, store->last_seq + 1, bytes, &gap, err);
@@ -527,6 +525,14 @@ enum atr_status appender_tombstones(struct atr_store *store, const struct append
 			store->named_last = entry->number;
 	atomic_store(&store->dirty, 1);
 	return ATR_OK;
+}
+
+enum atr_status appender_tombstones(struct atr_store *store, const struct appender_tombstone *t,
+                                    size_t count, struct atr_error *err)
+{
+	if (store->flusher != NULL)
+		flusher_wait_room(store->flusher);
+	return appender_tombstones_now(store, t, count, err);
 }
 
 /* ---- append ---- */

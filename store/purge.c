@@ -43,7 +43,8 @@ static void empty_blocks(struct atr_store *store, uint64_t number)
 	atomic_fetch_add(&store->removals, 1);
 }
 
-/* A new block that names `last`, with nothing else in it. */
+/* A new block that names `last`, with nothing else in it. Nobody appends meanwhile: room was waited
+ * for. */
 static enum atr_status begin_block(struct atr_store *store, uint64_t last, struct atr_error *err)
 {
 	struct appender_tombstone t = {.sequence = last};
@@ -52,12 +53,10 @@ static enum atr_status begin_block(struct atr_store *store, uint64_t last, struc
 
 	if (store->entry_count > 0)
 		t.time_ns = store->entry[store->entry_count - 1].last_time_ns;
-	if (store->flusher != NULL)
-		flusher_wait_room(store->flusher);
 	store->last_seq = last;
 	rc = appender_roll(store, last + 1, err);
 	if (rc == ATR_OK)
-		rc = appender_tombstones(store, &t, 1, err);
+		rc = appender_tombstones_now(store, &t, 1, err);
 	if (rc != ATR_OK)
 		store->last_seq = before;
 	else
@@ -185,6 +184,9 @@ static enum atr_status purge_locked(struct atr_store *store, const struct atr_pu
 	rc = remove_begin(store, err);
 	if (rc != ATR_OK)
 		return rc;
+	/* now, since others append while this waits: what goes is decided after it */
+	if (store->flusher != NULL)
+		flusher_wait_room(store->flusher);
 	if (p->subject != NULL && p->subject[0] != '\0' && strcmp(p->subject, ">") != 0)
 		return purge_subject(store, p, purged, err);
 	if (p->below_sequence > store->last_seq)

@@ -216,6 +216,20 @@ static enum atr_status find_head(struct atr_store *store, uint64_t number, uint6
 	return ATR_OK;
 }
 
+int remove_waits_for(struct atr_store *store, uint64_t sequence)
+{
+	int waits = 0;
+
+	pthread_mutex_lock(&store->state_lock);
+	for (size_t i = 0; i < store->dead_count && !waits; i++) {
+		const struct dead_block *dead = &store->dead[i];
+
+		waits = dead->has_blk && sequence >= dead->first_seq && sequence <= dead->last_seq;
+	}
+	pthread_mutex_unlock(&store->state_lock);
+	return waits;
+}
+
 /* A deleted message whose record is in another block that is still there. */
 static enum atr_status still_matters(struct atr_store *store, uint64_t sequence, uint64_t number,
                                      int *matters, struct atr_error *err)
@@ -224,8 +238,8 @@ static enum atr_status still_matters(struct atr_store *store, uint64_t sequence,
 	enum atr_status rc;
 	uint64_t head;
 
-	*matters = 0;
-	if (at == store->entry_count || store->entry[at].number == number ||
+	*matters = remove_waits_for(store, sequence);
+	if (*matters || at == store->entry_count || store->entry[at].number == number ||
 	    store_is_live(&store->entry[at], sequence))
 		return ATR_OK;
 	rc = remove_settle(store, store->entry[at].number, err);
@@ -313,8 +327,15 @@ static enum atr_status say_again(struct atr_store *store, uint64_t number, int *
 
 static enum atr_status add_dead(struct atr_store *store, uint64_t number, struct atr_error *err)
 {
+	struct dead_block dead = {.number = number, .has_blk = 1, .first_seq = 1};
+	size_t at = store_find_block(store, number);
 	enum atr_status rc = ATR_OK;
 
+	if (at <
+	    store->entry_count) { /* first_seq: 0 where nobody looked, UINT64_MAX without any */
+		dead.first_seq = store->entry[at].head_seq;
+		dead.last_seq = atomic_load(&store->entry[at].last_seq);
+	}
 	pthread_mutex_lock(&store->state_lock);
 	if (store->dead_count == store->dead_capacity) {
 		size_t capacity = store->dead_capacity > 0 ? 2 * store->dead_capacity : 16;
@@ -328,7 +349,7 @@ static enum atr_status add_dead(struct atr_store *store, uint64_t number, struct
 		}
 	}
 	if (rc == ATR_OK)
-		store->dead[store->dead_count++] = (struct dead_block){number, 1};
+		store->dead[store->dead_count++] = dead;
 	pthread_mutex_unlock(&store->state_lock);
 	return rc;
 }

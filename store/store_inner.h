@@ -85,6 +85,7 @@ struct store_consumers;
 struct dead_block {
 	uint64_t number;
 	int has_blk;
+	uint64_t first_seq, last_seq; /* of its records, at the most; empty: first > last */
 };
 
 struct atr_store {
@@ -251,6 +252,9 @@ struct appender_tombstone {
  * store_prepare_append was called. */
 enum atr_status appender_tombstones(struct atr_store *store, const struct appender_tombstone *t,
                                     size_t count, struct atr_error *err);
+/* The same where room was waited for: append_lock is held all the time. */
+enum atr_status appender_tombstones_now(struct atr_store *store, const struct appender_tombstone *t,
+                                        size_t count, struct atr_error *err);
 
 /* ---- remove.c: remove_lock and append_lock held, where nothing else is said ---- */
 
@@ -298,6 +302,9 @@ enum atr_status remove_block_files(struct atr_store *store, uint64_t number, str
  * when this returns, else perhaps with the next sync. */
 enum atr_status remove_block(struct atr_store *store, uint64_t number, int at_once,
                              struct atr_error *err);
+/* True when a block that is no longer part of the stream, but may still be on the disk, has a
+ * record of that sequence: a tombstone of it is needed as long. append_lock held. */
+int remove_waits_for(struct atr_store *store, uint64_t sequence);
 /* After all of that: what ATR_SYNC_ALWAYS owes. */
 enum atr_status remove_end(struct atr_store *store, struct atr_error *err);
 /* first_time_ns of every block with live messages. append_lock held, nothing pending. */

@@ -1,8 +1,11 @@
 /* Directories as crashes, rewrites and servers may leave them, put together block by block. */
 #include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "store/blockout.h"
 #include "store/inspect.h"
@@ -92,12 +95,170 @@ static void a_tombstone_behind_the_last_record_keeps_the_last_sequence(void **st
 	}
 }
 
+/* ---- what a kill leaves ---- */
+
+static void append_one(struct atr_store *store, uint64_t sequence)
+{
+	static const uint8_t payload[60];
+	const struct atr_message m = {.subject = "s",
+	                              .subject_bytes = 1,
+	                              .payload = payload,
+	                              .payload_bytes = sizeof payload};
+	uint64_t given;
+	struct atr_error err;
+
+	assert_ok(atr_store_append(store, &m, &given, &err), &err);
+	assert_int_equal(given, sequence);
+}
+
+static void delete_one(struct atr_store *store, uint64_t sequence)
+{
+	struct atr_error err;
+
+	assert_ok(atr_store_delete(store, sequence, &err), &err);
+}
+
+/* A copy of the stream as it is on the disk now, without its lock. */
+static void copy_stream(const char *from, const char *to)
+{
+	char command[4 * PATH_MAX], path[PATH_MAX];
+
+	(void)snprintf(path, sizeof path, "%s", make_stream_path(from));
+	(void)snprintf(command, sizeof command, "mkdir -p '%s' && cp -r '%s'/. '%s'",
+	               make_stream_path(to), path, make_stream_path(to));
+	assert_int_equal(system(command), 0);
+}
+
+/* Block 2 stays on the disk until the next sync, since the tombstone of 1 that was in it is said
+ * again; the tombstones of what block 2 held are in block 3, which is emptied before that sync. */
+static void a_block_that_waits_for_a_sync_does_not_come_back(void **state)
+{
+	struct atr_store_options o = make_options("none");
+	char dir[PATH_MAX], copy[PATH_MAX];
+	struct atr_store_state s;
+	struct atr_store *store;
+	struct atr_error err;
+
+	(void)snprintf(dir, sizeof dir, "%s/a", (const char *)*state);
+	(void)snprintf(copy, sizeof copy, "%s/b", (const char *)*state);
+	o.block_bytes = 300; /* three messages */
+	o.sync = ATR_SYNC_INTERVAL;
+	o.sync_interval_ns = UINT64_C(3600) * 1000000000;
+	assert_ok(atr_store_create(make_stream_path(dir), &o, &store, &err), &err);
+	for (uint64_t i = 1; i <= 4; i++)
+		append_one(store, i);
+	delete_one(store, 1);
+	append_one(store, 5);
+	append_one(store, 6);
+	delete_one(store, 4);
+	delete_one(store, 5); /* block 2 is empty */
+	append_one(store, 7);
+	append_one(store, 8);
+	delete_one(store, 2);
+	delete_one(store, 3); /* block 1 is empty, nobody needs tombstones of it */
+	delete_one(store, 6);
+	delete_one(store, 7); /* block 3 is empty */
+	copy_stream(dir, copy);
+	s = state_of(copy, o);
+	assert_int_equal(s.messages, 1);
+	assert_int_equal(s.first_seq, 8);
+	assert_int_equal(s.last_seq, 8);
+	assert_ok(atr_store_close(store, &err), &err);
+	s = state_of(dir, o);
+	assert_int_equal(s.messages, 1);
+}
+
+/* ---- several threads ---- */
+
+#define PURGES 100
+
+struct appending {
+	struct atr_store *store;
+	atomic_int stop;
+	_Atomic uint64_t highest; /* sequence given so far */
+};
+
+static void *append_on(void *arg)
+{
+	struct appending *a = arg;
+	static const uint8_t payload[2000];
+	uint64_t given;
+	struct atr_error err;
+
+	while (!atomic_load(&a->stop)) {
+		const struct atr_message m = {.subject = "s",
+		                              .subject_bytes = 1,
+		                              .payload = payload,
+		                              .payload_bytes = sizeof payload};
+		uint64_t before = atomic_load(&a->highest), seen = before;
+
+		if (atr_store_append(a->store, &m, &given, &err) != ATR_OK)
+			return (void *)(uintptr_t)1;
+		if (given <= before) /* given twice */
+			return (void *)(uintptr_t)2;
+		while (seen < given && !atomic_compare_exchange_weak(&a->highest, &seen, given))
+			;
+	}
+	return NULL;
+}
+
+static ssize_t slow_pwrite(void *context, int fd, const void *bytes, size_t count, uint64_t offset)
+{
+	(void)nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
+	return atr_file_real.pwrite(context, fd, bytes, count, offset);
+}
+
+/* More is appended than is written: a purge has to wait for room in the middle. */
+static void a_purge_beside_appends_gives_no_sequence_twice(void **state)
+{
+	struct atr_store_options o = make_options("aes");
+	static struct atr_file_table slow;
+	struct appending a = {.stop = 0};
+	struct atr_store_state s;
+	struct atr_error err;
+	pthread_t thread[3];
+	uint64_t last = 0;
+
+	slow = atr_file_real;
+	slow.holder = NULL;
+	slow.pwrite = slow_pwrite;
+	o.files = &slow;
+	o.flush = ATR_FLUSH_ASYNC;
+	o.block_bytes = 1 << 20;
+	assert_ok(atr_store_create(make_stream_path(*state), &o, &a.store, &err), &err);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, append_on, &a), 0);
+	for (int i = 0; i < PURGES; i++) {
+		assert_ok(atr_store_purge(a.store, &(struct atr_purge){.keep = i % 8 == 7 ? 5 : 0},
+		                          NULL, &err),
+		          &err);
+		atr_store_state(a.store, &s);
+		assert_true(s.last_seq >= last);
+		last = s.last_seq;
+	}
+	atomic_store(&a.stop, 1);
+	for (size_t i = 0; i < 3; i++) {
+		void *result;
+
+		assert_int_equal(pthread_join(thread[i], &result), 0);
+		assert_int_equal((uintptr_t)result, 0);
+	}
+	atr_store_state(a.store, &s);
+	assert_int_equal(s.messages, s.last_seq + 1 - s.first_seq - s.deleted);
+	assert_ok(atr_store_close(a.store, &err), &err);
+	last = s.messages;
+	s = state_of(*state, o);
+	assert_int_equal(s.messages, last);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        TEST(a_tombstone_behind_the_last_record_keeps_the_last_sequence),
+	        TEST(a_block_that_waits_for_a_sync_does_not_come_back),
+	        TEST(a_purge_beside_appends_gives_no_sequence_twice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
