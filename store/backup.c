@@ -290,8 +290,7 @@ char *atr_inspect_backup_json(struct atr_inspect *in)
 	const struct atr_inspect_state *s = &in->state;
 	json_t *config = json_loads(in->config_json, JSON_ALLOW_NUL, NULL);
 	json_t *all = json_pack(
-	        "{s:s, s:o, s:{s:I, s:I, s:I, s:o, s:I, s:o, s:I, s:I}}", "type",
-	        "io.nats.jetstream.api.v1.stream_snapshot_response", "config", config, "state",
+	        "{s:o, s:{s:I, s:I, s:I, s:o, s:I, s:o, s:I, s:I}}", "config", config, "state",
 	        "messages", (json_int_t)s->messages, "bytes", (json_int_t)s->bytes, "first_seq",
 	        (json_int_t)s->first_seq, "first_ts", time_text(in->backup_first_ns, s->messages),
 	        "last_seq", (json_int_t)s->last_seq, "last_ts",

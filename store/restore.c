@@ -251,22 +251,46 @@ enum atr_status restore_put_consumer(struct atr_restore *r, const char *name, js
 	                               name);
 }
 
+/* A subject that the stream takes: its first one, with words for the wildcards. malloc'd. */
+static char *subject_of(const json_t *config)
+{
+	const char *filter =
+	        json_string_value(json_array_get(json_object_get(config, "subjects"), 0));
+	char *subject, *p;
+
+	if (filter == NULL)
+		return strdup("deleted");
+	p = subject = malloc(8 * strlen(filter) + 1);
+	for (; p != NULL && *filter != '\0'; filter++) {
+		if (*filter == '*' || *filter == '>')
+			p += sprintf(p, "deleted");
+		else
+			*p++ = *filter;
+	}
+	if (p != NULL)
+		*p = '\0';
+	return subject;
+}
+
 /* Sequences behind the last message: a message with the last one, removed. */
 static enum atr_status put_last(struct atr_restore *r, struct atr_error *err)
 {
-	static const char subject[] = "deleted";
-	struct atr_message m = {
-	        .sequence = r->last_seq, .subject = subject, .subject_bytes = sizeof subject - 1};
+	struct atr_message m = {.sequence = r->last_seq};
+	char *subject;
 	struct atr_store_state state;
 	enum atr_status rc;
 
 	atr_store_state(r->store, &state);
 	if (state.last_seq >= r->last_seq)
 		return ATR_OK;
+	subject = subject_of(r->config);
+	if (subject == NULL)
+		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for a subject");
+	m.subject = subject;
+	m.subject_bytes = strlen(subject);
 	rc = atr_store_append(r->store, &m, NULL, err);
-	return rc == ATR_OK ? atr_error_set(err, ATR_EUNSUPPORTED, NULL, -1,
-	                                    "deleted sequences behind the last message")
-	                    : rc;
+	free(subject);
+	return rc == ATR_OK ? atr_store_delete(r->store, r->last_seq, err) : rc;
 }
 
 void restore_take_finding(void *arg, const struct atr_finding *f)

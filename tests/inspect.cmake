@@ -37,3 +37,5 @@ endforeach()
 atrest_test(test_backup compat SOURCES compat/test_backup.c compat/program.c unit/store_fixture.c
             LIBRARIES atrest_store PkgConfig::JANSSON TIMEOUT 300)
 add_dependencies(test_backup atrest)
+add_test(NAME test_backup_all COMMAND test_backup --all)
+set_tests_properties(test_backup_all PROPERTIES LABELS long TIMEOUT 600)

@@ -242,3 +242,141 @@ unsigned long long server_publish(struct server *server, const char *subject,
 	natsMsg_Destroy(msg);
 	return sequence;
 }
+
+/* The first number of a reply subject that is the stream sequence:
+ * $JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>..., behind two more parts in new ones. */
+static unsigned long long sequence_of(const char *reply)
+{
+	unsigned parts = 1, at;
+	const char *p = reply;
+
+	for (const char *q = reply; *q; q++)
+		parts += *q == '.';
+	for (at = parts > 9 ? 7 : 5; at > 0 && p; at--) {
+		p = strchr(p, '.');
+		p = p ? p + 1 : NULL;
+	}
+	return p ? strtoull(p, NULL, 10) : 0;
+}
+
+unsigned long long server_fetch(struct server *server, const char *stream, const char *consumer,
+                                int ack)
+{
+	unsigned long long sequence = 0;
+	natsMsg *msg = NULL, *done = NULL;
+	char subject[600];
+
+	(void)snprintf(subject, sizeof(subject), "$JS.API.CONSUMER.MSG.NEXT.%s.%s", stream,
+	               consumer);
+	if (natsConnection_RequestString(&msg, server->connection, subject, "1", 5000) != NATS_OK)
+		return 0;
+	if (natsMsg_GetReply(msg))
+		sequence = sequence_of(natsMsg_GetReply(msg));
+	if (sequence && ack &&
+	    natsConnection_RequestString(&done, server->connection, natsMsg_GetReply(msg), "+ACK",
+	                                 5000) != NATS_OK)
+		sequence = 0;
+	natsMsg_Destroy(done);
+	natsMsg_Destroy(msg);
+	return sequence;
+}
+
+static int receive_chunks(struct server *server, natsSubscription *inbox, FILE *file)
+{
+	for (;;) {
+		natsMsg *msg = NULL;
+		int bytes, fine;
+
+		if (natsSubscription_NextMsg(&msg, inbox, 10000) != NATS_OK)
+			return -1;
+		bytes = natsMsg_GetDataLength(msg);
+		fine = bytes == 0 ||
+		       (fwrite(natsMsg_GetData(msg), 1, (size_t)bytes, file) == (size_t)bytes &&
+		        (!natsMsg_GetReply(msg) ||
+		         natsConnection_PublishString(server->connection, natsMsg_GetReply(msg),
+		                                      "") == NATS_OK));
+		natsMsg_Destroy(msg);
+		if (bytes == 0 || !fine)
+			return fine ? 0 : -1;
+	}
+}
+
+json_t *server_snapshot(struct server *server, const char *stream, const char *path)
+{
+	char subject[300], request[300];
+	natsSubscription *sub = NULL;
+	natsInbox *inbox = NULL;
+	json_t *reply = NULL;
+	FILE *file = fopen(path, "w");
+	int rc = -1;
+
+	(void)snprintf(subject, sizeof(subject), "$JS.API.STREAM.SNAPSHOT.%s", stream);
+	if (file && natsInbox_Create(&inbox) == NATS_OK &&
+	    natsConnection_SubscribeSync(&sub, server->connection, (const char *)inbox) ==
+	            NATS_OK) {
+		(void)snprintf(request, sizeof(request),
+		               "{\"deliver_subject\":\"%s\",\"chunk_size\":65536}",
+		               (const char *)inbox);
+		reply = server_request(server, subject, request);
+		if (reply && !json_object_get(reply, "error"))
+			rc = receive_chunks(server, sub, file);
+	}
+	if (file && fclose(file) != 0)
+		rc = -1;
+	natsSubscription_Destroy(sub);
+	natsInbox_Destroy(inbox);
+	if (rc == 0)
+		return reply;
+	fprintf(stderr, "the snapshot of %s did not come\n", stream);
+	json_decref(reply);
+	return NULL;
+}
+
+/* One chunk, 0 bytes: the end. The server's answer to it. */
+static json_t *send_chunk(struct server *server, const char *subject, const char *bytes, size_t n)
+{
+	natsMsg *msg = NULL;
+	json_t *reply = NULL;
+
+	if (natsConnection_Request(&msg, server->connection, subject, bytes, (int)n, 10000) ==
+	    NATS_OK)
+		reply = natsMsg_GetDataLength(msg) == 0
+		                ? json_object()
+		                : json_loadb(natsMsg_GetData(msg),
+		                             (size_t)natsMsg_GetDataLength(msg), JSON_ALLOW_NUL,
+		                             NULL);
+	natsMsg_Destroy(msg);
+	return reply;
+}
+
+json_t *server_restore(struct server *server, const char *stream, const json_t *request,
+                       const char *path)
+{
+	static char chunk[65536];
+	char subject[300], *text = json_dumps(request, JSON_COMPACT);
+	json_t *reply, *answer = NULL;
+	const char *to;
+	FILE *file = fopen(path, "r");
+	size_t n;
+
+	(void)snprintf(subject, sizeof(subject), "$JS.API.STREAM.RESTORE.%s", stream);
+	reply = server_request(server, subject, text);
+	free(text);
+	to = json_string_value(json_object_get(reply, "deliver_subject"));
+	if (!to)
+		fprintf(stderr, "%s: refused: %s\n", subject,
+		        json_string_value(
+		                json_object_get(json_object_get(reply, "error"), "description")));
+	while (to && file) {
+		n = fread(chunk, 1, sizeof(chunk), file);
+		answer = send_chunk(server, to, chunk, n);
+		if (n == 0 || !answer || json_object_get(answer, "error"))
+			break;
+		json_decref(answer);
+		answer = NULL;
+	}
+	if (file)
+		(void)fclose(file);
+	json_decref(reply);
+	return answer;
+}

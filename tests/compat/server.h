@@ -44,4 +44,17 @@ unsigned long long server_publish(struct server *server, const char *subject,
                                   const struct server_header *headers, const void *payload,
                                   size_t payload_bytes);
 
+/* Fetches one message of a pull consumer and acknowledges it if ack. Its stream sequence, or 0. */
+unsigned long long server_fetch(struct server *server, const char *stream, const char *consumer,
+                                int ack);
+
+/* The stream's snapshot, into a file. The reply (configuration and state) as server_request's, NULL
+ * when anything failed. */
+json_t *server_snapshot(struct server *server, const char *stream, const char *path);
+
+/* Restores a stream from the file; request: configuration and state. What the server says at the
+ * end, NULL when it did not come to that. */
+json_t *server_restore(struct server *server, const char *stream, const json_t *request,
+                       const char *path);
+
 #endif
