@@ -103,8 +103,9 @@ static enum atr_status copy_record(struct copying *c, const struct atr_record *r
 	if (record->kind == ATR_RECORD_TOMBSTONE && remove_waits_for(c->store, sequence))
 		return put_tombstone(c, sequence, record->message.time_ns);
 	if (record->kind == ATR_RECORD_TOMBSTONE) {
-		/* what it names in this block goes now */
-		if (store_find_entry(c->store, sequence) == c->index)
+		/* what it names in this block goes now; what was truncated may come again */
+		if (store_find_entry(c->store, sequence) == c->index ||
+		    sequence > c->store->last_seq)
 			return ATR_OK;
 		return put_tombstone(c, sequence, record->message.time_ns);
 	}

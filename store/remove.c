@@ -249,9 +249,8 @@ static enum atr_status still_matters(struct atr_store *store, uint64_t sequence,
 	return rc;
 }
 
-/* The block's tombstones that still matter, appended again. */
-static enum atr_status keep_tombstones(struct atr_store *store, uint64_t number, int *kept,
-                                       struct atr_error *err)
+enum atr_status remove_keep_tombstones(struct atr_store *store, uint64_t number, uint64_t max,
+                                       int *kept, struct atr_error *err)
 {
 	struct appender_tombstone *t = store->removing->tombstone;
 	struct atr_walk *walk = NULL;
@@ -266,7 +265,8 @@ static enum atr_status keep_tombstones(struct atr_store *store, uint64_t number,
 		rc = atr_walk_next(walk, &record, err);
 		if (rc == ATR_EFORMAT)
 			rc = atr_walk_resync(walk, err);
-		else if (rc == ATR_OK && record.kind == ATR_RECORD_TOMBSTONE)
+		else if (rc == ATR_OK && record.kind == ATR_RECORD_TOMBSTONE &&
+		         record.message.sequence <= max)
 			rc = still_matters(store, record.message.sequence, number, &matters, err);
 		if (matters)
 			t[count++] = (struct appender_tombstone){record.message.sequence,
@@ -317,7 +317,7 @@ static enum atr_status say_again(struct atr_store *store, uint64_t number, int *
 		rc = appender_roll(store, store->last_seq + 1, err);
 	}
 	if (rc == ATR_OK && (flags & BLOCK_NO_TOMBSTONES) == 0)
-		rc = keep_tombstones(store, number, kept, err);
+		rc = remove_keep_tombstones(store, number, UINT64_MAX, kept, err);
 	if (rc == ATR_OK && is_last && last.sequence == store->last_seq) {
 		*kept = 1;
 		rc = appender_tombstones(store, &last, 1, err);
@@ -428,6 +428,13 @@ static enum atr_status take_files(struct atr_store *store, uint64_t number, int 
 	else
 		drop_dead(store, number);
 	return rc;
+}
+
+enum atr_status remove_unlink(struct atr_store *store, uint64_t number, struct atr_error *err)
+{
+	enum atr_status rc = store->sync != ATR_SYNC_NONE ? add_dead(store, number, err) : ATR_OK;
+
+	return rc == ATR_OK ? unlink_block(store, number, err) : rc;
 }
 
 enum atr_status remove_block_files(struct atr_store *store, uint64_t number, struct atr_error *err)
@@ -610,7 +617,8 @@ static enum atr_status commit(struct atr_store *store, enum removal how, uint64_
 	b->count = b->names_used = 0;
 	atomic_fetch_add(&store->removals, 1);
 	atomic_store(&store->dirty, 1);
-	drop_emptied(store, how == REMOVE_WITH_BLOCK);
+	if (how != REMOVE_FROM_MEMORY)
+		drop_emptied(store, how == REMOVE_WITH_BLOCK);
 	return rc;
 }
 

@@ -262,10 +262,11 @@ enum atr_status appender_tombstones_now(struct atr_store *store, const struct ap
 enum atr_status remove_begin(struct atr_store *store, struct atr_error *err);
 /* How messages go. */
 enum removal {
-	REMOVE_FOR_GOOD,  /* asked for: tombstones, or BLOCK_SETTLE */
-	REMOVE_BY_LIMIT,  /* as the server: no record says so, the limit applies again after a crash
-	                   */
-	REMOVE_WITH_BLOCK /* all of a block: it goes before the call returns */
+	REMOVE_FOR_GOOD, /* asked for: tombstones, or BLOCK_SETTLE */
+	REMOVE_BY_LIMIT, /* as the server: no record says so, the limit applies again after a crash
+	                  */
+	REMOVE_WITH_BLOCK, /* all of a block: it goes before the call returns */
+	REMOVE_FROM_MEMORY /* the caller sees to the files */
 };
 struct remove_range {
 	enum removal how;
@@ -295,6 +296,12 @@ struct atr_subject_entry;
 uint64_t remove_place_first(const struct atr_store *store, const struct atr_subject_entry *s);
 /* The first live message of entry[at] is of that time. */
 void remove_set_time(struct atr_store *store, size_t at, int64_t time_ns);
+/* Appends the block's tombstones again, those up to max that name a message whose record is in
+ * another block of the stream. */
+enum atr_status remove_keep_tombstones(struct atr_store *store, uint64_t number, uint64_t max,
+                                       int *kept, struct atr_error *err);
+/* The files of a block that has no entry any more; the key with the next sync. */
+enum atr_status remove_unlink(struct atr_store *store, uint64_t number, struct atr_error *err);
 /* The files and the entry of a block without live messages, of which nothing has to be said
  * again. */
 enum atr_status remove_block_files(struct atr_store *store, uint64_t number, struct atr_error *err);

@@ -277,6 +277,25 @@ static void compact(struct model *m)
 	assert_int_equal(purged, removed);
 }
 
+static void truncate_any(struct model *m)
+{
+	struct atr_error err;
+	size_t at;
+
+	if (m->count == 0)
+		return;
+	at = below(m, 2) ? m->count - 1 - below(m, m->count < 9 ? m->count : 9)
+	                 : below(m, m->count);
+	if (!m->entry[at].is_live) {
+		assert_status(atr_store_truncate(m->store, m->entry[at].sequence, &err),
+		              ATR_ENOTFOUND, &err);
+		return;
+	}
+	assert_ok(atr_store_truncate(m->store, m->entry[at].sequence, &err), &err);
+	m->count = at + 1;
+	m->last_seq = m->entry[at].sequence;
+}
+
 static void reopen(struct model *m)
 {
 	struct atr_error err;
@@ -323,6 +342,8 @@ static void step(struct model *m)
 		purge(m);
 	else if (kind < 93)
 		compact(m);
+	else if (kind < 94)
+		truncate_any(m);
 	else if (kind < 96)
 		reopen(m);
 	else if (kind < 98)
