@@ -316,7 +316,7 @@ static enum atr_status choose_block(struct atr_store *store, uint64_t sequence, 
 	if (active->is_open && active->file_bytes > 0 && *gap <= PLACEHOLDERS_MAX &&
 	    (active->file_bytes + total <= store->block_bytes || spells_compressed(bytes)))
 		return ATR_OK;
-	if (active->is_open && active->file_bytes == 0 && *gap == 0)
+	if (active->is_open && active->file_bytes == 0 && *gap == 0 && !spells_compressed(bytes))
 		return ATR_OK;
 	*gap = 0; /* between two blocks it needs no placeholders */
 	if (spells_compressed(bytes))

@@ -586,10 +586,10 @@ static enum atr_status open_in(struct atr_store *store, const struct atr_store_o
 	if (meta == NULL)
 		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for keys");
 	rc = lock_directory(store, err);
-	if (rc == ATR_OK) /* what a crash interrupted is finished first */
+	/* What a crash interrupted is finished first; what it left otherwise goes when the key is
+	 * known to be right. */
+	if (rc == ATR_OK && atr_rewrite_is_pending(store->files, store->dir))
 		rc = atr_rewrite_recover(store->files, store->dir, err);
-	if (rc == ATR_OK)
-		rc = atr_rewrite_recover(store->files, store->msgs_path, err);
 	if (rc == ATR_OK)
 		rc = atr_meta_read(store->files, store->dir, &store->ring, store->account,
 		                   store->stream, store->stream, meta, err);
@@ -597,6 +597,10 @@ static enum atr_status open_in(struct atr_store *store, const struct atr_store_o
 		choose_cipher(store, o, meta);
 		rc = check_key(store, err);
 	}
+	if (rc == ATR_OK)
+		rc = atr_rewrite_recover(store->files, store->dir, err);
+	if (rc == ATR_OK)
+		rc = atr_rewrite_recover(store->files, store->msgs_path, err);
 	if (rc == ATR_OK && store->block_bytes == ATR_BLOCK_BYTES_SERVER)
 		store->block_bytes =
 		        atr_config_block_bytes(meta->config, atr_cipher_encrypts(store->cipher));

@@ -168,6 +168,37 @@ static void a_block_that_waits_for_a_sync_does_not_come_back(void **state)
 	assert_int_equal(s.messages, 1);
 }
 
+/* ---- a wrong key ---- */
+
+/* Files that a crash left are removed by an open, but not by one that is refused. */
+static void a_wrong_key_changes_nothing(void **state)
+{
+	static const char *const left[] = {"meta.inf.tmp", "msgs/1.blk.tmp", "msgs/1.key.tmp",
+	                                   "msgs/rewrite.tmp"};
+	struct atr_store_options o = make_options("aes"), wrong = o;
+	struct atr_store *store;
+	struct atr_error err;
+	uint64_t before;
+
+	make_empty(*state, o);
+	for (size_t i = 0; i < 4; i++)
+		fixture_write(fixture_path(make_stream_path(*state), left[i]), "left", 4);
+	before = fixture_digest(make_stream_path(*state));
+	wrong.key = (const uint8_t *)"another";
+	wrong.key_bytes = 7;
+	assert_status(atr_store_open(make_stream_path(*state), &wrong, &store, &err), ATR_EAUTH,
+	              &err);
+	assert_true(fixture_digest(make_stream_path(*state)) == before);
+	wrong.key = NULL;
+	wrong.key_bytes = 0;
+	wrong.cipher = NULL;
+	assert_status(atr_store_open(make_stream_path(*state), &wrong, &store, &err), ATR_ENOKEY,
+	              &err);
+	assert_true(fixture_digest(make_stream_path(*state)) == before);
+	assert_int_equal(state_of(*state, o).messages, 0);
+	assert_int_equal(fixture_count(make_stream_path(*state), ".tmp"), 0);
+}
+
 /* ---- several threads ---- */
 
 #define PURGES 100
@@ -258,6 +289,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        TEST(a_tombstone_behind_the_last_record_keeps_the_last_sequence),
 	        TEST(a_block_that_waits_for_a_sync_does_not_come_back),
+	        TEST(a_wrong_key_changes_nothing),
 	        TEST(a_purge_beside_appends_gives_no_sequence_twice),
 	};
 
