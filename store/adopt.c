@@ -505,6 +505,22 @@ enum atr_status adopt_metadata(struct atr_store *store, struct atr_meta *meta,
 	return rc;
 }
 
+/* Is the block under the store's cipher and key? One whose key file opens under no key is left. */
+static enum atr_status is_block_under(struct atr_store *store, uint64_t number,
+                                      struct atr_seed *seed, int *under, struct atr_error *err)
+{
+	enum atr_status rc = atr_block_read_key(&store->home, number, seed, err);
+	const char *is = rc == ATR_OK ? atr_cipher_name(seed->cipher) : "none";
+
+	*under = 1;
+	if (rc == ATR_EAUTH || rc == ATR_EFORMAT)
+		return ATR_OK;
+	if (rc != ATR_OK && rc != ATR_ENOTFOUND)
+		return rc;
+	*under = !seed->under_prev_key && strcmp(is, atr_cipher_name(store->cipher)) == 0;
+	return ATR_OK;
+}
+
 enum atr_status adopt_blocks(struct atr_store *store, struct atr_error *err)
 {
 	struct atr_seed *seed = atr_secret_alloc(sizeof *seed);
@@ -513,16 +529,16 @@ enum atr_status adopt_blocks(struct atr_store *store, struct atr_error *err)
 	if (seed == NULL)
 		return no_memory(err);
 	for (size_t i = 0; i < store->entry_count && rc == ATR_OK; i++) {
-		const char *is = "none";
+		uint64_t number = store->entry[i].number;
+		int under;
 
-		rc = atr_block_read_key(&store->home, store->entry[i].number, seed, err);
-		if (rc == ATR_OK)
-			is = atr_cipher_name(seed->cipher);
-		else if (rc == ATR_ENOTFOUND)
+		rc = is_block_under(store, number, seed, &under, err);
+		if (rc != ATR_OK || under)
+			continue;
+		rc = compact_rewrite(store, number, COMPACT_KEEP, err);
+		/* a damaged one stays: recovery tells of it, and a copy would lose what it hides */
+		if (rc == ATR_EFORMAT && atomic_load(&store->poison) == ATR_OK)
 			rc = ATR_OK;
-		if (rc == ATR_OK &&
-		    (seed->under_prev_key || strcmp(is, atr_cipher_name(store->cipher)) != 0))
-			rc = compact_rewrite(store, store->entry[i].number, COMPACT_KEEP, err);
 	}
 	atr_secret_free(seed);
 	return rc;

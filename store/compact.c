@@ -230,8 +230,12 @@ static enum atr_status exchange(struct atr_store *store, size_t index,
 		entry->generation++;
 		entry->head_seq = 0; /* looked up when it is needed */
 		entry->flags &= ~(BLOCK_TORN | BLOCK_SETTLE | BLOCK_COMPRESS | BLOCK_NO_TOMBSTONES);
-		if (store->sync != ATR_SYNC_NONE)
-			entry->flags &= ~BLOCK_KEY_UNSYNCED;
+		entry->flags &= ~BLOCK_KEY_UNSYNCED;
+		if (store->sync == ATR_SYNC_NONE) { /* synced when it is asked for */
+			entry->flags |= remove_key ? 0 : BLOCK_KEY_UNSYNCED;
+			if (entry->number < store->first_unsynced)
+				store->first_unsynced = entry->number;
+		}
 		pthread_mutex_unlock(&store->state_lock);
 	}
 	if (rc != ATR_OK) /* what is on the disk is known to the next open only */
@@ -346,23 +350,31 @@ static int is_worth_it(const struct block_entry *entry, int all)
 
 enum atr_status atr_store_compact_blocks(struct atr_store *store, int all, struct atr_error *err)
 {
-	enum atr_status rc;
+	enum atr_status rc, damaged = ATR_OK;
+	struct atr_error why;
 	uint64_t number = 0;
 
 	do {
 		size_t i = 0;
 
 		lock_all(store);
-		rc = store_check_poison(store, err);
+		rc = store_check_poison(store, &why);
 		while (i < store->entry_count &&
 		       (store->entry[i].number <= number || !is_worth_it(&store->entry[i], all)))
 			i++;
 		number = i < store->entry_count ? store->entry[i].number : 0;
 		if (rc == ATR_OK && number != 0)
-			rc = compact_rewrite(store, number, COMPACT_DROP, err);
+			rc = compact_rewrite(store, number, COMPACT_DROP, &why);
 		unlock_all(store);
-	} while (number != 0 && rc == ATR_OK);
-	return rc;
+		if (rc != ATR_OK && damaged == ATR_OK) {
+			damaged = rc;
+			if (err != NULL)
+				*err = why;
+		}
+		/* a damaged block stays and is told; the others go on */
+	} while (number != 0 &&
+	         (rc == ATR_OK || (rc == ATR_EFORMAT && atomic_load(&store->poison) == ATR_OK)));
+	return damaged;
 }
 
 enum atr_status atr_store_erase(struct atr_store *store, uint64_t sequence, struct atr_error *err)

@@ -43,7 +43,8 @@ enum atr_read {
  * always brought under the current cipher and key, and so are the key files of blocks. */
 enum atr_existing_blocks {
 	ATR_EXISTING_KEEP = 0, /* stay as they are, readable; new ones get the new cipher */
-	ATR_EXISTING_CONVERT   /* are rewritten, each atomically, before open returns */
+	ATR_EXISTING_CONVERT /* are rewritten, each atomically, before open returns; one with damage
+	                        stays, and recovery tells of it */
 };
 
 /* How deletions stand in the blocks. Without deletions both are the same. */
@@ -163,7 +164,7 @@ enum atr_status atr_store_truncate(struct atr_store *store, uint64_t sequence,
                                    struct atr_error *err);
 
 /* Rewrites the blocks in which deleted records outweigh live ones (with all != 0: that have any),
- * each under a new key, atomically. */
+ * each under a new key, atomically. ATR_EFORMAT: a damaged block stayed, the others are done. */
 enum atr_status atr_store_compact_blocks(struct atr_store *store, int all, struct atr_error *err);
 
 /* Applies max_age as of now; append, open and the sync timer do so themselves. */

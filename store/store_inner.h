@@ -211,8 +211,8 @@ enum atr_status store_prepare_append(struct atr_store *store, struct atr_error *
  * *meta is read anew when something changed. Before recovery; the lock is held. */
 enum atr_status adopt_metadata(struct atr_store *store, struct atr_meta *meta,
                                struct atr_error *err);
-/* Rewrites every block that is not under the store's cipher. After recovery, nobody else has the
- * store yet. */
+/* Rewrites every block that is not under the store's cipher, but for damaged ones, which stay.
+ * After recovery, nobody else has the store yet. */
 enum atr_status adopt_blocks(struct atr_store *store, struct atr_error *err);
 
 /* ---- compact.c ---- */

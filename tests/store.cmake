@@ -21,6 +21,9 @@ atrest_test(test_adopt fault SOURCES fault/test_adopt.c fault/kill_files.c unit/
 atrest_test(test_compact fault SOURCES fault/test_compact.c fault/kill_files.c unit/store_make.c
             unit/store_fixture.c LIBRARIES atrest_store PkgConfig::JANSSON Threads::Threads
             TIMEOUT 300)
+# Every byte written under a cipher, against every other.
+atrest_test(test_ledger fault SOURCES fault/test_ledger.c unit/store_make.c unit/store_fixture.c
+            LIBRARIES atrest_store PkgConfig::JANSSON Threads::Threads TIMEOUT 300)
 # Kills, and every call of the file system failing once.
 atrest_test(test_kill fault SOURCES fault/test_kill.c unit/store_make.c unit/store_fixture.c
             LIBRARIES atrest_store PkgConfig::JANSSON TIMEOUT 300)
