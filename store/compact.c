@@ -382,6 +382,7 @@ enum atr_status atr_store_erase(struct atr_store *store, uint64_t sequence, stru
 	uint64_t number = 0;
 	enum atr_status rc;
 	size_t index;
+	int is_gone;
 
 	pthread_mutex_lock(&store->append_lock);
 	index = store_find_entry(store, sequence);
@@ -391,8 +392,12 @@ enum atr_status atr_store_erase(struct atr_store *store, uint64_t sequence, stru
 	rc = atr_store_delete(store, sequence, err);
 	if (rc != ATR_OK)
 		return rc;
-	lock_all(store); /* the block is gone when that was its last message */
+	lock_all(store);
+	is_gone = store_find_block(store, number) == store->entry_count;
 	rc = compact_rewrite(store, number, COMPACT_DROP, err);
 	unlock_all(store);
+	/* it was the block's last message: the files may wait for a sync */
+	if (rc == ATR_OK && is_gone && store->sync == ATR_SYNC_INTERVAL)
+		rc = atr_store_sync(store, err);
 	return rc;
 }

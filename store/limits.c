@@ -38,7 +38,8 @@ void limits_read(struct atr_store *store, const json_t *config)
 	l->discard_new = is_text(config, "discard", "new");
 	l->discard_new_per_subject =
 	        json_is_true(json_object_get(config, "discard_new_per_subject"));
-	store->compress = is_text(config, "compression", "s2");
+	/* 2.9 takes a compressed block for a damaged one */
+	store->compress = is_text(config, "compression", "s2") && store->format != ATR_FORMAT_2_9;
 	store->is_limited =
 	        (l->messages | l->bytes | l->messages_per_subject | l->message_bytes) != 0 ||
 	        l->age_ns != 0;

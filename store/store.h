@@ -159,7 +159,8 @@ enum atr_status atr_store_compact(struct atr_store *store, uint64_t sequence, ui
                                   struct atr_error *err);
 
 /* Removes everything above sequence: the last sequence becomes `sequence` (the one call that takes
- * it back; a replica's log needs it). ATR_ENOTFOUND when no message has that sequence. */
+ * it back; a replica's log needs it). Nobody may append meanwhile: that message might go too.
+ * ATR_ENOTFOUND when no message has that sequence. */
 enum atr_status atr_store_truncate(struct atr_store *store, uint64_t sequence,
                                    struct atr_error *err);
 

@@ -168,6 +168,61 @@ static void a_block_that_waits_for_a_sync_does_not_come_back(void **state)
 	assert_int_equal(s.messages, 1);
 }
 
+/* The erased message was the last one of a block that then waits for a sync. */
+static void what_is_erased_is_in_no_file(void **state)
+{
+	struct atr_store_options o = make_options("none");
+	struct atr_store *store;
+	struct atr_error err;
+
+	o.block_bytes = 300;
+	o.sync = ATR_SYNC_INTERVAL;
+	o.sync_interval_ns = UINT64_C(3600) * 1000000000;
+	assert_ok(atr_store_create(make_stream_path(*state), &o, &store, &err), &err);
+	for (uint64_t i = 1; i <= 4; i++)
+		append_one(store, i);
+	delete_one(store, 1); /* in block 2, and needed as long as block 1 is there */
+	for (uint64_t i = 5; i <= 7; i++)
+		append_one(store, i);
+	delete_one(store, 4);
+	assert_true(fixture_exists(fixture_path(make_stream_path(*state), "msgs/2.blk")));
+	assert_ok(atr_store_erase(store, 5, &err), &err);
+	assert_false(fixture_exists(fixture_path(make_stream_path(*state), "msgs/2.blk")));
+	assert_ok(atr_store_close(store, &err), &err);
+}
+
+/* ---- formats ---- */
+
+/* 2.9 cuts a compressed block off: with that format none is made. */
+static void blocks_for_2_9_are_not_compressed(void **state)
+{
+	for (unsigned is_2_9 = 0; is_2_9 < 2; is_2_9++) {
+		struct atr_store_options o = make_options("aes");
+		char dir[PATH_MAX], msgs[PATH_MAX];
+		struct atr_block_home home = {.files = &atr_file_real,
+		                              .msgs_path = msgs,
+		                              .account = "$G",
+		                              .stream = "S",
+		                              .ring = &ring};
+		struct atr_store *store;
+		struct atr_walk *walk;
+		struct atr_error err;
+
+		(void)snprintf(dir, sizeof dir, "%s/%u", (const char *)*state, is_2_9);
+		(void)snprintf(msgs, sizeof msgs, "%s/msgs", make_stream_path(dir));
+		o.config_json = "{\"compression\":\"s2\"}";
+		o.format = is_2_9 ? ATR_FORMAT_2_9 : ATR_FORMAT_2_10;
+		o.block_bytes = 3000;
+		assert_ok(atr_store_create(make_stream_path(dir), &o, &store, &err), &err);
+		for (uint64_t i = 1; i <= 100; i++)
+			append_one(store, i);
+		assert_ok(atr_store_close(store, &err), &err);
+		assert_ok(atr_walk_open(&home, 1, &walk, &err), &err);
+		assert_int_equal(atr_walk_is_compressed(walk), !is_2_9);
+		atr_walk_close(walk);
+	}
+}
+
 /* ---- a wrong key ---- */
 
 /* Files that a crash left are removed by an open, but not by one that is refused. */
@@ -289,6 +344,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        TEST(a_tombstone_behind_the_last_record_keeps_the_last_sequence),
 	        TEST(a_block_that_waits_for_a_sync_does_not_come_back),
+	        TEST(what_is_erased_is_in_no_file),
+	        TEST(blocks_for_2_9_are_not_compressed),
 	        TEST(a_wrong_key_changes_nothing),
 	        TEST(a_purge_beside_appends_gives_no_sequence_twice),
 	};
