@@ -18,8 +18,8 @@ endforeach()
 atrest_test(test_adopt fault SOURCES fault/test_adopt.c fault/kill_files.c unit/store_make.c
             unit/store_fixture.c LIBRARIES atrest_store PkgConfig::JANSSON TIMEOUT 300)
 # Erasing, compaction, format 2.9, compression.
-atrest_test(test_compact fault SOURCES fault/test_compact.c fault/kill_files.c unit/store_make.c
-            unit/store_fixture.c LIBRARIES atrest_store PkgConfig::JANSSON Threads::Threads
+atrest_test(test_compact fault SOURCES fault/test_compact.c fault/fault_files.c fault/kill_files.c
+            unit/store_make.c unit/store_fixture.c LIBRARIES atrest_store PkgConfig::JANSSON Threads::Threads
             TIMEOUT 300)
 # Every byte written under a cipher, against every other.
 atrest_test(test_ledger fault SOURCES fault/test_ledger.c unit/store_make.c unit/store_fixture.c

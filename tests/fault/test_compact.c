@@ -1,10 +1,12 @@
 /* Blocks written anew in place: erasing, dropping what is deleted, format 2.9, compression. */
+#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "store/block.h"
+#include "tests/fault/fault_files.h"
 #include "tests/fault/kill_files.h"
 #include "tests/unit/store_make.h"
 
@@ -432,6 +434,44 @@ static void kill_while_rewriting_keeps_what_lives(void **state)
 	}
 }
 
+/* The disk fails once, at each call: what lives is there at the next open, what was deleted is not.
+ */
+static void failing_call_while_compacting_keeps_what_lives(void **state)
+{
+	struct atr_store_options o = options_of("aes", ATR_FORMAT_2_10, ATR_FLUSH_EACH), faulty = o;
+	char base[PATH_MAX], command[3 * PATH_MAX];
+	const char *work = stream_path(state, 0);
+	uint8_t deleted[MESSAGES + 1] = {0};
+	struct atr_store *store;
+	struct atr_error err;
+
+	(void)snprintf(base, sizeof base, "%s/base", (const char *)*state);
+	store = create(base, &o);
+	delete_some(store, deleted);
+	assert_ok(atr_store_close(store, &err), &err);
+	for (unsigned long at = 1, failed = 1; failed; at++) {
+		struct fault_files faults;
+		enum atr_status rc;
+
+		(void)snprintf(command, sizeof command, "rm -rf '%s' && cp -r '%s' '%s'", work,
+		               base, work);
+		assert_int_equal(system(command), 0);
+		fault_files_init(&faults, FAULT_LATE_ERROR, ENOSPC, at, 0);
+		faulty.files = &faults.table;
+		rc = atr_store_open(work, &faulty, &store, &err);
+		if (rc == ATR_OK) {
+			rc = atr_store_compact_blocks(store, 1, &err);
+			(void)atr_store_close(store, NULL);
+		}
+		failed = atomic_load(&faults.failed) > 0;
+		if (!failed)
+			assert_ok(rc, &err);
+		assert_ok(atr_store_open(work, &o, &store, &err), &err);
+		store = check_reopened(work, &o, store, deleted);
+		assert_ok(atr_store_close(store, &err), &err);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -448,6 +488,8 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(readers_go_on_while_blocks_are_rewritten,
 	                                        fixture_setup, fixture_teardown),
 	        cmocka_unit_test_setup_teardown(kill_while_rewriting_keeps_what_lives,
+	                                        fixture_setup, fixture_teardown),
+	        cmocka_unit_test_setup_teardown(failing_call_while_compacting_keeps_what_lives,
 	                                        fixture_setup, fixture_teardown),
 	};
 

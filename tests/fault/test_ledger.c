@@ -270,6 +270,10 @@ static enum atr_status act(struct run *run, struct atr_error *err)
 	case 4:
 		return atr_store_purge(run->store, &(struct atr_purge){.subject = "s.*1"}, NULL,
 		                       err);
+	case 5:
+		return next(run, 3) == 0
+		               ? atr_store_truncate(run->store, s.last_seq - next(run, 5), err)
+		               : ATR_OK;
 	case 6:
 	case 7:
 	case 8:
