@@ -103,6 +103,10 @@ static enum atr_status truncate_locked(struct atr_store *store, uint64_t sequenc
 	rc = remove_begin(store, err);
 	if (rc == ATR_OK)
 		rc = end_active(store, err);
+	/* blocks that wait for a sync to go would need tombstones of sequences that come again */
+	if (rc == ATR_OK && store->dead_count > 0)
+		rc = sync_blocks(store, store->entry[store->entry_count - 1].number + 1,
+		                 store->dead_count, err);
 	if (rc != ATR_OK)
 		return rc;
 	cut = store_find_entry(store, sequence);

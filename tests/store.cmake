@@ -40,7 +40,7 @@ if(NOT CMAKE_C_FLAGS MATCHES "-fsanitize")
     PASS_REGULAR_EXPRESSION "rows missed their target")
 endif()
 # Removing, limits, subjects: against a model in memory.
-foreach(file remove)
+foreach(file remove limits)
   atrest_test(test_${file} unit SOURCES unit/test_${file}.c unit/remove_model.c unit/store_make.c
-              unit/store_fixture.c LIBRARIES atrest_store PkgConfig::JANSSON)
+              unit/store_fixture.c LIBRARIES atrest_store PkgConfig::JANSSON Threads::Threads)
 endforeach()

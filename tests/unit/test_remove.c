@@ -1,10 +1,10 @@
 #include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "store/boundary.h"
 #include "store/store.h"
 #include "tests/unit/remove_model.h"
 #include "tests/unit/store_make.h"
@@ -290,6 +290,107 @@ static void removed_blocks_leave_no_file(void **state)
 	}
 }
 
+/* ---- several threads ---- */
+
+#define SHARED_LAST 3000
+
+struct shared {
+	struct atr_store *store;
+	_Atomic(uint64_t) gone; /* nothing below is there any more */
+	_Atomic(int) stop;
+	enum atr_status failed;
+	struct atr_error error;
+	const char *what;
+};
+
+/* Reads in every way. Whatever comes is right, and not older than what was gone before the call. */
+static void *read_on(void *arg)
+{
+	struct shared *shared = arg;
+	struct atr_reader *reader;
+	struct atr_message m;
+	uint64_t at = 1, x = 88172645463325252;
+
+	shared->failed = atr_reader_open(shared->store, &reader, &shared->error);
+	while (shared->failed == ATR_OK && !atomic_load(&shared->stop)) {
+		uint64_t gone = atomic_load(&shared->gone);
+		enum atr_status rc = atr_reader_next(reader, at, &m, &shared->error);
+
+		if (rc == ATR_OK && m.sequence < gone)
+			shared->what = "next gave what was gone";
+		if (rc == ATR_OK && m.payload_bytes > 0 && m.payload[0] != (uint8_t)m.sequence)
+			shared->what = "next gave another message";
+		at = rc == ATR_OK ? m.sequence + 1 : 1;
+		if (rc != ATR_OK && rc != ATR_END)
+			shared->failed = rc;
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		gone = atomic_load(&shared->gone);
+		rc = atr_reader_get(reader, 1 + x % SHARED_LAST, &m, &shared->error);
+		if (rc == ATR_OK && m.sequence < gone)
+			shared->what = "get gave what was gone";
+		if (rc == ATR_OK && m.sequence != 1 + x % SHARED_LAST)
+			shared->what = "get gave another message";
+		if (rc != ATR_OK && rc != ATR_ENOTFOUND)
+			shared->failed = rc;
+		if (shared->what != NULL)
+			break;
+	}
+	atr_reader_close(reader);
+	return NULL;
+}
+
+static void append_numbered(struct atr_store *store)
+{
+	uint8_t payload[40];
+	struct atr_message m = {.subject = "n",
+	                        .subject_bytes = 1,
+	                        .payload = payload,
+	                        .payload_bytes = sizeof payload};
+	struct atr_error err;
+
+	memset(payload, (int)((state_of(store).last_seq + 1) & 0xff), sizeof payload);
+	assert_ok(atr_store_append(store, &m, NULL, &err), &err);
+}
+
+static void readers_go_on_while_messages_and_blocks_go(void **state)
+{
+	for (unsigned v = 0; v < VARIANTS; v++) {
+		struct atr_store_options o = variant_options(v);
+		struct shared shared = {.what = NULL};
+		struct atr_error err;
+		char dir[PATH_MAX];
+		pthread_t thread;
+
+		o.read = v % 2 ? ATR_READ_RECORD : ATR_READ_BLOCK;
+		shared.store = create(state, v, &o, dir);
+		atomic_init(&shared.gone, 0);
+		atomic_init(&shared.stop, 0);
+		while (state_of(shared.store).last_seq < SHARED_LAST)
+			append_numbered(shared.store);
+		assert_int_equal(pthread_create(&thread, NULL, read_on, &shared), 0);
+		for (uint64_t first = 1; first < SHARED_LAST - 200;) {
+			for (unsigned i = 0; i < 20; i++, first++)
+				delete_one(shared.store, first);
+			delete_one(shared.store, first + 150);
+			atomic_store(&shared.gone, first);
+			append_numbered(shared.store);
+			if (first % 3 == 0)
+				assert_ok(atr_store_compact_blocks(shared.store, 1, &err), &err);
+			(void)purge(shared.store, (struct atr_purge){.below_sequence = first + 60});
+			first += 151;
+			(void)purge(shared.store, (struct atr_purge){.below_sequence = first});
+			atomic_store(&shared.gone, first);
+		}
+		atomic_store(&shared.stop, 1);
+		assert_int_equal(pthread_join(thread, NULL), 0);
+		assert_null(shared.what);
+		assert_ok(shared.failed, &shared.error);
+		assert_ok(atr_store_close(shared.store, &err), &err);
+	}
+}
+
 /* ---- anything, against a model ---- */
 
 static void random_operations_give_what_the_model_has(void **state)
@@ -318,6 +419,7 @@ int main(void)
 	        TEST(purge_below_a_sequence_and_to_a_count),
 	        TEST(compact_beyond_the_last_sequence_moves_it),
 	        TEST(removed_blocks_leave_no_file),
+	        TEST(readers_go_on_while_messages_and_blocks_go),
 	        TEST(random_operations_give_what_the_model_has),
 	};
 
