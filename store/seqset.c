@@ -159,7 +159,8 @@ enum atr_status atr_seqset_remove(struct atr_seqset *set, uint64_t first, uint64
 		;
 	if (to < set->count && set->range[to].first <= last)
 		set->range[to].first = last + 1;
-	memmove(&set->range[from], &set->range[to], (set->count - to) * sizeof *set->range);
+	if (to > from) /* an empty set has no ranges to move */
+		memmove(&set->range[from], &set->range[to], (set->count - to) * sizeof *set->range);
 	set->count -= to - from;
 	return ATR_OK;
 }
