@@ -10,21 +10,15 @@
 
 #include "ciphers/secret.h"
 #include "store/config.h"
+#include "store/consumer_track.h"
 #include "store/meta.h"
 
 #define STATE_BYTES_MAX ((size_t)256 * 1024 * 1024)
 
-enum ack_policy { ACK_NONE, ACK_ALL, ACK_EXPLICIT };
-
-/* Both lists are in ascending stream sequence. Acknowledgements come mostly in that order: the
- * first `start` places of the pending are free. */
 struct consumer {
 	char *name;
-	enum ack_policy ack_policy;
-	uint64_t max_deliver;            /* 0: no limit */
-	struct atr_seed *seed;           /* secret memory; NULL: clear text */
-	struct atr_consumer_state state; /* its pending: from the first place on */
-	size_t start, pending_capacity, redelivered_capacity;
+	struct atr_seed *seed; /* secret memory; NULL: clear text */
+	struct consumer_track track;
 	int changed;
 };
 
@@ -47,7 +41,7 @@ static void free_consumer(struct consumer *c)
 {
 	free(c->name);
 	atr_secret_free(c->seed);
-	atr_consumer_free(&c->state);
+	consumer_track_free(&c->track);
 	memset(c, 0, sizeof *c);
 }
 
@@ -60,157 +54,6 @@ void store_consumers_free(struct store_consumers *all)
 	free(all->consumer);
 	pthread_mutex_destroy(&all->lock);
 	free(all);
-}
-
-/* ---- the lists ---- */
-
-/* The first place whose stream sequence is not below sequence. */
-static size_t lower_pending(const struct consumer *c, uint64_t sequence)
-{
-	size_t low = c->start, high = c->start + c->state.pending_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (c->state.pending[middle].stream_seq < sequence)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static struct atr_consumer_pending *find_pending(struct consumer *c, uint64_t sequence)
-{
-	size_t at = lower_pending(c, sequence);
-
-	return at < c->start + c->state.pending_count && c->state.pending[at].stream_seq == sequence
-	               ? &c->state.pending[at]
-	               : NULL;
-}
-
-/* sequence is above all others. */
-static enum atr_status add_pending(struct consumer *c, uint64_t stream_seq, uint64_t consumer_seq,
-                                   int64_t delivered_s)
-{
-	struct atr_consumer_state *s = &c->state;
-
-	if (c->start + s->pending_count == c->pending_capacity && c->start > s->pending_count) {
-		memmove(s->pending, s->pending + c->start, s->pending_count * sizeof *s->pending);
-		c->start = 0;
-	}
-	if (c->start + s->pending_count == c->pending_capacity) {
-		size_t capacity = c->pending_capacity > 0 ? 2 * c->pending_capacity : 16;
-		struct atr_consumer_pending *larger =
-		        realloc(s->pending, capacity * sizeof *s->pending);
-
-		if (larger == NULL)
-			return ATR_ENOMEM;
-		s->pending = larger;
-		c->pending_capacity = capacity;
-	}
-	s->pending[c->start + s->pending_count++] = (struct atr_consumer_pending){
-	        .stream_seq = stream_seq, .consumer_seq = consumer_seq, .delivered_s = delivered_s};
-	return ATR_OK;
-}
-
-static void remove_pending(struct consumer *c, struct atr_consumer_pending *p)
-{
-	struct atr_consumer_pending *first = c->state.pending + c->start;
-	struct atr_consumer_pending *end = first + c->state.pending_count;
-
-	c->state.pending_count--;
-	if (p - first < end - p) {
-		memmove(first + 1, first, (size_t)(p - first) * sizeof *p);
-		c->start++;
-	} else {
-		memmove(p, p + 1, (size_t)(end - p - 1) * sizeof *p);
-	}
-}
-
-static size_t lower_redelivered(const struct consumer *c, uint64_t sequence)
-{
-	size_t low = 0, high = c->state.redelivered_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (c->state.redelivered[middle].stream_seq < sequence)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static enum atr_status set_redelivered(struct consumer *c, uint64_t sequence, uint64_t count)
-{
-	struct atr_consumer_state *s = &c->state;
-	size_t at = lower_redelivered(c, sequence);
-
-	if (at < s->redelivered_count && s->redelivered[at].stream_seq == sequence) {
-		if (s->redelivered[at].count < count)
-			s->redelivered[at].count = count;
-		return ATR_OK;
-	}
-	if (s->redelivered_count == c->redelivered_capacity) {
-		size_t capacity = c->redelivered_capacity > 0 ? 2 * c->redelivered_capacity : 16;
-		struct atr_consumer_redelivered *larger =
-		        realloc(s->redelivered, capacity * sizeof *s->redelivered);
-
-		if (larger == NULL)
-			return ATR_ENOMEM;
-		s->redelivered = larger;
-		c->redelivered_capacity = capacity;
-	}
-	memmove(s->redelivered + at + 1, s->redelivered + at,
-	        (s->redelivered_count - at) * sizeof *s->redelivered);
-	s->redelivered[at].stream_seq = sequence;
-	s->redelivered[at].count = count;
-	s->redelivered_count++;
-	return ATR_OK;
-}
-
-/* Removes first..last. Returns whether there was one. */
-static int remove_redelivered(struct consumer *c, uint64_t first, uint64_t last)
-{
-	struct atr_consumer_state *s = &c->state;
-	size_t from = lower_redelivered(c, first), to = from;
-
-	while (to < s->redelivered_count && s->redelivered[to].stream_seq <= last)
-		to++;
-	memmove(s->redelivered + from, s->redelivered + to,
-	        (s->redelivered_count - to) * sizeof *s->redelivered);
-	s->redelivered_count -= to - from;
-	return to > from;
-}
-
-static int by_pending(const void *a, const void *b)
-{
-	const struct atr_consumer_pending *x = a, *y = b;
-
-	return (x->stream_seq > y->stream_seq) - (x->stream_seq < y->stream_seq);
-}
-
-static int by_redelivered(const void *a, const void *b)
-{
-	const struct atr_consumer_redelivered *x = a, *y = b;
-
-	return (x->stream_seq > y->stream_seq) - (x->stream_seq < y->stream_seq);
-}
-
-/* Takes over what was read, in whatever order a server left it. */
-static void take_state(struct consumer *c, const struct atr_consumer_state *state)
-{
-	c->state = *state;
-	c->start = 0;
-	c->pending_capacity = state->pending_count;
-	c->redelivered_capacity = state->redelivered_count;
-	if (state->pending_count > 0)
-		qsort(c->state.pending, state->pending_count, sizeof *c->state.pending, by_pending);
-	if (state->redelivered_count > 0)
-		qsort(c->state.redelivered, state->redelivered_count, sizeof *c->state.redelivered,
-		      by_redelivered);
 }
 
 /* ---- files ---- */
@@ -240,7 +83,7 @@ static enum atr_status set_names(const struct atr_store *store, const char *name
 static enum atr_status write_state(struct atr_store *store, const struct consumer *c,
                                    struct atr_error *err)
 {
-	struct atr_consumer_state state = c->state;
+	const struct atr_consumer_state state = consumer_track_state(&c->track);
 	uint8_t *text = NULL, *sealed = NULL;
 	size_t text_bytes, sealed_bytes = 0;
 	struct names names;
@@ -249,8 +92,6 @@ static enum atr_status write_state(struct atr_store *store, const struct consume
 
 	if (rc != ATR_OK)
 		return rc;
-	if (state.pending_count > 0)
-		state.pending += c->start;
 	rc = atr_consumer_encode(&state, (now_ns + 500000000) / 1000000000, &text, &text_bytes);
 	if (rc == ATR_OK && c->seed != NULL)
 		rc = atr_meta_seal(store->files, c->seed, text, text_bytes, &sealed, &sealed_bytes);
@@ -304,10 +145,10 @@ static void take_config(struct consumer *c, const json_t *config)
 	const char *ack = json_string_value(json_object_get(config, "ack_policy"));
 	json_int_t max = json_integer_value(json_object_get(config, "max_deliver"));
 
-	c->ack_policy = ack == NULL || strcmp(ack, "none") == 0 ? ACK_NONE
-	                : strcmp(ack, "explicit") == 0          ? ACK_EXPLICIT
-	                                                        : ACK_ALL;
-	c->max_deliver = max > 0 ? (uint64_t)max : 0;
+	c->track.ack_policy = ack == NULL || strcmp(ack, "none") == 0 ? ACK_NONE
+	                      : strcmp(ack, "explicit") == 0          ? ACK_EXPLICIT
+	                                                              : ACK_ALL;
+	c->track.max_deliver = max > 0 ? (uint64_t)max : 0;
 }
 
 /* Takes over *add. lock held. */
@@ -346,7 +187,7 @@ static enum atr_status load_consumer(struct atr_store *store, const char *name,
 		                err);
 	if (rc != ATR_OK)
 		goto done;
-	take_state(&c, &state);
+	consumer_track_take(&c.track, &state);
 	take_config(&c, meta->config);
 	c.name = strdup(name);
 	if (meta->encrypted && (c.seed = atr_secret_alloc(sizeof *c.seed)) != NULL)
@@ -487,7 +328,7 @@ static enum atr_status copy_state(struct consumer *c, const struct atr_consumer_
 	if (state->redelivered_count > 0)
 		memcpy(copy.redelivered, state->redelivered,
 		       state->redelivered_count * sizeof *copy.redelivered);
-	take_state(c, &copy);
+	consumer_track_take(&c->track, &copy);
 	return ATR_OK;
 }
 
@@ -578,45 +419,6 @@ enum atr_status atr_store_consumer_delete(struct atr_store *store, const char *n
 
 /* ---- delivered and acknowledged ---- */
 
-static enum atr_status deliver(struct consumer *c, uint64_t consumer_seq, uint64_t stream_seq,
-                               uint64_t deliveries, int64_t delivered_s)
-{
-	struct atr_consumer_state *s = &c->state;
-	struct atr_consumer_pending *p = NULL;
-	enum atr_status rc = ATR_OK;
-
-	if (stream_seq <= s->delivered_stream) {
-		/* again: the sequence of its first delivery stays */
-		p = find_pending(c, stream_seq);
-		if (p != NULL)
-			p->delivered_s = delivered_s;
-	} else {
-		rc = add_pending(c, stream_seq, consumer_seq, delivered_s);
-	}
-	if (rc != ATR_OK)
-		return rc;
-	if (consumer_seq > s->delivered_consumer)
-		s->delivered_consumer = consumer_seq;
-	if (stream_seq > s->delivered_stream)
-		s->delivered_stream = stream_seq;
-	if (deliveries <= 1)
-		return ATR_OK;
-	p = find_pending(c, stream_seq);
-	if (c->max_deliver > 0 && deliveries > c->max_deliver && p != NULL)
-		remove_pending(c, p);
-	return set_redelivered(c, stream_seq, deliveries - 1);
-}
-
-/* Without acknowledgements what is delivered is done. */
-static void deliver_unacked(struct atr_consumer_state *s, uint64_t consumer_seq,
-                            uint64_t stream_seq)
-{
-	if (consumer_seq > s->delivered_consumer)
-		s->delivered_consumer = s->ack_floor_consumer = consumer_seq;
-	if (stream_seq > s->delivered_stream)
-		s->delivered_stream = s->ack_floor_stream = stream_seq;
-}
-
 enum atr_status atr_store_consumer_delivered(struct atr_store *store, const char *name,
                                              uint64_t consumer_seq, uint64_t stream_seq,
                                              uint64_t deliveries, int64_t time_ns,
@@ -629,19 +431,20 @@ enum atr_status atr_store_consumer_delivered(struct atr_store *store, const char
 	rc = find_consumer(store, name, &c, err);
 	if (rc != ATR_OK)
 		goto done;
-	if (c->ack_policy == ACK_NONE && deliveries != 1) {
+	if (c->track.ack_policy == ACK_NONE && deliveries != 1) {
 		rc = atr_error_set(err, ATR_EINVAL, NULL, -1,
 		                   "consumer %.255s: delivered again under ack policy none", name);
 		goto done;
 	}
 	/* what is below the floor is an old message of a replica's log */
-	if (consumer_seq <= c->state.ack_floor_consumer)
+	if (consumer_seq <= c->track.state.ack_floor_consumer)
 		goto done;
 	c->changed = 1;
-	if (c->ack_policy == ACK_NONE)
-		deliver_unacked(&c->state, consumer_seq, stream_seq);
+	if (c->track.ack_policy == ACK_NONE)
+		consumer_track_deliver_unacked(&c->track, consumer_seq, stream_seq);
 	else
-		rc = deliver(c, consumer_seq, stream_seq, deliveries, time_ns / 1000000000);
+		rc = consumer_track_deliver(&c->track, consumer_seq, stream_seq, deliveries,
+		                            time_ns / 1000000000);
 	if (rc != ATR_OK)
 		(void)atr_error_set(err, rc, NULL, -1, "no memory for a pending message");
 done:
@@ -649,80 +452,25 @@ done:
 	return rc;
 }
 
-static void ack_all(struct consumer *c, uint64_t consumer_seq, uint64_t stream_seq)
-{
-	struct atr_consumer_state *s = &c->state;
-	size_t done = lower_pending(c, stream_seq + 1) - c->start;
-
-	/* as the server: what is redelivered goes with what is pending */
-	for (size_t i = 0; i < done; i++) {
-		uint64_t sequence = s->pending[c->start + i].stream_seq;
-
-		(void)remove_redelivered(c, sequence, sequence);
-	}
-	c->start += done;
-	s->pending_count -= done;
-	s->ack_floor_consumer = consumer_seq;
-	s->ack_floor_stream = stream_seq;
-}
-
-static void ack_one(struct consumer *c, struct atr_consumer_pending *p, uint64_t consumer_seq)
-{
-	struct atr_consumer_state *s = &c->state;
-	const struct atr_consumer_pending *next;
-	uint64_t stream_seq = p->stream_seq;
-	size_t at;
-
-	/* of a message that was delivered again the first delivery counts */
-	if (consumer_seq > p->consumer_seq && p->consumer_seq > 0)
-		consumer_seq = p->consumer_seq;
-	remove_pending(c, p);
-	if (s->pending_count == 0) {
-		s->ack_floor_consumer = s->delivered_consumer;
-		s->ack_floor_stream = s->delivered_stream;
-		return;
-	}
-	if (consumer_seq != s->ack_floor_consumer + 1)
-		return;
-	s->ack_floor_consumer = consumer_seq;
-	s->ack_floor_stream = stream_seq;
-	/* on to below the next one pending; without its consumer sequence (version 1) not */
-	at = lower_pending(c, stream_seq + 1);
-	next = &s->pending[at];
-	if (s->delivered_consumer > consumer_seq && at < c->start + s->pending_count &&
-	    next->consumer_seq > 0) {
-		s->ack_floor_consumer = next->consumer_seq - 1;
-		s->ack_floor_stream = next->stream_seq - 1;
-	}
-}
-
 static enum atr_status acknowledge(struct consumer *c, uint64_t consumer_seq, uint64_t stream_seq,
                                    struct atr_error *err)
 {
-	struct atr_consumer_pending *p;
+	enum atr_status rc;
+	int changed;
 
-	if (c->ack_policy == ACK_NONE)
+	if (c->track.ack_policy == ACK_NONE)
 		return atr_error_set(err, ATR_EINVAL, NULL, -1,
 		                     "consumer %.255s: acknowledged under ack policy none",
 		                     c->name);
-	if (remove_redelivered(c, stream_seq, stream_seq))
-		c->changed = 1;
-	if (consumer_seq <= c->state.ack_floor_consumer)
-		return ATR_OK;
-	p = find_pending(c, stream_seq);
-	if (p == NULL) {
-		(void)atr_error_set(err, ATR_ENOTFOUND, NULL, -1,
+	rc = consumer_track_ack(&c->track, consumer_seq, stream_seq, &changed);
+	c->changed |= changed;
+	if (rc != ATR_OK) {
+		(void)atr_error_set(err, rc, NULL, -1,
 		                    "consumer %.255s: the message is not pending", c->name);
 		if (err != NULL)
 			err->sequence = stream_seq;
-		return ATR_ENOTFOUND;
 	}
-	c->changed = 1;
-	if (c->ack_policy == ACK_ALL)
-		ack_all(c, consumer_seq, stream_seq);
-	else
-		ack_one(c, p, consumer_seq);
-	return ATR_OK;
+	return rc;
 }
 
 enum atr_status atr_store_consumer_ack(struct atr_store *store, const char *name,
@@ -752,12 +500,12 @@ enum atr_status atr_store_consumer_state(struct atr_store *store, const char *na
 	rc = find_consumer(store, name, &c, err);
 	if (rc == ATR_OK)
 		*out = (struct atr_store_consumer_state){
-		        .delivered_consumer_seq = c->state.delivered_consumer,
-		        .delivered_stream_seq = c->state.delivered_stream,
-		        .ack_floor_consumer_seq = c->state.ack_floor_consumer,
-		        .ack_floor_stream_seq = c->state.ack_floor_stream,
-		        .num_ack_pending = c->state.pending_count,
-		        .num_redelivered = c->state.redelivered_count,
+		        .delivered_consumer_seq = c->track.state.delivered_consumer,
+		        .delivered_stream_seq = c->track.state.delivered_stream,
+		        .ack_floor_consumer_seq = c->track.state.ack_floor_consumer,
+		        .ack_floor_stream_seq = c->track.state.ack_floor_stream,
+		        .num_ack_pending = c->track.state.pending_count,
+		        .num_redelivered = c->track.state.redelivered_count,
 		};
 	pthread_mutex_unlock(&store->consumers->lock);
 	return rc;
