@@ -55,13 +55,16 @@ static enum atr_status decode_subjects(struct atr_cursor *c, struct atr_index *o
 		const uint8_t *name = atr_cursor_take(c, bytes);
 		uint64_t messages = atr_cursor_uvarint(c);
 
-		(void)atr_cursor_uvarint(c); /* first block */
+		uint64_t first_block = atr_cursor_uvarint(c), last_block = first_block;
 		if (messages > 1 || out->version >= 4)
-			(void)atr_cursor_uvarint(c); /* last block, else the same */
+			last_block = atr_cursor_uvarint(c);
 		if (c->failed)
 			return refuse(why, "the list of subjects is cut");
-		out->subject[i] =
-		        (struct atr_index_subject){(const char *)name, (size_t)bytes, messages};
+		out->subject[i] = (struct atr_index_subject){.name = (const char *)name,
+		                                             .name_bytes = (size_t)bytes,
+		                                             .messages = messages,
+		                                             .first_block = first_block,
+		                                             .last_block = last_block};
 		out->subject_count++;
 	}
 	return ATR_OK;
@@ -266,6 +269,151 @@ done:
 	return rc;
 }
 
+/* ---- writing index.db ---- */
+
+/* Bytes that are made; failed: memory is out. */
+struct output {
+	uint8_t *text;
+	size_t bytes, capacity;
+	int failed;
+};
+
+static uint8_t *room(struct output *o, size_t bytes)
+{
+	if (o->capacity - o->bytes < bytes && !o->failed) {
+		size_t capacity = o->capacity * 3 / 2 + bytes + 4096;
+		uint8_t *larger = realloc(o->text, capacity);
+
+		if (larger == NULL) {
+			o->failed = 1;
+		} else {
+			o->text = larger;
+			o->capacity = capacity;
+		}
+	}
+	return o->failed ? NULL : o->text + o->bytes;
+}
+
+static void put_uvarint(struct output *o, uint64_t v)
+{
+	uint8_t *p = room(o, ATR_UVARINT_BYTES_MAX);
+
+	if (p != NULL)
+		o->bytes += atr_uvarint_put(p, v);
+}
+
+static void put_varint(struct output *o, int64_t v)
+{
+	uint8_t *p = room(o, ATR_UVARINT_BYTES_MAX);
+
+	if (p != NULL)
+		o->bytes += atr_varint_put(p, v);
+}
+
+static void put_bytes(struct output *o, const void *from, size_t bytes)
+{
+	uint8_t *p = room(o, bytes);
+
+	if (p != NULL && bytes > 0) {
+		memcpy(p, from, bytes);
+		o->bytes += bytes;
+	}
+}
+
+static void put_subject(struct output *o, const struct atr_index_subject *s)
+{
+	put_uvarint(o, s->name_bytes);
+	put_bytes(o, s->name, s->name_bytes);
+	put_uvarint(o, s->messages);
+	put_uvarint(o, s->first_block);
+	if (s->messages > 1)
+		put_uvarint(o, s->last_block);
+}
+
+static void put_block(struct output *o, const struct atr_index *index,
+                      const struct atr_index_block *b)
+{
+	uint64_t deleted = atr_seqset_count(&b->deleted, 0, UINT64_MAX);
+	uint8_t *p;
+
+	put_uvarint(o, b->number);
+	put_uvarint(o, b->bytes);
+	put_uvarint(o, b->first_seq);
+	put_varint(o, (int64_t)((uint64_t)b->first_time_ns - (uint64_t)index->first_time_ns));
+	put_uvarint(o, b->last_seq);
+	put_varint(o, (int64_t)((uint64_t)b->last_time_ns - (uint64_t)index->first_time_ns));
+	put_uvarint(o, deleted);
+	if (deleted == 0)
+		return;
+	p = room(o, atr_seqset_encoded_bytes(&b->deleted));
+	if (p != NULL) {
+		atr_seqset_encode(&b->deleted, p);
+		o->bytes += atr_seqset_encoded_bytes(&b->deleted);
+	}
+}
+
+enum atr_status atr_index_encode(const struct atr_index *index, atr_index_subject_fn *subject_at,
+                                 void *arg, uint8_t **text, size_t *text_bytes)
+{
+	static const uint8_t head[2] = {INDEX_MAGIC, 1};
+	struct output o = {0};
+
+	put_bytes(&o, head, sizeof head);
+	put_uvarint(&o, index->messages);
+	put_uvarint(&o, index->bytes);
+	put_uvarint(&o, index->first_seq);
+	put_varint(&o, index->first_time_ns);
+	put_uvarint(&o, index->last_seq);
+	put_varint(&o, index->last_time_ns);
+	put_uvarint(&o, index->subject_count);
+	for (size_t i = 0; i < index->subject_count; i++) {
+		struct atr_index_subject s;
+
+		if (subject_at != NULL)
+			subject_at(arg, i, &s);
+		else
+			s = index->subject[i];
+		put_subject(&o, &s);
+	}
+	put_uvarint(&o, index->block_count);
+	for (size_t i = 0; i < index->block_count; i++)
+		put_block(&o, index, &index->block[i]);
+	put_uvarint(&o, index->last_block);
+	put_bytes(&o, index->lchk, ATR_HASH_BYTES);
+	*text = o.text;
+	*text_bytes = o.bytes;
+	if (!o.failed)
+		return ATR_OK;
+	free(o.text);
+	*text = NULL;
+	return ATR_ENOMEM;
+}
+
+enum atr_status atr_index_seal(const struct atr_file_table *files, const struct atr_seed *seed,
+                               const char *stream, const uint8_t *text, size_t text_bytes,
+                               uint8_t **content, size_t *content_bytes)
+{
+	struct atr_hash_key key;
+	uint8_t *body = NULL, *whole;
+	enum atr_status rc;
+	size_t bytes = text_bytes;
+
+	*content = NULL;
+	rc = seed != NULL ? atr_meta_seal(files, seed, text, text_bytes, &body, &bytes)
+	                  : copy_of(text, text_bytes, &body);
+	if (rc != ATR_OK)
+		return rc;
+	whole = realloc(body, bytes + ATR_HASH_BYTES);
+	if (whole == NULL || atr_hash_key_init(&key, stream) != 0) {
+		free(whole != NULL ? whole : body);
+		return ATR_ENOMEM;
+	}
+	atr_le64_put(whole + bytes, atr_hash64(&key, whole, bytes));
+	*content = whole;
+	*content_bytes = bytes + ATR_HASH_BYTES;
+	return ATR_OK;
+}
+
 /* ---- idx ---- */
 
 /* The deleted sequences: distances from the first, or (version 2) a sequence set. */
@@ -422,7 +570,9 @@ static enum atr_status decode_fss(struct atr_cursor *c, struct atr_fss *out, con
 		if (c->failed)
 			return refuse(why, "the list of subjects is cut");
 		out->subject[out->subject_count++] =
-		        (struct atr_index_subject){(const char *)name, (size_t)bytes, messages};
+		        (struct atr_index_subject){.name = (const char *)name,
+		                                   .name_bytes = (size_t)bytes,
+		                                   .messages = messages};
 	}
 	return c->at == c->end ? ATR_OK : refuse(why, "bytes left over at the end");
 }

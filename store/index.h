@@ -1,7 +1,7 @@
 /* index.h - the state files: index.db of a stream, <n>.idx and <n>.fss of a block.
  *
- * All three are caches: when one is believed is decided in survey.h. Reading one never looks at
- * a block.
+ * All three are caches: when one is believed is decided in survey.h, for an open store in
+ * recover_inner.h. Reading one never looks at a block. Only index.db is written.
  *
  *   index.db   body || hash(<STREAM>)(8); encrypted: body = nonce || sealed(text)
  *   text       11 || version || uvarint messages, bytes, first seq, varint first ts,
@@ -36,6 +36,7 @@ struct atr_index_subject {
 	const char *name; /* into the text; not NUL-terminated */
 	size_t name_bytes;
 	uint64_t messages;
+	uint64_t first_block, last_block; /* index.db only: at or behind, at or before which */
 };
 
 struct atr_index {
@@ -67,6 +68,21 @@ enum atr_status atr_index_read(const struct atr_file_table *files, const char *p
 enum atr_status atr_index_decode(uint8_t *text, size_t text_bytes, struct atr_index *out,
                                  const char **why);
 void atr_index_free(struct atr_index *index);
+
+/* Gives subject number i of subject_count; name stays valid until the next call. */
+typedef void atr_index_subject_fn(void *arg, size_t i, struct atr_index_subject *out);
+
+/* The text of version 1, which every server that knows index.db reads. Of the subjects only
+ * index->subject_count is used, each comes from subject_at (NULL: from index->subject). *text is
+ * malloc'd, owned by the caller, NULL unless ATR_OK. ATR_ENOMEM. */
+enum atr_status atr_index_encode(const struct atr_index *index, atr_index_subject_fn *subject_at,
+                                 void *arg, uint8_t **text, size_t *text_bytes);
+
+/* The file's content from that text: sealed under seed (NULL: clear), with its hash. *content is
+ * malloc'd, owned by the caller, NULL unless ATR_OK. ATR_ENOMEM, ATR_ERANDOM. */
+enum atr_status atr_index_seal(const struct atr_file_table *files, const struct atr_seed *seed,
+                               const char *stream, const uint8_t *text, size_t text_bytes,
+                               uint8_t **content, size_t *content_bytes);
 
 struct atr_idx {
 	uint64_t messages;
