@@ -67,6 +67,9 @@ static enum atr_status compare_messages(struct convert *c, struct atr_error *err
 			return convert_check_found(c->in, err);
 		if (!equal(&a.message, &b.message))
 			return differs(c, a.message.sequence, "a message", err);
+		source = convert_index_see(c, &b, err);
+		if (source != ATR_OK)
+			return source;
 		c->result->messages++;
 		convert_tell(c, ATR_CONVERT_VERIFYING);
 	}
@@ -129,9 +132,8 @@ static enum atr_status compare_consumers(const struct convert *c, struct atr_err
 	return ATR_OK;
 }
 
-enum atr_status convert_compare(struct convert *c, struct atr_error *err)
+static enum atr_status open_made(struct convert *c, struct doubt *doubt, struct atr_error *err)
 {
-	struct doubt doubt = {.any = 0};
 	struct atr_inspect_options options = {
 	        .files = c->files,
 	        .account = c->in->account,
@@ -139,13 +141,45 @@ enum atr_status convert_compare(struct convert *c, struct atr_error *err)
 	        .key = c->ring.key,
 	        .key_bytes = c->ring.key_bytes,
 	        .finding = take_finding,
-	        .finding_arg = &doubt,
+	        .finding_arg = doubt,
 	        .exclusive = 1,
 	};
+
+	atr_inspect_close(c->made);
+	return atr_inspect_open(c->sibling, &options, &c->made, err);
+}
+
+/* Once more with index.db: it is believed, and says what the blocks say. */
+static enum atr_status compare_index(struct convert *c, struct doubt *doubt, struct atr_error *err)
+{
+	struct atr_seqset live = c->made->live;
+	enum atr_status rc;
+	int written, same;
+
+	rc = convert_index_write(c, &written, err);
+	if (rc != ATR_OK || !written)
+		return rc;
+	memset(&c->made->live, 0, sizeof c->made->live);
+	rc = open_made(c, doubt, err);
+	if (rc == ATR_OK) {
+		same = c->made->index_fits && live.count == c->made->live.count &&
+		       (live.count == 0 || memcmp(live.range, c->made->live.range,
+		                                  live.count * sizeof *live.range) == 0);
+		rc = same ? compare_state(c, err) : differs(c, 0, "its index.db", err);
+	}
+	atr_seqset_free(&live);
+	return rc;
+}
+
+enum atr_status convert_compare(struct convert *c, struct atr_error *err)
+{
+	struct doubt doubt = {.any = 0};
 	enum atr_status rc;
 
 	c->result->messages = c->result->blocks_after = c->result->bytes_after = 0;
-	rc = atr_inspect_open(c->sibling, &options, &c->made, err);
+	rc = open_made(c, &doubt, err);
+	if (rc == ATR_OK)
+		rc = convert_index_begin(c, err);
 	if (rc == ATR_OK)
 		rc = compare_messages(c, err);
 	if (rc == ATR_OK)
@@ -154,6 +188,9 @@ enum atr_status convert_compare(struct convert *c, struct atr_error *err)
 		rc = check_ciphers(c, err);
 	if (rc == ATR_OK)
 		rc = compare_consumers(c, err);
+	if (rc == ATR_OK)
+		rc = compare_index(c, &doubt, err);
+	convert_index_free(c);
 	if (rc == ATR_OK && doubt.any) {
 		*err = doubt.err;
 		rc = ATR_EFORMAT;

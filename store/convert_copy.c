@@ -23,6 +23,9 @@
 #define IDX_MAGIC   22
 #define IDX_VERSION 1
 
+/* The length word of this record reads "cmp". */
+#define RECORD_LIKE_CMP 7368035u
+
 struct copy {
 	struct convert *c;
 	struct atr_blockout *out; /* NULL: no block is open */
@@ -95,6 +98,9 @@ static enum atr_status put_message(struct copy *k, const struct atr_inspect_mess
 	uint64_t sequence = m->message.sequence;
 	enum atr_status rc = ATR_OK;
 	int fresh = !k->begun;
+
+	/* as the first record it would be taken for the beginning of a compressed block */
+	compress |= !k->c->for_2_9 && atr_record_bytes(&m->message) == RECORD_LIKE_CMP;
 
 	if (k->begun && sequence - k->previous - 1 > GAP_MAX) {
 		rc = finish_block(k, err);
@@ -188,6 +194,12 @@ static enum atr_status end_stream(struct copy *k, struct atr_error *err)
 {
 	uint64_t last = k->c->in->state.last_seq;
 	enum atr_status rc = ATR_OK;
+
+	/* Never used: the server's empty block stays, for an index.db to be about. */
+	if (last == 0 && k->c->in->block_count > 0) {
+		rc = open_block(k, 1, 0, err);
+		return rc == ATR_OK ? finish_block(k, err) : rc;
+	}
 
 	if (k->begun && last > k->previous && last - k->previous <= TAIL_MAX)
 		rc = put_placeholders(k, last, err);

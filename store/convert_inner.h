@@ -44,6 +44,8 @@ struct convert {
 	uint64_t whole_bytes; /* of the source's blocks */
 	uint64_t told_bytes;  /* progress */
 
+	struct convert_index *index; /* of what was made, while it is read; NULL: none is written */
+
 	int log_fd; /* of convert.tmp in the sibling; -1: not open */
 	uint64_t log_bytes;
 	/* resumed: the first skip_blocks of the source are in the sibling's up to number kept */
@@ -87,9 +89,19 @@ int convert_config_is_newer(const json_t *config, int of_consumer);
 
 /* ---- convert_compare.c ---- */
 
-/* Opens the sibling under the new key alone and compares all of it; c->made is set, its lock held.
- * ATR_EFORMAT: it is not what it should be. */
+/* Opens the sibling under the new key alone and compares all of it, writes its index.db and looks
+ * whether that says the same; c->made is set, its lock held. ATR_EFORMAT: it is not what it should
+ * be. */
 enum atr_status convert_compare(struct convert *c, struct atr_error *err);
+
+/* ---- convert_index.c ---- */
+
+/* The live messages of c->made are seen in order, then its index.db is written. */
+enum atr_status convert_index_begin(struct convert *c, struct atr_error *err);
+enum atr_status convert_index_see(struct convert *c, const struct atr_inspect_message *m,
+                                  struct atr_error *err);
+enum atr_status convert_index_write(struct convert *c, int *written, struct atr_error *err);
+void convert_index_free(struct convert *c);
 
 /* ---- convert_tree.c ---- */
 

@@ -28,4 +28,5 @@ target_sources(atrest_store PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/convert_resume.c
   ${CMAKE_CURRENT_LIST_DIR}/convert_meta.c
   ${CMAKE_CURRENT_LIST_DIR}/convert_compare.c
+  ${CMAKE_CURRENT_LIST_DIR}/convert_index.c
   ${CMAKE_CURRENT_LIST_DIR}/convert_tree.c)
