@@ -129,7 +129,7 @@ static void forget(struct repair *r)
 	atr_seqset_free(&r->usable);
 	json_decref(r->subjects);
 	r->subjects = NULL;
-	r->last_seq = 0;
+	r->last_seq = r->orphan_last_seq = 0;
 	r->drop_index = 0;
 	forget_findings(r);
 }
@@ -164,6 +164,13 @@ static enum atr_status work(struct repair *r, struct atr_error *err)
 		rc = repair_blocks(r, err);
 	if (rc == ATR_OK)
 		rc = repair_meta(r, err);
+	/* a second pass that could not read what the first one could would lose it */
+	if (rc == ATR_OK && r->in->found[ATR_FINDING_SYSTEM] > 0)
+		rc = atr_error_set(err, ATR_EIO, r->dir, -1,
+		                   "nothing was changed: a file could not be read the second time");
+	if (rc == ATR_OK && !r->result->changed)
+		rc = refuse(r, ATR_FINDING_DAMAGE, ATR_EFORMAT,
+		            "not repaired, by nothing known here", err);
 	forget(r);
 	return rc;
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ciphers/secret.h"
 #include "store/blockout.h"
 #include "store/repair_inner.h"
 
@@ -65,8 +66,9 @@ static void classify(struct repair *r)
 			plan->why = found_text(r, name);
 		plan->drop = b->unreadable || (plan->rewrite && b->file_bytes == 0);
 		block_name(name, b->number, "idx");
-		plan->drop_idx = b->has_idx && (found_text(r, name) != NULL ||
-		                                note_beginning(r, name, "older than") != NULL);
+		/* one that is missing is named too, when an fss was written after it */
+		plan->drop_idx = found_text(r, name) != NULL ||
+		                 (b->has_idx && note_beginning(r, name, "older than") != NULL);
 		block_name(name, b->number, "fss");
 		plan->drop_idx |= b->has_fss && found_text(r, name) != NULL;
 	}
@@ -74,10 +76,15 @@ static void classify(struct repair *r)
 
 /* ---- deletions that a state file alone knows ---- */
 
-static int is_live(const struct atr_inspect *in, const struct survey_block *b, uint64_t sequence)
+/* A state file that does not fit the blocks any more was whole when it was written: what it lists
+ * as deleted is deleted. Only a clear idx has neither tag nor checksum, and may say anything,
+ * unless the block has the record that it was written after. */
+static int is_live(const struct repair *r, const struct survey_block *b, uint64_t sequence)
 {
+	if (atr_seqset_has(&r->in->doubtful, sequence) && !r->block[b - r->in->block].doubt_idx)
+		return 0;
 	return sequence >= b->first_seq && sequence <= b->last_seq &&
-	       atr_seqset_has(&in->live, sequence);
+	       atr_seqset_has(&r->in->live, sequence);
 }
 
 /* Passes over every record of a block. each: ATR_OK goes on. */
@@ -128,7 +135,7 @@ static enum atr_status look_for_deleted(void *arg, const struct atr_record *reco
 
 	(void)err;
 	s->found |= record->kind == ATR_RECORD_MESSAGE &&
-	            !is_live(s->r->in, s->block, record->message.sequence) &&
+	            !is_live(s->r, s->block, record->message.sequence) &&
 	            !atr_seqset_has(s->tombstones, record->message.sequence);
 	return ATR_OK;
 }
@@ -145,7 +152,8 @@ static enum atr_status keep_deletions(struct repair *r, const struct atr_seqset 
 		/* the deletions of a block whose idx stays stay with it */
 		if (r->block[i].drop || r->block[i].rewrite ||
 		    (b->idx_fits && !r->block[i].drop_idx) ||
-		    !(r->in->index_fits ? r->drop_index : b->idx_fits))
+		    !((r->in->index_fits && r->drop_index) || b->idx_fits ||
+		      r->in->doubtful.count > 0))
 			continue;
 		rc = for_records(r, b, look_for_deleted, &s, err);
 		r->block[i].rewrite = s.found != 0;
@@ -180,6 +188,15 @@ static enum atr_status take_subject(struct repair *r, const struct atr_message *
 	return ATR_OK;
 }
 
+static const struct survey_block *block_of(const struct atr_inspect *in, uint64_t number)
+{
+	const struct survey_block *b = in->block;
+
+	while (b->number != number)
+		b++;
+	return b;
+}
+
 static enum atr_status find_usable(struct repair *r, struct atr_error *err)
 {
 	struct atr_inspect_message m;
@@ -188,6 +205,8 @@ static enum atr_status find_usable(struct repair *r, struct atr_error *err)
 	atr_inspect_rewind(r->in);
 	r->result->messages = 0;
 	while ((rc = atr_inspect_next(r->in, &m, err)) == ATR_OK) {
+		if (!is_live(r, block_of(r->in, m.block), m.message.sequence))
+			continue;
 		r->result->messages++;
 		rc = atr_seqset_add(&r->usable, m.message.sequence, m.message.sequence);
 		if (rc == ATR_OK)
@@ -309,7 +328,7 @@ static enum atr_status rewrite_record(void *arg, const struct atr_record *record
 	w->previous = m.sequence;
 	if (rc != ATR_OK || m.sequence <= r->last_seq)
 		return rc; /* an earlier block has it */
-	if (record->kind == ATR_RECORD_MESSAGE && is_live(r->in, w->block, m.sequence)) {
+	if (record->kind == ATR_RECORD_MESSAGE && is_live(r, w->block, m.sequence)) {
 		if (atr_seqset_has(&r->usable, m.sequence))
 			return put_message(w, &m, err);
 		return atr_seqset_add(&w->lost, m.sequence, m.sequence);
@@ -497,6 +516,25 @@ static enum atr_status drop_block(struct repair *r, size_t at, const struct atr_
 
 /* ---- all of it ---- */
 
+/* The last sequence that the idx of a missing block names. */
+static void take_orphan(struct repair *r, uint64_t number)
+{
+	struct atr_error ignored;
+	struct atr_seed seed;
+	struct atr_idx idx;
+	char path[PATH_MAX];
+	enum atr_status rc = atr_block_read_key(&r->in->home, number, &seed, &ignored);
+
+	survey_block_path(r->in, number, "idx", path, sizeof path);
+	if (rc == ATR_OK && /* a clear one has no checksum */
+	    atr_idx_read(&r->files, path, &seed, number, &idx, &ignored) == ATR_OK) {
+		if (!idx.clear && idx.block.last_seq > r->orphan_last_seq)
+			r->orphan_last_seq = idx.block.last_seq;
+		atr_idx_free(&idx);
+	}
+	atr_secret_wipe(&seed, sizeof seed);
+}
+
 /* Block files that are missing while another file of the block is there. */
 static enum atr_status drop_companions(struct repair *r, struct atr_error *err)
 {
@@ -515,6 +553,7 @@ static enum atr_status drop_companions(struct repair *r, struct atr_error *err)
 			listed |= r->in->block[k].number == number;
 		if (number == 0 || listed || strcmp(suffix, "blk") != 0)
 			continue;
+		take_orphan(r, number);
 		repair_tell(r, f->path, 0, 0, "its other files are set aside: %s", f->text);
 		rc = r->apply ? remove_block_files(r, number, 1, err) : ATR_OK;
 	}
@@ -527,11 +566,16 @@ static enum atr_status keep_last_sequence(struct repair *r, struct atr_error *er
 	struct atr_inspect *in = r->in;
 	struct writing w = {.r = r};
 	const struct atr_cipher *cipher = atr_cipher_find("none", NULL);
-	uint64_t number = 1;
+	uint64_t number = 1, last = in->state.last_seq;
 	enum atr_status rc;
 	char name[64];
 
-	if (in->state.last_seq <= r->last_seq)
+	/* a state file that does not fit may know it better than the blocks */
+	if (in->unfit_last_seq > last)
+		last = in->unfit_last_seq;
+	if (r->orphan_last_seq > last)
+		last = r->orphan_last_seq;
+	if (last <= r->last_seq)
 		return ATR_OK;
 	if (in->block_count > 0)
 		number = in->block[in->block_count - 1].number + 1;
@@ -542,12 +586,11 @@ static enum atr_status keep_last_sequence(struct repair *r, struct atr_error *er
 	if (in->meta->encrypted && !in->meta_is_lost)
 		cipher = in->meta->seed.cipher;
 	block_name(name, number, "blk");
-	repair_tell(r, name, 0, 0, "made, so that the last sequence stays %" PRIu64,
-	            in->state.last_seq);
+	repair_tell(r, name, 0, 0, "made, so that the last sequence stays %" PRIu64, last);
 	rc = open_out(r, cipher, number, &w.out, err);
 	if (rc != ATR_OK || w.out == NULL)
 		return rc;
-	rc = put_erased(&w, in->state.last_seq, err);
+	rc = put_erased(&w, last, err);
 	if (rc != ATR_OK) {
 		atr_blockout_discard(w.out);
 		return rc;
@@ -640,7 +683,7 @@ enum atr_status repair_blocks(struct repair *r, struct atr_error *err)
 		rc = drop_companions(r, err);
 	if (rc == ATR_OK)
 		rc = drop_state_files(r, index_why, err);
-	if (rc == ATR_OK && changes)
+	if (rc == ATR_OK && (changes || r->orphan_last_seq > 0))
 		rc = keep_last_sequence(r, err);
 	atr_seqset_free(&tombstones);
 	return rc;

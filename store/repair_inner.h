@@ -27,7 +27,8 @@ struct repair_finding {
 /* What becomes of a block; parallel to the survey's blocks. */
 struct repair_block {
 	unsigned rewrite : 1, drop : 1, drop_idx : 1;
-	const char *why; /* of the finding; NULL: its deletions would be forgotten */
+	unsigned doubt_idx : 1; /* what it lists as deleted may not be */
+	const char *why;        /* of the finding; NULL: its deletions would be forgotten */
 };
 
 struct repair {
@@ -48,6 +49,7 @@ struct repair {
 	int drop_index;
 	struct atr_seqset usable; /* messages that can be read */
 	uint64_t last_seq;        /* of what the blocks hold in the end */
+	uint64_t orphan_last_seq; /* of an idx whose block is missing */
 	json_t *subjects; /* filters for what they hold: {"orders.>": true}; of a lost meta.inf only
 	                   */
 };

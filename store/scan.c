@@ -37,6 +37,7 @@ enum atr_status survey_find_error(struct atr_inspect *in, const struct atr_error
 		kind = ATR_FINDING_UNSUPPORTED;
 		break;
 	case ATR_EIO:
+	case ATR_ENOSPC:
 	case ATR_EREADONLY:
 		kind = ATR_FINDING_SYSTEM;
 		break;

@@ -361,6 +361,8 @@ static enum atr_status survey_block_alone(struct atr_inspect *in, struct survey_
 	if (rc == ATR_OK && b->has_idx && (idx.block.first_seq | idx.block.last_seq) != 0) {
 		survey_block_path(in, b->number, "idx", path, sizeof path);
 		rc = add_listed(&idx_live, &idx.block);
+		if (b->has_key && idx.block.last_seq > in->unfit_last_seq)
+			in->unfit_last_seq = idx.block.last_seq;
 		if (rc == ATR_OK)
 			rc = judge_unfit(in, path, "the block does not end with its checksum",
 			                 idx_watch.went_on, idx.block.last_seq, b->last_seq,
@@ -430,6 +432,8 @@ static enum atr_status survey_blocks(struct atr_inspect *in, const char *index_p
 		rc = sum_up(in, &tombstones, err);
 	if (rc == ATR_OK && unfit) {
 		rc = listed_by_index(&in->index, &index_live);
+		if (in->index.last_seq > in->unfit_last_seq)
+			in->unfit_last_seq = in->index.last_seq;
 		if (rc == ATR_OK)
 			rc = judge_unfit(in, index_path, why, watch.went_on, in->index.last_seq,
 			                 in->state.last_seq, &in->live, &index_live);

@@ -77,6 +77,8 @@ struct atr_inspect {
 	int allow_clear;  /* clear-text blocks and state files are notes */
 	int meta_is_lost; /* a stand-in is in `meta`, without a seed */
 	struct atr_seqset live;
+	uint64_t unfit_last_seq;    /* the highest that state files name which do not fit; clear idx
+	                               apart */
 	struct atr_seqset doubtful; /* deleted by a state file that does not fit */
 	struct atr_inspect_state state;
 

@@ -41,3 +41,5 @@ add_test(NAME test_backup_all COMMAND test_backup --all)
 set_tests_properties(test_backup_all PROPERTIES LABELS long TIMEOUT 600)
 atrest_test(test_snapshot unit SOURCES unit/test_snapshot.c unit/store_make.c unit/store_fixture.c
             fault/fault_files.c LIBRARIES atrest_store PkgConfig::JANSSON TIMEOUT 300)
+atrest_test(test_repair fault SOURCES fault/test_repair.c fault/fault_files.c unit/store_fixture.c
+            LIBRARIES atrest_store PkgConfig::JANSSON TIMEOUT 300)
