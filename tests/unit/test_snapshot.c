@@ -9,6 +9,7 @@
 
 #include "store/hash.h"
 #include "store/restore.h"
+#include "store/s2.h"
 #include "tests/fault/fault_files.h"
 #include "tests/unit/store_make.h"
 
@@ -331,6 +332,121 @@ static void a_changed_byte_is_refused_or_does_not_matter(void **state)
 	free(b.at);
 }
 
+/* ---- inside the frames ---- */
+
+static enum atr_status take_plain(void *arg, const uint8_t *at, size_t count)
+{
+	return take(arg, at, count, NULL);
+}
+
+static void unframe(const struct bytes *from, struct bytes *to)
+{
+	struct atr_s2_reader *r;
+	const char *why;
+
+	memset(to, 0, sizeof *to);
+	r = atr_s2_reader_new(take_plain, to);
+	assert_int_equal(atr_s2_feed(r, from->at, from->count, &why), ATR_OK);
+	assert_int_equal(atr_s2_reader_finish(r, &why), ATR_OK);
+}
+
+static void frame(const struct bytes *from, size_t count, struct bytes *to)
+{
+	struct atr_s2_writer *w;
+
+	memset(to, 0, sizeof *to);
+	w = atr_s2_writer_new(take_plain, to);
+	assert_int_equal(atr_s2_write(w, from->at, count), ATR_OK);
+	assert_int_equal(atr_s2_writer_finish(w), ATR_OK);
+}
+
+static void a_tar_cut_inside_whole_frames_is_refused(void **state)
+{
+	struct bytes whole, plain, part;
+	struct atr_error err;
+	size_t end;
+
+	small_backup(*state, &whole);
+	unframe(&whole, &plain);
+	end = plain.count;
+	while (plain.at[end - 1] == 0)
+		end--;
+	/* all the places between two files are multiples of 512; the mark is the last 1024 bytes */
+	for (size_t cut = 0; cut < plain.count - 512 && cut < end + 1024; cut += 512) {
+		frame(&plain, cut, &part);
+		assert_status(restore_with(&part, target(*state), "aes", NULL, &err), ATR_EFORMAT,
+		              &err);
+		nothing_is_left(*state);
+		free(part.at);
+	}
+	plain.at[plain.count - 1] = 1; /* bytes behind the mark */
+	frame(&plain, plain.count, &part);
+	assert_status(restore_with(&part, target(*state), "aes", NULL, &err), ATR_EFORMAT, &err);
+	free(part.at);
+	free(plain.at);
+	free(whole.at);
+}
+
+/* With the configuration that an archive needs beside it. */
+static enum atr_status restore_archive_of(struct bytes *from, const char *dir,
+                                          struct atr_error *err)
+{
+	struct atr_store_options made = make_options("aes");
+	struct atr_restore_options o = {
+	        .files = made.files,
+	        .source = give,
+	        .source_arg = from,
+	        .backup_json = "{\"config\":{\"name\":\"S\",\"subjects\":[\"snap.*\"]}}",
+	        .cipher = made.cipher,
+	        .key = made.key,
+	        .key_bytes = made.key_bytes,
+	};
+	struct atr_restore_result result;
+	struct atr_restore *r;
+	enum atr_status rc;
+
+	from->read = 0;
+	rc = atr_restore_open(&o, &r, err);
+	if (rc == ATR_OK)
+		rc = atr_restore_into(r, dir, "$G", &result, err);
+	atr_restore_close(r);
+	return rc;
+}
+
+static void an_archive_cut_or_changed_is_refused_or_read(void **state)
+{
+	struct bytes whole = {0}, plain, part;
+	struct atr_error err;
+
+	whole.at = fixture_read(ATREST_SOURCE_DIR
+	                        "/tests/fixtures/nats-2.15.1/snapshot-chacha/snapshot.tar.s2",
+	                        &whole.count);
+	unframe(&whole, &plain);
+	assert_ok(restore_archive_of(&whole, target(*state), &err), &err);
+	fixture_remove(fixture_path(*state, "restored"));
+	for (size_t cut = 8; cut < plain.count; cut += 1 + plain.count / 100) {
+		frame(&plain, cut, &part);
+		assert_status(restore_archive_of(&part, target(*state), &err), ATR_EFORMAT, &err);
+		nothing_is_left(*state);
+		free(part.at);
+	}
+	/* it has no check sums of its own: what is not refused is whole all the same */
+	for (size_t i = 0; i < plain.count; i += 1 + plain.count / 150) {
+		plain.at[i] ^= 0x81;
+		frame(&plain, plain.count, &part);
+		if (restore_archive_of(&part, target(*state), &err) == ATR_OK) {
+			(void)digest_of(target(*state), "aes");
+			fixture_remove(fixture_path(*state, "restored"));
+		} else {
+			nothing_is_left(*state);
+		}
+		free(part.at);
+		plain.at[i] ^= 0x81;
+	}
+	free(plain.at);
+	free(whole.at);
+}
+
 struct file {
 	const char *name, *content;
 };
@@ -540,6 +656,8 @@ int main(void)
 	        T(a_stream_of_several_ciphers_is_restored_under_one),
 	        T(a_cut_backup_is_refused_and_leaves_nothing),
 	        T(a_changed_byte_is_refused_or_does_not_matter),
+	        T(a_tar_cut_inside_whole_frames_is_refused),
+	        T(an_archive_cut_or_changed_is_refused_or_read),
 	        T(a_tar_never_leaves_its_directory),
 	        T(what_a_tar_may_not_hold_is_refused),
 	        T(a_restore_under_a_cipher_writes_nothing_in_clear),
