@@ -25,6 +25,9 @@ if(ATREST_WITH_NATS)
     SOURCES compat/test_server_snapshot.c compat/server.c compat/contents.c
     LIBRARIES atrest_store PkgConfig::NATS PkgConfig::JANSSON PkgConfig::SODIUM TIMEOUT 300)
   add_dependencies(test_server_snapshot atrest)
+  atrest_test(test_server_adopt server
+    SOURCES compat/test_server_adopt.c compat/server.c compat/contents.c unit/store_fixture.c
+    LIBRARIES atrest_store PkgConfig::NATS PkgConfig::JANSSON PkgConfig::SODIUM TIMEOUT 300)
   atrest_test(test_server_compressed server
     SOURCES compat/test_server_compressed.c compat/server.c compat/contents.c
             unit/store_compress.c unit/store_fixture.c

@@ -121,7 +121,7 @@ static unsigned count_blocks(const char *path, const struct atr_store_options *o
                              const char *cipher)
 {
 	const struct atr_keyring ring = {o->key, o->key_bytes, NULL, 0};
-	char msgs[PATH_MAX], blk[PATH_MAX + 32];
+	char msgs[PATH_MAX + 8], blk[PATH_MAX + 40];
 	struct atr_block_home home = {.files = &atr_file_real,
 	                              .msgs_path = msgs,
 	                              .account = "$G",
@@ -151,7 +151,7 @@ static unsigned count_blocks(const char *path, const struct atr_store_options *o
 
 static void copy_tree(const char *from, const char *to)
 {
-	char command[3 * PATH_MAX];
+	char command[4 * PATH_MAX];
 
 	(void)snprintf(command, sizeof command, "rm -rf '%s' && cp -r '%s' '%s'", to, from, to);
 	assert_int_equal(system(command), 0);

@@ -98,7 +98,7 @@ struct seen {
 static void look(const char *path, const struct atr_store_options *o, struct seen *seen)
 {
 	const struct atr_keyring ring = {o->key, o->key_bytes, NULL, 0};
-	char msgs[PATH_MAX];
+	char msgs[PATH_MAX + 8];
 	struct atr_block_home home = {.files = &atr_file_real,
 	                              .msgs_path = msgs,
 	                              .account = "$G",
@@ -400,7 +400,7 @@ static void kill_while_rewriting_keeps_what_lives(void **state)
 		struct atr_store_options o = options_of(
 		        i & 1 ? "aes" : "none", i == 3 ? ATR_FORMAT_2_9 : 0, ATR_FLUSH_EACH);
 		const char *base = fixture_path(*state, i & 1 ? "base1" : "base0");
-		char command[3 * PATH_MAX], base_path[PATH_MAX];
+		char command[4 * PATH_MAX], base_path[PATH_MAX];
 		const char *work = stream_path(state, 0);
 		uint8_t deleted[MESSAGES + 1] = {0};
 		struct job job = {work, o, (int)(i > 1)};
@@ -439,7 +439,7 @@ static void kill_while_rewriting_keeps_what_lives(void **state)
 static void failing_call_while_compacting_keeps_what_lives(void **state)
 {
 	struct atr_store_options o = options_of("aes", ATR_FORMAT_2_10, ATR_FLUSH_EACH), faulty = o;
-	char base[PATH_MAX], command[3 * PATH_MAX];
+	char base[PATH_MAX], command[4 * PATH_MAX];
 	const char *work = stream_path(state, 0);
 	uint8_t deleted[MESSAGES + 1] = {0};
 	struct atr_store *store;
