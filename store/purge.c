@@ -110,8 +110,11 @@ static enum atr_status remove_below(struct atr_store *store, uint64_t sequence, 
 		}
 		rc = remove_messages(store, &range, err);
 		*purged += range.removed;
-		if (range.removed == 0) /* only what cannot be read is left there */
-			break;
+		if (rc == ATR_OK && range.removed == 0) /* whole blocks of it have to stay */
+			rc = atr_error_set(err, ATR_EFORMAT, store->msgs_path, -1,
+			                   "messages %" PRIu64 " to %" PRIu64
+			                   " cannot be read, nor removed",
+			                   range.first, range.last);
 	}
 	return rc;
 }
@@ -182,6 +185,8 @@ static enum atr_status purge_locked(struct atr_store *store, const struct atr_pu
 		return atr_error_set(err, ATR_EINVAL, NULL, -1,
 		                     "sequence > 1 && keep > 0 not allowed");
 	rc = remove_begin(store, err);
+	if (rc == ATR_OK) /* those of a purge that failed */
+		rc = remove_emptied(store, 1, err);
 	if (rc != ATR_OK)
 		return rc;
 	/* now, since others append while this waits: what goes is decided after it */
@@ -203,9 +208,12 @@ static enum atr_status purge_locked(struct atr_store *store, const struct atr_pu
 enum atr_status atr_store_purge(struct atr_store *store, const struct atr_purge *purge,
                                 uint64_t *purged, struct atr_error *err)
 {
+	struct atr_error own;
 	uint64_t removed = 0;
 	enum atr_status rc;
 
+	if (err == NULL)
+		err = &own;
 	pthread_mutex_lock(&store->remove_lock);
 	pthread_mutex_lock(&store->append_lock);
 	rc = purge_locked(store, purge, &removed, err);

@@ -122,7 +122,7 @@ static enum atr_status open_place(struct atr_reader *r, const struct place *plac
 {
 	enum atr_status rc = ATR_OK;
 
-	r->place.number = 0; /* no block, should the next lines fail */
+	reader_forget_place(r); /* no block, should the next lines fail */
 	if (r->walk == NULL)
 		rc = atr_walk_new(&r->store->home, &r->walk, err);
 	if (rc == ATR_OK)

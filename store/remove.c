@@ -462,25 +462,44 @@ enum atr_status remove_block(struct atr_store *store, uint64_t number, int at_on
 	return rc == ATR_OK ? take_files(store, number, defer, err) : rc;
 }
 
-/* Removes the blocks that were emptied and are not appended to. One whose files cannot be removed
- * stays; what it holds is known to be deleted. */
-static void drop_emptied(struct atr_store *store, int at_once)
+enum atr_status remove_emptied(struct atr_store *store, int at_once, struct atr_error *err)
 {
-	struct atr_error err;
+	enum atr_status rc = ATR_OK;
+	int again = 0;
 
 	if (!store->has_emptied)
-		return;
+		return ATR_OK;
 	pthread_mutex_lock(&store->state_lock);
 	store->has_emptied = 0;
 	pthread_mutex_unlock(&store->state_lock);
 	for (size_t at = 0; at < store->entry_count;) {
 		struct block_entry *entry = &store->entry[at];
+		struct atr_error why;
+		enum atr_status removed;
 
 		if ((entry->flags & BLOCK_EMPTIED) == 0 || entry->messages > 0 ||
-		    is_active(store, entry) ||
-		    remove_block(store, entry->number, at_once, &err) != ATR_OK)
+		    is_active(store, entry)) {
 			at++;
+			continue;
+		}
+		removed = remove_block(store, entry->number, at_once, &why);
+		if (removed == ATR_OK)
+			continue;
+		at++;
+		if (removed == ATR_EUNSUPPORTED) /* it stays, to be written anew */
+			continue;
+		again = 1;
+		if (rc == ATR_OK && err != NULL)
+			*err = why;
+		if (rc == ATR_OK)
+			rc = removed;
 	}
+	if (again) {
+		pthread_mutex_lock(&store->state_lock);
+		store->has_emptied = 1;
+		pthread_mutex_unlock(&store->state_lock);
+	}
+	return rc;
 }
 
 void remove_sweep(struct atr_store *store)
@@ -495,7 +514,7 @@ void remove_sweep(struct atr_store *store)
 	pthread_mutex_lock(&store->remove_lock);
 	pthread_mutex_lock(&store->append_lock);
 	if (remove_begin(store, NULL) == ATR_OK)
-		drop_emptied(store, 0);
+		(void)remove_emptied(store, 0, NULL);
 	pthread_mutex_unlock(&store->append_lock);
 	pthread_mutex_unlock(&store->remove_lock);
 }
@@ -557,7 +576,7 @@ static enum atr_status take_out(struct atr_store *store, struct block_entry *ent
 	}
 	entry->messages--;
 	entry->live_bytes -= item->record_bytes;
-	if (how == REMOVE_FOR_GOOD && store->format == ATR_FORMAT_2_9)
+	if (how != REMOVE_BY_LIMIT && store->format == ATR_FORMAT_2_9)
 		entry->flags |= BLOCK_SETTLE;
 	return ATR_OK;
 }
@@ -617,8 +636,10 @@ static enum atr_status commit(struct atr_store *store, enum removal how, uint64_
 	b->count = b->names_used = 0;
 	atomic_fetch_add(&store->removals, 1);
 	atomic_store(&store->dirty, 1);
-	if (how != REMOVE_FROM_MEMORY)
-		drop_emptied(store, how == REMOVE_WITH_BLOCK);
+	if (rc == ATR_OK && how == REMOVE_WITH_BLOCK)
+		rc = remove_emptied(store, 1, err);
+	else if (how != REMOVE_FROM_MEMORY) /* what is deleted stays so without it */
+		(void)remove_emptied(store, 0, NULL);
 	return rc;
 }
 
@@ -711,8 +732,11 @@ static enum atr_status delete_locked(struct atr_store *store, uint64_t sequence,
 
 enum atr_status atr_store_delete(struct atr_store *store, uint64_t sequence, struct atr_error *err)
 {
+	struct atr_error own;
 	enum atr_status rc;
 
+	if (err == NULL)
+		err = &own;
 	pthread_mutex_lock(&store->remove_lock);
 	pthread_mutex_lock(&store->append_lock);
 	rc = delete_locked(store, sequence, err);

@@ -120,7 +120,11 @@ enum atr_status store_poison(struct atr_store *store, enum atr_status status,
 {
 	pthread_mutex_lock(&store->state_lock);
 	if (atomic_load(&store->poison) == ATR_OK) {
-		store->poison_error = *why;
+		if (why != NULL)
+			store->poison_error = *why;
+		else
+			(void)atr_error_set(&store->poison_error, status, NULL, -1, "%s",
+			                    atr_status_text(status));
 		atomic_store(&store->poison, status);
 	}
 	pthread_mutex_unlock(&store->state_lock);

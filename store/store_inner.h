@@ -316,7 +316,10 @@ int remove_waits_for(struct atr_store *store, uint64_t sequence);
 enum atr_status remove_end(struct atr_store *store, struct atr_error *err);
 /* first_time_ns of every block with live messages. append_lock held, nothing pending. */
 enum atr_status remove_settle_times(struct atr_store *store, struct atr_error *err);
-/* Removes blocks that were emptied while they were the active one. Takes the locks itself. */
+/* Removes the blocks that were emptied and are not appended to. One whose files cannot be removed
+ * stays for the next call. */
+enum atr_status remove_emptied(struct atr_store *store, int at_once, struct atr_error *err);
+/* The same for those that were the active one. Takes the locks itself. */
 void remove_sweep(struct atr_store *store);
 void remove_close(struct atr_store *store);
 

@@ -44,3 +44,6 @@ foreach(file remove limits)
   atrest_test(test_${file} unit SOURCES unit/test_${file}.c unit/remove_model.c unit/store_make.c
               unit/store_fixture.c LIBRARIES atrest_store PkgConfig::JANSSON Threads::Threads)
 endforeach()
+atrest_test(test_remove_faults fault SOURCES fault/test_remove_faults.c fault/fault_files.c
+            unit/store_make.c unit/store_fixture.c
+            LIBRARIES atrest_store PkgConfig::JANSSON TIMEOUT 300)
