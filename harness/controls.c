@@ -227,11 +227,13 @@ int controls_canary(const struct generator *g, const char *directory, int enciph
 {
 	struct scan s = {.enciphered = enciphered, .error = error};
 	struct target_message m;
-	uint64_t op = UINT64_MAX, first = generator_live(g, 1, UINT64_MAX - 1);
+	uint64_t op = UINT64_MAX, first = 1;
 	uint32_t stream = 0;
 	int rc;
 
-	/* After a purge no message has to be there. */
+	if (generator_gone(g) > 0)
+		first = generator_live(g, 1, generator_filled(g, 0));
+	/* When all were removed no message has to be there. */
 	if (first == UINT64_MAX && !enciphered)
 		return 0;
 	if (first == UINT64_MAX)

@@ -41,21 +41,17 @@ int whole_open(struct session *s, struct target_error *error)
 	/* A snapshot is plaintext, whatever it is of. */
 	if (w->operation == WORKLOAD_RESTORE)
 		s->before.cipher = "none";
-	if (w->operation != WORKLOAD_CONVERT)
-		return 0;
-	switch (w->convert) {
-	case WORKLOAD_CONVERT_ENCRYPT:
+	if (w->operation == WORKLOAD_CONVERT && w->convert == WORKLOAD_CONVERT_ENCRYPT)
 		s->before.cipher = "none";
-		break;
-	case WORKLOAD_CONVERT_CIPHER:
+	if (w->operation == WORKLOAD_CONVERT && w->convert == WORKLOAD_CONVERT_CIPHER)
 		s->before.cipher = other_cipher(s->options.cipher);
-		break;
-	case WORKLOAD_CONVERT_ROTATE:
-		return strcmp(s->options.cipher, "none") == 0 ? 0 : previous_key_make(s, error);
-	}
+	/* A provider is one of the arm's cipher. */
 	if (strcmp(s->before.cipher, s->options.cipher) != 0)
 		s->before.provider = NULL;
-	return 0;
+	if (w->operation != WORKLOAD_CONVERT || w->convert != WORKLOAD_CONVERT_ROTATE ||
+	    strcmp(s->options.cipher, "none") == 0)
+		return 0;
+	return previous_key_make(s, error);
 }
 
 void whole_close(struct session *s)

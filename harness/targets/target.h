@@ -137,9 +137,9 @@ struct target {
 	/* All messages of all streams. */
 	int (*purge)(struct target_place *place, struct target_error *error);
 
-	/* On streams that are closed, done when they return, on the device too. from and to differ
-	 * in cipher and key; when they do not, everything is rewritten all the same. file is the
-	 * beginning of the names of the streams' snapshots, which are replaced. */
+	/* On streams that are closed. Converted and restored ones are on the device on return. from
+	 * and to differ in cipher and key; when they do not, everything is rewritten all the same.
+	 * file is the beginning of the names of the streams' snapshots, which are replaced. */
 	int (*convert)(const struct target_options *from, const struct target_options *to,
 	               const char *directory, struct target_error *error);
 	/* Every block is under options' cipher and key: opening a stream would also bring it there,

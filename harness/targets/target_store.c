@@ -369,12 +369,47 @@ static int store_next(struct target_reader *r, uint64_t sequence, struct target_
 	return 0;
 }
 
+static int store_last(struct target_reader *r, const char *subject, struct target_message *m,
+                      struct target_error *error)
+{
+	struct atr_message message;
+	struct atr_error why;
+	enum atr_status status = atr_reader_last(r->reader, subject, &message, &why);
+
+	if (status != ATR_OK)
+		return target_store_failed(error, status, &why);
+	message_put(&message, m);
+	return 0;
+}
+
 static void store_reader_close(struct target_reader *r)
 {
 	if (r == NULL)
 		return;
 	atr_reader_close(r->reader);
 	free(r);
+}
+
+/* ---- removing ---- */
+
+static int store_remove(struct target_publisher *p, uint64_t sequence, struct target_error *error)
+{
+	struct atr_error why;
+	enum atr_status status = atr_store_delete(p->store, sequence, &why);
+
+	return status == ATR_OK ? 0 : target_store_failed(error, status, &why);
+}
+
+static enum atr_status compact_all(struct atr_store *store, struct atr_error *why)
+{
+	return atr_store_compact_blocks(store, 1, why);
+}
+
+static enum atr_status purge_all(struct atr_store *store, struct atr_error *why)
+{
+	static const struct atr_purge all = {0};
+
+	return atr_store_purge(store, &all, NULL, why);
 }
 
 /* ---- the rest ---- */
@@ -391,6 +426,16 @@ static int each_store(struct target_place *place,
 			return target_store_failed(error, status, &why);
 	}
 	return 0;
+}
+
+static int store_compact(struct target_place *place, struct target_error *error)
+{
+	return each_store(place, compact_all, error);
+}
+
+static int store_purge(struct target_place *place, struct target_error *error)
+{
+	return each_store(place, purge_all, error);
 }
 
 static int store_flush(struct target_place *place, struct target_error *error)
@@ -445,6 +490,12 @@ const struct target target_store = {
         .state = store_state,
         .counters = store_counters,
         .close = store_close,
+        .last = store_last,
+        .remove = store_remove,
+        .compact = store_compact,
+        .purge = store_purge,
         .convert = target_store_convert,
+        .snapshot = target_store_snapshot,
+        .restore = target_store_restore,
         .is_under = target_store_is_under,
 };

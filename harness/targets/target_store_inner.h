@@ -23,5 +23,9 @@ int target_store_convert(const struct target_options *from, const struct target_
                          const char *directory, struct target_error *error);
 int target_store_is_under(const struct target_options *options, const char *directory,
                           struct target_error *error);
+int target_store_snapshot(const struct target_options *options, const char *directory,
+                          const char *file, struct target_error *error);
+int target_store_restore(const struct target_options *options, const char *file,
+                         const char *directory, struct target_error *error);
 
 #endif

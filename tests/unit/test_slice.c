@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ciphers/cipher.h"
 #include "harness/controls.h"
 #include "harness/slice.h"
 
@@ -22,6 +23,8 @@ static void setup_of(struct order *setup, const char *target, const char *cipher
 	memset(setup, 0, sizeof(*setup));
 	snprintf(setup->target, sizeof(setup->target), "%s", target);
 	snprintf(setup->cipher, sizeof(setup->cipher), "%s", cipher);
+	snprintf(setup->provider, sizeof(setup->provider), "%s",
+	         atr_cipher_provider(atr_cipher_find(cipher, NULL)));
 	setup->seed = 11;
 	setup->key_bytes = sizeof(key) - 1;
 	workload_init(w);
@@ -47,7 +50,7 @@ static void slices_of(const char *base, const struct order *setup, struct sample
 
 	if (session_open(setup, key, &session, &error) != 0)
 		fail_msg("%s", error.text);
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 2; i++) {
 		if (i == 0 || changes)
 			snprintf(directory, sizeof(directory), "%s/store-%u", base, stores++);
 		if (i == 0 && !changes && strcmp(setup->target, "store") == 0 &&
@@ -55,7 +58,7 @@ static void slices_of(const char *base, const struct order *setup, struct sample
 			fail_msg("%s", error.text);
 		memset(reply, 0, sizeof(*reply));
 		snprintf(order->directory, sizeof(order->directory), "%s", directory);
-		order->control = i == 2;
+		order->control = i == 1;
 		session_slice(session, order, reply);
 		if (!reply->row.valid)
 			fail_msg("operation %d, %s, slice %d: %s", (int)setup->workload.operation,
