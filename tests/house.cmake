@@ -21,6 +21,10 @@ if(ATREST_WITH_NATS)
     SOURCES compat/test_server.c compat/server.c compat/contents.c
     LIBRARIES PkgConfig::NATS PkgConfig::JANSSON PkgConfig::SODIUM TIMEOUT 300)
   add_dependencies(test_server atrest)
+  atrest_test(test_server_repair server
+    SOURCES compat/test_server_repair.c compat/server.c compat/contents.c
+    LIBRARIES PkgConfig::NATS PkgConfig::JANSSON PkgConfig::SODIUM TIMEOUT 300)
+  add_dependencies(test_server_repair atrest)
   atrest_test(test_server_snapshot server
     SOURCES compat/test_server_snapshot.c compat/server.c compat/contents.c
     LIBRARIES atrest_store PkgConfig::NATS PkgConfig::JANSSON PkgConfig::SODIUM TIMEOUT 300)

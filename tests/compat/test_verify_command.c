@@ -107,6 +107,30 @@ static void each_block_is_listed_with_cipher_and_key(void **state)
 	program_free(&r);
 }
 
+/* Where a server would start, say nothing and write clear text. */
+static void a_configuration_that_does_not_encrypt_is_warned_of(void **state)
+{
+	static const char *const configurations[] = {"jetstream { cipher: aes }",
+	                                             "jetstream { key: $ATREST_EMPTY }",
+	                                             "jetstream { ek: \"\", cipher: chachapoly }"};
+	const char *env[] = {"ATREST_EMPTY=", NULL};
+	struct fixture_copy c;
+
+	fixture_copy(&c, "nats-2.15.1/basic-plain", *state, "s");
+	for (size_t i = 0; i < 3; i++) {
+		const char *file = fixture_path(*state, "server.conf");
+		const char *words[] = {"stream", "ls", "--nats-config", file, c.store, NULL};
+		struct program_result r;
+
+		fixture_write(file, configurations[i], strlen(configurations[i]));
+		program_run(&r, words, env, NULL);
+		assert_int_equal(r.code, 0);
+		assert_int_equal(fixture_lines_with(r.err, "warning: "), 1);
+		assert_int_equal(fixture_lines_with(r.err, "server would silently not encrypt"), 1);
+		program_free(&r);
+	}
+}
+
 /* The commands that `atrest stream` lists. */
 static void every_help_page_shows_an_example(void **state)
 {
@@ -141,6 +165,7 @@ int main(void)
 	        T(a_block_of_no_bytes_is_named),
 	        T(allow_clear_covers_blocks_and_index),
 	        T(each_block_is_listed_with_cipher_and_key),
+	        T(a_configuration_that_does_not_encrypt_is_warned_of),
 	        T(every_help_page_shows_an_example),
 	};
 
