@@ -338,6 +338,8 @@ static int is_worth_it(const struct block_entry *entry, int all)
 	uint64_t file_bytes = atomic_load(&entry->file_bytes), dead = 0;
 	uint64_t last = atomic_load(&entry->last_seq);
 
+	if (entry->messages == 0 && !all) /* goes by itself when a next one is there */
+		return 0;
 	if (file_bytes >= entry->live_bytes) {
 		dead = file_bytes - entry->live_bytes;
 		return all ? dead > 0 : dead > entry->live_bytes;

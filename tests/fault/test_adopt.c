@@ -246,13 +246,17 @@ static void kill_at_any_call_loses_nothing(void **state)
 		for (unsigned long at = 1, killed = 1; killed; at++) {
 			copy_tree(base, work);
 			killed = (unsigned long)kill_files_run(at, open_once, &job);
-			copy_tree(work, copy);
-			if (opens_whole(copy, &old, MESSAGES)) {
-				old_seen++;
-			} else {
+			/* every third one also under the old cipher and key, before it is finished
+			 */
+			if ((at + i) % 3 == 0) {
 				copy_tree(work, copy);
-				check_whole(copy, &after, MESSAGES);
-				new_seen++;
+				if (opens_whole(copy, &old, MESSAGES)) {
+					old_seen++;
+				} else {
+					copy_tree(work, copy);
+					check_whole(copy, &after, MESSAGES);
+					new_seen++;
+				}
 			}
 			check_whole(work, &now, MESSAGES);
 			check_whole(work, &after, MESSAGES);
@@ -262,7 +266,7 @@ static void kill_at_any_call_loses_nothing(void **state)
 				                 fixture_count(work, ".blk"));
 		}
 	}
-	assert_true(old_seen > 50 && new_seen > 10);
+	assert_true(old_seen > 20 && new_seen > 5);
 }
 
 static void wrong_or_missing_key_changes_nothing(void **state)
