@@ -12,6 +12,9 @@ if(ATREST_WITH_NATS)
     LIBRARIES atrest_store PkgConfig::NATS PkgConfig::JANSSON PkgConfig::SODIUM TIMEOUT 300)
   add_dependencies(test_convert_server atrest)
 endif()
+add_test(NAME test_convert_kill_long
+         COMMAND ${CMAKE_COMMAND} -E env ATREST_CONVERT_KILLS=100 $<TARGET_FILE:test_convert_kill>)
+set_tests_properties(test_convert_kill_long PROPERTIES LABELS long TIMEOUT 1800)
 atrest_test(test_convert_copy unit SOURCES unit/test_convert_copy.c fault/kill_files.c
             unit/convert_make.c unit/store_make.c unit/store_fixture.c
             LIBRARIES atrest_store PkgConfig::JANSSON)

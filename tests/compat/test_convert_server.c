@@ -244,9 +244,61 @@ static void a_converted_stream_is_equal_in_a_server(void **state)
 	free(b);
 }
 
+#define TTL_MESSAGES 12
+
+static struct server *start_ttl(const struct fixture_copy *copy, const char *folder)
+{
+	struct server_config config = {.program = servers[SERVERS - 1].program,
+	                               .store_dir = copy->store,
+	                               .cipher = "aes",
+	                               .key = copy->key,
+	                               .folder = folder};
+	struct server *server;
+
+	assert_int_equal(server_start(&config, &server), 0);
+	return server;
+}
+
+/* The times to live are in the messages. The server's list of them is not taken along, and no
+ * index.db is there that would say that no block has any. */
+static void messages_still_expire_after_a_conversion(void **state)
+{
+	static const struct server_header short_life[] = {{"Nats-TTL", "3s"}, {NULL, NULL}};
+	struct fixture_copy copy;
+	struct program_result r;
+	struct contents told;
+	struct server *server;
+	char folder[PATH_MAX];
+
+	(void)state;
+	fixture_make(folder);
+	fixture_copy(&copy, "nats-2.15.1/ttl-aes", folder, "store");
+	server = start_ttl(&copy, folder);
+	for (unsigned i = 1; i <= 3; i++)
+		assert_int_equal(server_publish(server, "ttl.0", short_life, "x", 1),
+		                 TTL_MESSAGES + i);
+	assert_int_equal(server_stop(server), 0);
+	fixture_run(&r, copy.key, "convert", "--json", "--cipher", "chachapoly", copy.store, NULL);
+	assert_int_equal(r.code, 0);
+	assert_non_null(strstr(r.out, "\"messages\":15")); /* not expired yet */
+	program_free(&r);
+	fixture_run(&r, copy.key, "convert", "--cipher", "aes", copy.store, NULL, NULL);
+	assert_int_equal(r.code, 0);
+	program_free(&r);
+
+	server = start_ttl(&copy, folder);
+	(void)sleep(4);
+	assert_int_equal(contents_ask(&told, server, "TTL"), 0);
+	assert_int_equal(server_stop(server), 0);
+	assert_int_equal(told.count, TTL_MESSAGES);
+	assert_int_equal(told.last_seq, TTL_MESSAGES + 3);
+	contents_free(&told);
+	fixture_remove(folder);
+}
+
 int main(void)
 {
-	static struct CMUnitTest tests[SERVERS * CASES];
+	static struct CMUnitTest tests[SERVERS * CASES + 1];
 	static struct arm arms[SERVERS * CASES];
 	static char names[SERVERS * CASES][128];
 	char why[1024];
@@ -268,5 +320,6 @@ int main(void)
 			        .initial_state = &arms[n]};
 		}
 	}
+	tests[n] = (struct CMUnitTest)cmocka_unit_test(messages_still_expire_after_a_conversion);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

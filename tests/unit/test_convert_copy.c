@@ -99,6 +99,45 @@ static void short_gaps_become_placeholders_and_wide_ones_a_new_block(void **stat
 	assert_int_equal(size_of(&place, "msgs/2.key"), 64);
 }
 
+/* What is written for last sequences that are deleted: placeholders behind the last message, a
+ * block of its own where that would be too many, and where there is no message at all. */
+static void a_deleted_last_sequence_stays_the_last(void **state)
+{
+	static const struct {
+		uint64_t sequence[4]; /* the last one is removed */
+		uint64_t blocks;
+	} cases[] = {{{1, 2, 3, 0}, 1}, {{1, 2, 60000, 0}, 1}, {{1, 2, 100000, 0}, 2}, {{7, 0}, 1}};
+
+	for (size_t i = 0; i < 8; i++) {
+		const uint64_t *sequence = cases[i / 2].sequence;
+		enum atr_convert_for wanted_for = i % 2 ? ATR_CONVERT_2_9 : ATR_CONVERT_2_10;
+		struct atr_store_options o = make_options("aes");
+		struct atr_convert_result result;
+		struct atr_place place;
+		struct atr_store *store;
+		struct atr_error err;
+		char dir[PATH_MAX];
+		uint64_t last = 0;
+
+		(void)snprintf(dir, sizeof dir, "%.4000s/%zu", (const char *)*state, i);
+		place = place_of(dir);
+		make_at(dir, "aes", sequence);
+		while (*sequence != 0)
+			last = *sequence++;
+		assert_ok(atr_store_open(place.dir, &o, &store, &err), &err);
+		assert_ok(atr_store_delete(store, last, &err), &err);
+		assert_ok(atr_store_close(store, &err), &err);
+		result = same_as(&place, "chachapoly", wanted_for);
+		assert_int_equal(result.blocks_after, cases[i / 2].blocks);
+		convert_make_verify(&place, MAKE_KEY, "chachapoly");
+
+		o.cipher = atr_cipher_find("chachapoly", NULL);
+		assert_ok(atr_store_open(place.dir, &o, &store, &err), &err);
+		make_append(store, 1, 100); /* gets last + 1, or fails */
+		assert_ok(atr_store_close(store, &err), &err);
+	}
+}
+
 static void what_is_as_asked_is_left_alone(void **state)
 {
 	static const uint64_t sequence[] = {1, 2, 3, 0};
@@ -331,6 +370,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        TEST(short_gaps_become_placeholders_and_wide_ones_a_new_block),
+	        TEST(a_deleted_last_sequence_stays_the_last),
 	        TEST(what_is_as_asked_is_left_alone),
 	        TEST(a_dry_run_reads_everything_and_changes_nothing),
 	        TEST(too_little_space_is_told_with_both_figures),
