@@ -155,6 +155,10 @@ static enum atr_status open_active(struct recovery *r, const struct listed *last
 	if (last == NULL || store->entry_count == 0 || r->entry.number != last->number ||
 	    r->damaged || r->torn || r->walk == NULL || atr_walk_is_compressed(r->walk))
 		return ATR_OK;
+	/* An old server's idx is sealed under the block's own nonce: what would be appended may be
+	 * under bytes of the key stream that it gives away. */
+	if ((last->has & HAS_IDX) != 0 && atr_walk_seed(r->walk) != NULL)
+		return ATR_OK;
 	return recover_set_active(r, last, atr_walk_seed(r->walk),
 	                          atomic_load(&r->entry.file_bytes), err);
 }
