@@ -107,6 +107,7 @@ static void a_deleted_last_sequence_stays_the_last(void **state)
 		uint64_t sequence[4]; /* the last one is removed */
 		uint64_t blocks;
 	} cases[] = {{{1, 2, 3, 0}, 1}, {{1, 2, 60000, 0}, 1}, {{1, 2, 100000, 0}, 2}, {{7, 0}, 1}};
+	unsigned idx_blocks = 0;
 
 	for (size_t i = 0; i < 8; i++) {
 		const uint64_t *sequence = cases[i / 2].sequence;
@@ -135,7 +136,19 @@ static void a_deleted_last_sequence_stays_the_last(void **state)
 		assert_ok(atr_store_open(place.dir, &o, &store, &err), &err);
 		make_append(store, 1, 100); /* gets last + 1, or fails */
 		assert_ok(atr_store_close(store, &err), &err);
+		/* nothing more under the nonce of an idx */
+		for (unsigned number = 1; number < 5; number++) {
+			char name[32];
+
+			(void)snprintf(name, sizeof name, "msgs/%u.idx", number);
+			if (size_of(&place, name) < 0)
+				continue;
+			(void)snprintf(name, sizeof name, "msgs/%u.blk", number);
+			assert_int_equal(size_of(&place, name), 0);
+			idx_blocks++;
+		}
 	}
+	assert_int_equal(idx_blocks, 2);
 }
 
 static void what_is_as_asked_is_left_alone(void **state)
