@@ -431,6 +431,22 @@ static enum atr_status write_config(struct atr_restore *r, const char *account,
 	return rc;
 }
 
+/* An index.db of version 1 says nothing of timers and schedules, and a newer server that believes
+ * it does not look for them in the messages. */
+static enum atr_status drop_index(struct atr_restore *r, struct atr_error *err)
+{
+	char path[PATH_MAX];
+	int result;
+
+	if (!json_is_true(json_object_get(r->config, "allow_msg_ttl")) &&
+	    !json_is_true(json_object_get(r->config, "allow_msg_schedules")))
+		return ATR_OK;
+	(void)snprintf(path, sizeof path, "%.*s/new/msgs/index.db", PATH_MAX - 24, r->work);
+	result = r->files->unlink(r->files->context, path);
+	return result < 0 && result != -ENOENT ? atr_file_error(err, result, path, -1, "unlink")
+	                                       : ATR_OK;
+}
+
 /* ---- compared ---- */
 
 static enum atr_status differs(const char *what, uint64_t found, uint64_t expected,
@@ -567,6 +583,8 @@ static enum atr_status build(struct atr_restore *r, const char *account,
 		rc = closed;
 	if (rc == ATR_OK)
 		rc = write_config(r, account, err);
+	if (rc == ATR_OK)
+		rc = drop_index(r, err);
 	return rc == ATR_OK ? read_back(r, account, out, err) : rc;
 }
 
