@@ -1,10 +1,10 @@
 /* recover.c - what is in msgs/: which blocks, which sequences, where appending goes on.
  *
- * Every block is read once, in ascending order, all hashes checked (recover_block.c). State files
- * (index.db, idx) are not needed for that, but looked into: deletions that only they know are taken
- * from them, and made durable in the blocks before the first append makes those files stale.
- * Nothing on disk is changed before the first append.
- * Sources: nats-server server/filestore.go, recoverMsgs, recoverMsgBlock, rebuildState.
+ * An index.db that fits is believed (state.c). Else every block is read once, in ascending order,
+ * all hashes checked (recover_block.c). State files (index.db, idx) are not needed for that, but
+ * looked into: deletions that only they know are taken from them, and made durable in the blocks
+ * before the first append makes those files stale. Nothing on disk is changed before the first
+ * append. Sources: nats-server server/filestore.go, recoverMsgs, recoverMsgBlock, rebuildState.
  */
 #include <assert.h>
 #include <errno.h>
@@ -48,6 +48,8 @@ static int list_entry(void *arg, const char *name)
 
 	if (strcmp(name, "index.db") == 0)
 		r->store->has_index_db = 1;
+	if (strcmp(name, INDEX_OLD) == 0)
+		r->store->has_index_old = 1;
 	if (!split_name(name, &number, &suffix))
 		return 0;
 	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
@@ -164,20 +166,34 @@ static enum atr_status open_active(struct recovery *r, const struct listed *last
 }
 
 /* A damaged one is as none, but for the note. */
-static enum atr_status read_index(struct recovery *r, struct atr_error *err)
+static enum atr_status read_index_file(struct recovery *r, const char *name, struct atr_error *err)
 {
 	char path[PATH_MAX];
 	enum atr_status rc;
 
-	if (!r->store->has_index_db)
-		return ATR_OK;
-	(void)snprintf(path, sizeof path, "%s/index.db", r->store->msgs_path);
+	(void)snprintf(path, sizeof path, "%s/%s", r->store->msgs_path, name);
 	rc = atr_index_read(r->store->files, path, r->meta_seed, r->store->stream, &r->index, err);
 	r->has_index = rc == ATR_OK;
 	if (rc != ATR_EAUTH && rc != ATR_EFORMAT && rc != ATR_EUNSUPPORTED)
 		return rc;
 	recover_note_damage(r, err);
 	return ATR_OK;
+}
+
+/* The old one only lists deletions: it fitted before the last change. */
+static enum atr_status read_index(struct recovery *r, struct atr_error *err)
+{
+	enum atr_status rc = ATR_OK;
+
+	if (r->store->has_index_db) {
+		rc = read_index_file(r, "index.db", err);
+		r->store->index_db_damaged = !r->has_index;
+	}
+	if (rc == ATR_OK && !r->has_index && r->store->has_index_old) {
+		rc = read_index_file(r, INDEX_OLD, err);
+		r->index_is_old = 1;
+	}
+	return rc;
 }
 
 /* What only state files know of deletions. */
@@ -323,22 +339,25 @@ enum atr_status store_recover(struct atr_store *store, const struct atr_seed *me
                               struct atr_error *err)
 {
 	struct recovery r = {.store = store, .meta_seed = meta_seed};
-	const struct listed *last_block;
+	const struct listed *last_block = NULL;
 	enum atr_status rc;
+	int believed = 0;
 
 	rc = list_blocks(&r, err);
 	if (rc == ATR_OK)
 		rc = read_index(&r, err);
 	if (rc == ATR_OK) {
 		set_next_number(&r);
-		rc = read_blocks(&r, &last_block, err);
+		rc = state_believe(&r, &believed, err);
 	}
+	if (rc == ATR_OK && !believed)
+		rc = read_blocks(&r, &last_block, err);
 	if (rc == ATR_OK && r.read_again) {
 		forget_blocks(&r);
 		rc = read_blocks(&r, &last_block, err);
 		assert(!r.read_again);
 	}
-	if (rc == ATR_OK)
+	if (rc == ATR_OK && !believed)
 		rc = finish(&r, last_block, err);
 	if (rc == ATR_OK)
 		set_totals(&r);
@@ -352,17 +371,28 @@ enum atr_status store_recover(struct atr_store *store, const struct atr_seed *me
 	return rc;
 }
 
-/* Deletions that only a state file knows become part of the blocks. */
-static enum atr_status save_lost_deletes(struct atr_store *store, struct atr_error *err)
+/* index.db is not true any more once something changes. Under another name, which no server looks
+ * for, it goes on saying which messages are deleted, until the next one is written. */
+static enum atr_status retire_index(struct atr_store *store, struct atr_error *err)
 {
-	if (store->lost_deletes.count == 0)
+	const struct atr_file_table *files = store->files;
+	char path[PATH_MAX], old[PATH_MAX];
+	int result;
+
+	if (!store->has_index_db)
 		return ATR_OK;
-	return atr_error_set(err, ATR_EUNSUPPORTED, store->msgs_path, -1,
-	                     "sequence %" PRIu64 " (and %" PRIu64
-	                     " more) was deleted and only index.db or an idx knows it, which "
-	                     "appending would make stale: not written yet",
-	                     store->lost_deletes.range[0].first,
-	                     atr_seqset_count(&store->lost_deletes, 0, UINT64_MAX) - 1);
+	(void)snprintf(path, sizeof path, "%s/index.db", store->msgs_path);
+	(void)snprintf(old, sizeof old, "%s/" INDEX_OLD, store->msgs_path);
+	if (store->index_db_damaged)
+		result = files->unlink(files->context, path);
+	else
+		result = files->rename(files->context, path, old);
+	if (result < 0 && result != -ENOENT)
+		return atr_file_error(err, result, path, -1, "taking the stale state file away");
+	store->has_index_old |= !store->index_db_damaged;
+	store->has_index_db = store->index_db_damaged = 0;
+	store->directory_unsynced = 1;
+	return ATR_OK;
 }
 
 enum atr_status store_prepare_append(struct atr_store *store, struct atr_error *err)
@@ -372,9 +402,6 @@ enum atr_status store_prepare_append(struct atr_store *store, struct atr_error *
 	enum atr_status rc;
 	int result;
 
-	rc = save_lost_deletes(store, err);
-	if (rc != ATR_OK)
-		return rc;
 	/* under a name that no server takes for a block's */
 	for (; store->keyless_count > 0; store->keyless_count--) {
 		uint64_t number = store->keyless[store->keyless_count - 1];
@@ -387,15 +414,9 @@ enum atr_status store_prepare_append(struct atr_store *store, struct atr_error *
 			return atr_file_error(err, result, path, -1, "setting a block aside");
 		store->directory_unsynced = 1;
 	}
-	if (store->has_index_db) {
-		(void)snprintf(path, sizeof path, "%s/index.db", store->msgs_path);
-		result = files->unlink(files->context, path);
-		if (result < 0 && result != -ENOENT)
-			return atr_file_error(err, result, path, -1,
-			                      "removing the stale state file");
-		store->has_index_db = 0;
-		store->directory_unsynced = 1;
-	}
+	rc = retire_index(store, err);
+	if (rc != ATR_OK)
+		return rc;
 	store->prepared = 1;
 	return ATR_OK;
 }

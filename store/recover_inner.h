@@ -24,6 +24,7 @@ struct recovery {
 	struct atr_walk *walk; /* reused */
 	struct atr_index index;
 	int has_index;
+	int index_is_old;                /* it only lists deletions */
 	struct atr_seqset tombstones;    /* sequences named by them, of any block */
 	struct atr_seqset state_deleted; /* deleted by a state file, but a record is there */
 	/* blocks whose state file lists deletes that may be those of other messages */
@@ -56,6 +57,14 @@ enum atr_status recover_open_walk(struct recovery *r, uint64_t number, struct at
 enum atr_status recover_set_active(struct recovery *r, const struct listed *last,
                                    const struct atr_seed *seed, uint64_t file_bytes,
                                    struct atr_error *err);
+
+/* ---- state.c ---- */
+
+/* Fills entries and subjects from r->index when it fits the files (nats-file-store 12.3, step 1):
+ * its blocks are those that are there and the last one ends with its checksum. No block is read but
+ * the beginning and the end of the last one. *believed 0: it does not fit, the store is as before.
+ */
+enum atr_status state_believe(struct recovery *r, int *believed, struct atr_error *err);
 
 /* ---- recover_block.c ---- */
 

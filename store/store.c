@@ -15,6 +15,7 @@
 #include "ciphers/secret.h"
 #include "store/config.h"
 #include "store/meta.h"
+#include "store/state.h"
 #include "store/rewrite.h"
 #include "store/store_consumer.h"
 #include "store/store_inner.h"
@@ -103,6 +104,22 @@ enum atr_status store_add_entry(struct atr_store *store, const struct block_entr
 		store->entry[store->entry_count++] = *entry;
 	pthread_mutex_unlock(&store->state_lock);
 	return rc;
+}
+
+enum atr_status store_set_meta_seed(struct atr_store *store, const struct atr_seed *seed,
+                                    struct atr_error *err)
+{
+	if (seed == NULL) {
+		atr_secret_free(store->meta_seed);
+		store->meta_seed = NULL;
+		return ATR_OK;
+	}
+	if (store->meta_seed == NULL)
+		store->meta_seed = atr_secret_alloc(sizeof *store->meta_seed);
+	if (store->meta_seed == NULL)
+		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for keys");
+	*store->meta_seed = *seed;
+	return ATR_OK;
 }
 
 void store_free_entries(struct atr_store *store)
@@ -415,6 +432,7 @@ static void free_store(struct atr_store *store)
 	if (store->lock_fd >= 0)
 		(void)files->close(files->context, store->lock_fd);
 	atr_secret_free(store->active.seed);
+	atr_secret_free(store->meta_seed);
 	atr_secret_free(store->key_memory);
 	atr_subjects_table_free(store->subjects);
 	free(store->dead);
@@ -470,6 +488,8 @@ static enum atr_status write_meta(struct atr_store *store, const char *config_js
 		rc = atr_meta_write(store->files, store->dir, &store->ring, store->account,
 		                    store->stream, store->stream, config,
 		                    atr_cipher_encrypts(store->cipher) ? &seed : NULL, err);
+	if (rc == ATR_OK && atr_cipher_encrypts(store->cipher))
+		rc = store_set_meta_seed(store, &seed, err);
 	atr_secret_wipe(&seed, sizeof seed);
 	json_decref(config);
 	return rc;
@@ -573,11 +593,16 @@ static enum atr_status recover_and_adopt(struct atr_store *store, struct atr_met
 	enum atr_status rc = late ? ATR_OK : adopt_metadata(store, meta, err);
 
 	if (rc == ATR_OK)
-		rc = store_recover(store, meta->encrypted ? &meta->seed : NULL, err);
+		rc = store_set_meta_seed(store, meta->encrypted ? &meta->seed : NULL, err);
+	if (rc == ATR_OK)
+		rc = store_recover(store, store->meta_seed, err);
 	if (rc == ATR_OK && convert)
 		rc = adopt_blocks(store, err);
-	if (rc == ATR_OK && late)
+	if (rc == ATR_OK && late) {
 		rc = adopt_metadata(store, meta, err);
+		if (rc == ATR_OK)
+			rc = store_set_meta_seed(store, meta->encrypted ? &meta->seed : NULL, err);
+	}
 	return rc;
 }
 
@@ -660,6 +685,15 @@ enum atr_status atr_store_close(struct atr_store *store, struct atr_error *err)
 			rc = atr_store_flush(store, err);
 	} else {
 		rc = atr_store_sync(store, err);
+	}
+	sync_stop_timer(store);
+	if (rc == ATR_OK) {
+		struct atr_error own;
+
+		/* without it the next open reads the blocks: no reason to fail */
+		pthread_mutex_lock(&store->append_lock);
+		(void)state_write(store, &own);
+		pthread_mutex_unlock(&store->append_lock);
 	}
 	consumers = store_consumers_write(store, rc == ATR_OK ? err : NULL);
 	free_store(store);

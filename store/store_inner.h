@@ -25,6 +25,9 @@
 #include "store/seqset.h"
 #include "store/store.h"
 
+/* What index.db is called from the first change on: see store_prepare_append. */
+#define INDEX_OLD "index.db.old"
+
 #define BLOCK_KEY_UNSYNCED  1u  /* its key file is written, not known to be durable */
 #define BLOCK_TORN          2u  /* bytes after file_bytes belong to no record */
 #define BLOCK_SETTLE        4u  /* 2.9: has deletions that only its rewriting makes durable */
@@ -95,6 +98,7 @@ struct atr_store {
 	uint8_t *key_memory;
 	struct atr_block_home home;
 	const struct atr_cipher *cipher; /* of new blocks */
+	struct atr_seed *meta_seed;      /* of meta.key, secret memory; NULL: clear text */
 	enum atr_flush flush;
 	enum atr_sync sync;
 	enum atr_read read;
@@ -127,12 +131,13 @@ struct atr_store {
 	struct atr_error poison_error;
 
 	/* set by recovery, constant afterwards */
-	/* deletions that no record in the blocks says: written before the first append */
+	/* deletions that no record in the blocks says, only a state file */
 	struct atr_seqset lost_deletes;
 	struct atr_store_recovery recovery;
 	uint64_t *keyless; /* numbers of blocks without their key file */
 	size_t keyless_count;
-	int has_index_db;
+	int has_index_db, index_db_damaged;
+	int has_index_old; /* INDEX_OLD */
 
 	/* under append_lock */
 	struct active active;
@@ -171,6 +176,9 @@ size_t store_find_entry(const struct atr_store *store, uint64_t sequence);
 size_t store_find_block(const struct atr_store *store, uint64_t number);
 int store_is_live(const struct block_entry *entry, uint64_t sequence);
 void store_free_deleted(struct block_entry *entry);
+/* Keeps the seed that index.db is sealed under; NULL: none. ATR_ENOMEM. */
+enum atr_status store_set_meta_seed(struct atr_store *store, const struct atr_seed *seed,
+                                    struct atr_error *err);
 /* Adds an entry. ATR_ENOMEM. */
 enum atr_status store_add_entry(struct atr_store *store, const struct block_entry *entry,
                                 struct atr_error *err);
@@ -195,14 +203,14 @@ void sync_stop_timer(struct atr_store *store);
 
 /* ---- recover.c ---- */
 
-/* Lists msgs/, reads every block once, fills the entries, subjects, totals, recovery and
- * next_number, and opens active on the last block when it may be appended to. Changes nothing on
- * disk. err is not NULL. */
+/* Lists msgs/, believes index.db or reads every block once, fills the entries, subjects, totals,
+ * recovery and next_number, and opens active on the last block when it may be appended to. Changes
+ * nothing on disk. err is not NULL. */
 enum atr_status store_recover(struct atr_store *store, const struct atr_seed *meta_seed,
                               struct atr_error *err);
 /* Before the first change of anything in msgs/ since open or since index.db was written (!prepared;
- * append_lock held): writes down what only state files know, sets keyless blocks aside and takes
- * index.db away, which the change makes stale. */
+ * append_lock held): sets keyless blocks aside and renames index.db, which the change makes stale.
+ */
 enum atr_status store_prepare_append(struct atr_store *store, struct atr_error *err);
 
 /* ---- adopt.c ---- */

@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "store/store_consumer.h"
-#include "store/store_inner.h"
+#include "store/state.h"
 
 static enum atr_status sync_file(struct atr_store *store, uint64_t number, const char *suffix,
                                  struct atr_error *err)
@@ -221,10 +221,22 @@ enum atr_status atr_store_sync(struct atr_store *store, struct atr_error *err)
 
 /* ---- the sync interval ---- */
 
+/* Without it an open reads the blocks: a failure is not told. */
+static void write_state_quietly(struct atr_store *store)
+{
+	struct atr_error err;
+
+	pthread_mutex_lock(&store->append_lock);
+	if (atomic_load(&store->poison) == ATR_OK && !atomic_load(&store->dirty))
+		(void)state_write(store, &err);
+	pthread_mutex_unlock(&store->append_lock);
+}
+
 static void *run_timer(void *arg)
 {
 	struct atr_store *store = arg;
 	struct timespec next;
+	int idle; /* nothing was appended for a whole interval */
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &next);
 	pthread_mutex_lock(&store->state_lock);
@@ -245,7 +257,10 @@ static void *run_timer(void *arg)
 			(void)atr_store_expire(store, NULL, NULL);
 			remove_sweep(store);
 			(void)compact_settle(store, NULL);
+			idle = !atomic_load(&store->dirty);
 			sync_quietly(store);
+			if (idle)
+				write_state_quietly(store);
 		}
 		(void)store_consumers_write(store, NULL); /* again at the next sync */
 		pthread_mutex_lock(&store->state_lock);
@@ -285,4 +300,5 @@ void sync_stop_timer(struct atr_store *store)
 	pthread_mutex_unlock(&store->state_lock);
 	(void)pthread_join(store->timer, NULL);
 	pthread_cond_destroy(&store->timer_stop_cond);
+	store->has_timer = 0;
 }
