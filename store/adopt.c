@@ -263,14 +263,14 @@ static enum atr_status adopt_consumer_state(struct adoption *a, const char *pref
 	return rc;
 }
 
-/* index.db: body and hash, the body sealed under the seed of the stream's metadata. One that does
+/* index.db (or what it was called since a change): body and hash, the body sealed under the seed of the stream's metadata. One that does
  * not open is stale, or was left in clear text; either way it goes. */
-static enum atr_status adopt_index(struct adoption *a)
+static enum atr_status adopt_index(struct adoption *a, const char *name)
 {
 	uint8_t *old, *text = NULL, *body = NULL, *whole;
 	size_t old_bytes, text_bytes = 0, bytes = 0;
 	struct atr_hash_key key;
-	enum atr_status rc = read_file(a, "msgs/", "index.db", STATE_BYTES_MAX, &old, &old_bytes);
+	enum atr_status rc = read_file(a, "msgs/", name, STATE_BYTES_MAX, &old, &old_bytes);
 
 	if (rc != ATR_OK || old == NULL)
 		return rc;
@@ -285,11 +285,11 @@ static enum atr_status adopt_index(struct adoption *a)
 		rc = unseal(a, old, old_bytes - ATR_HASH_BYTES, &text, &text_bytes);
 	free(old);
 	if (rc == ATR_EAUTH)
-		return add_file(a, "msgs/", "index.db", 1);
+		return add_file(a, "msgs/", name, 1);
 	if (rc == ATR_OK)
 		rc = seal(a, text, text_bytes, &body, &bytes);
 	if (rc != ATR_OK)
-		return atr_error_set(a->err, rc, a->store->dir, -1, "sealing index.db: %s",
+		return atr_error_set(a->err, rc, a->store->dir, -1, "sealing %s: %s", name,
 		                     atr_status_text(rc));
 	whole = realloc(body, bytes + ATR_HASH_BYTES);
 	if (whole == NULL) {
@@ -297,7 +297,7 @@ static enum atr_status adopt_index(struct adoption *a)
 		return no_memory(a->err);
 	}
 	atr_le64_put(whole + bytes, atr_hash64(&key, whole, bytes));
-	rc = write_new(a, "msgs/", "index.db", whole, bytes + ATR_HASH_BYTES);
+	rc = write_new(a, "msgs/", name, whole, bytes + ATR_HASH_BYTES);
 	free(whole);
 	return rc;
 }
@@ -458,7 +458,9 @@ static enum atr_status write_all_new(struct adoption *a, struct atr_meta *meta)
 		a->meta->config = NULL;
 		rc = adopt_asset(a, "", stream, stream);
 		if (rc == ATR_OK)
-			rc = adopt_index(a);
+			rc = adopt_index(a, "index.db");
+		if (rc == ATR_OK)
+			rc = adopt_index(a, INDEX_OLD);
 		atr_meta_free(a->meta);
 	}
 	if (rc == ATR_OK)

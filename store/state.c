@@ -4,13 +4,16 @@
  */
 #include "store/state.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "ciphers/secret.h"
 #include "store/recover_inner.h"
+#include "store/s2.h"
 #include "store/subjects.h"
 
 #define BOUND           UINT64_C(1000000) /* subjects, interior deletes: the server's */
@@ -342,23 +345,71 @@ static int index_fits(const struct recovery *r)
 	       (messages == 0 || first_seq == index->first_seq);
 }
 
-/* The last block ends with its checksum; r->walk is on it. */
-static enum atr_status end_fits(struct recovery *r, int *fits, struct atr_error *err)
+/* The last block, as far as believing needs it. */
+struct ends {
+	struct atr_seed seed; /* when enciphered */
+	int enciphered, compressed;
+	uint64_t file_bytes;
+	uint8_t start[ATR_BLOCK_START_BYTES];
+	uint8_t lchk[ATR_HASH_BYTES]; /* an empty file: zeros */
+};
+
+/* Start and end of the open file, deciphered. */
+static enum atr_status read_ends_of(struct recovery *r, int fd, const char *path, struct ends *ends,
+                                    struct atr_error *err)
 {
-	static const uint8_t zeros[ATR_HASH_BYTES];
-	uint8_t lchk[ATR_HASH_BYTES];
+	const struct atr_file_table *files = r->store->files;
+	struct atr_keystream *stream = NULL;
+	size_t n = ends->file_bytes < sizeof ends->start ? (size_t)ends->file_bytes
+	                                                 : sizeof ends->start;
+	uint64_t at = ends->file_bytes - ATR_HASH_BYTES;
 	enum atr_status rc;
 
-	*fits = 0;
-	rc = recover_open_walk(r, r->index.last_block, err);
-	if (rc == ATR_OK && atr_walk_file_bytes(r->walk) == 0)
-		*fits = memcmp(r->index.lchk, zeros, sizeof zeros) == 0;
-	else if (rc == ATR_OK)
-		rc = atr_walk_last_check(r->walk, lchk, err);
-	if (rc == ATR_OK && atr_walk_file_bytes(r->walk) > 0)
-		*fits = memcmp(r->index.lchk, lchk, sizeof lchk) == 0;
-	/* whatever is wrong with it, reading the blocks says so */
-	return rc == ATR_EAUTH || rc == ATR_EFORMAT || rc == ATR_ENOKEY ? ATR_OK : rc;
+	rc = atr_file_read_exact(files, fd, path, ends->start, n, 0, err);
+	if (rc == ATR_OK)
+		rc = atr_file_read_exact(files, fd, path, ends->lchk, ATR_HASH_BYTES, at, err);
+	if (rc != ATR_OK || !ends->enciphered)
+		return rc;
+	stream = atr_keystream_new(ends->seed.cipher, ends->seed.seed, ends->seed.nonce, 0);
+	if (stream == NULL)
+		return atr_error_set(err, ATR_ENOMEM, path, -1, "no memory for a cipher context");
+	if (atr_keystream_xor(stream, 0, ends->start, ends->start, n) != 0 ||
+	    atr_keystream_xor(stream, at, ends->lchk, ends->lchk, ATR_HASH_BYTES) != 0)
+		rc = atr_error_set(err, ATR_EFORMAT, path, (int64_t)at,
+		                   "past the end of the key stream");
+	atr_keystream_free(stream);
+	return rc;
+}
+
+static enum atr_status read_ends(struct recovery *r, uint64_t number, struct ends *ends,
+                                 struct atr_error *err)
+{
+	const struct atr_file_table *files = r->store->files;
+	struct atr_file_stat st;
+	char path[PATH_MAX];
+	enum atr_status rc;
+	int fd;
+
+	rc = atr_block_read_key(&r->store->home, number, &ends->seed, err);
+	ends->enciphered = rc == ATR_OK;
+	if (rc != ATR_OK && rc != ATR_ENOTFOUND)
+		return rc;
+	store_block_path(r->store, number, "blk", path, sizeof path);
+	fd = files->open(files->context, path, O_RDONLY, 0);
+	if (fd < 0)
+		return atr_file_error(err, fd, path, -1, "open");
+	rc = files->stat(files->context, path, &st) < 0 ? ATR_EIO : ATR_OK;
+	if (rc == ATR_OK) {
+		ends->file_bytes = st.bytes;
+		if (st.bytes >= ATR_HASH_BYTES)
+			rc = read_ends_of(r, fd, path, ends, err);
+		ends->compressed = atr_s2_is_compressed(
+		        ends->start,
+		        st.bytes < sizeof ends->start ? (size_t)st.bytes : sizeof ends->start,
+		        st.bytes);
+	}
+	(void)files->close(files->context, fd);
+	return rc;
 }
 
 static enum atr_status take_block(struct recovery *r, struct atr_index_block *b,
@@ -420,23 +471,17 @@ static enum atr_status take_subjects(struct recovery *r)
 	return rc;
 }
 
-enum atr_status state_believe(struct recovery *r, int *believed, struct atr_error *err)
+/* The files fit: everything is taken from the index. */
+static enum atr_status take_index(struct recovery *r, const struct ends *ends, int *believed,
+                                  struct atr_error *err)
 {
 	const struct listed *last = NULL;
-	const struct atr_seed *seed;
 	enum atr_status rc;
 	size_t at = 0;
 
-	*believed = 0;
-	if (!r->has_index || r->index_is_old || r->index.clear || !index_fits(r))
-		return ATR_OK;
-	rc = end_fits(r, believed, err);
-	if (rc != ATR_OK || !*believed)
-		return rc;
 	rc = take_subjects(r);
 	if (rc == ATR_EFORMAT) {
 		atr_subjects_clear(r->store->subjects);
-		*believed = 0;
 		return ATR_OK;
 	}
 	if (rc != ATR_OK)
@@ -449,9 +494,29 @@ enum atr_status state_believe(struct recovery *r, int *believed, struct atr_erro
 	}
 	if (rc != ATR_OK)
 		return rc;
+	*believed = 1;
 	r->last_seq = r->index.last_seq;
-	if (atr_walk_is_compressed(r->walk))
+	if (ends->compressed)
 		return ATR_OK;
-	seed = atr_walk_seed(r->walk);
-	return recover_set_active(r, last, seed, atomic_load(&r->entry.file_bytes), err);
+	return recover_set_active(r, last, ends->enciphered ? &ends->seed : NULL, ends->file_bytes,
+	                          err);
+}
+
+enum atr_status state_believe(struct recovery *r, int *believed, struct atr_error *err)
+{
+	struct ends *ends;
+	enum atr_status rc;
+
+	*believed = 0;
+	if (!r->has_index || r->index_is_old || r->index.clear || !index_fits(r))
+		return ATR_OK;
+	ends = atr_secret_alloc(sizeof *ends);
+	if (ends == NULL)
+		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for keys");
+	rc = read_ends(r, r->index.last_block, ends, err);
+	if (rc == ATR_OK && memcmp(r->index.lchk, ends->lchk, sizeof ends->lchk) == 0)
+		rc = take_index(r, ends, believed, err);
+	atr_secret_free(ends);
+	/* whatever is wrong with the block, reading it says so */
+	return rc == ATR_EAUTH || rc == ATR_EFORMAT || rc == ATR_ENOKEY ? ATR_OK : rc;
 }
