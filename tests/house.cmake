@@ -36,4 +36,8 @@ if(ATREST_WITH_NATS)
     SOURCES compat/test_server_compressed.c compat/server.c compat/contents.c
             unit/store_compress.c unit/store_fixture.c
     LIBRARIES atrest_store PkgConfig::NATS PkgConfig::JANSSON PkgConfig::SODIUM TIMEOUT 300)
+  atrest_test(test_server_state server
+    SOURCES compat/test_server_state.c compat/server.c compat/contents.c unit/state_hide.c
+            unit/store_make.c unit/store_fixture.c
+    LIBRARIES atrest_store PkgConfig::NATS PkgConfig::JANSSON PkgConfig::SODIUM TIMEOUT 300)
 endif()

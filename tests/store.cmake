@@ -9,6 +9,7 @@ foreach(file store store_consumer footprint recover state reader review)
 endforeach()
 atrest_test(test_compressed unit SOURCES unit/test_compressed.c unit/store_compress.c
             unit/store_make.c unit/store_fixture.c LIBRARIES atrest_store PkgConfig::JANSSON)
+target_sources(test_state PRIVATE unit/state_hide.c)
 # Blocks written anew and exchanged, a kill before every call that changes something.
 foreach(file blockout rewrite)
   atrest_test(test_${file} fault SOURCES unit/test_${file}.c fault/fault_files.c fault/kill_files.c

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "store/subjects.h"
+#include "tests/unit/state_hide.h"
 #include "tests/unit/store_make.h"
 
 #define BLOCK_BYTES 2000
@@ -361,31 +362,6 @@ static void other_blocks_than_it_lists_are_not_believed(void **state)
 	free(index);
 }
 
-/* Makes a message deleted in what the store knows, in no record. */
-static void delete_without_record(struct atr_store *store, uint64_t sequence)
-{
-	struct block_entry *entry = store->entry;
-	struct atr_reader *reader;
-	struct atr_message m;
-	struct atr_error err;
-
-	while (entry->last_seq < sequence)
-		entry++;
-	assert_true(entry->messages > 1 && sequence > entry->first_seq);
-	assert_ok(atr_reader_open(store, &reader, &err), &err);
-	assert_ok(atr_reader_get(reader, sequence, &m, &err), &err);
-	if (entry->deleted == NULL)
-		entry->deleted = calloc(1, sizeof *entry->deleted);
-	assert_int_equal(atr_seqset_insert(entry->deleted, sequence, sequence), ATR_OK);
-	entry->messages--;
-	entry->live_bytes -= atr_record_bytes(&m);
-	store->messages--;
-	store->bytes -= atr_record_bytes(&m);
-	atr_subjects_remove(store->subjects, m.subject, m.subject_bytes, sequence, entry->number);
-	store->prepared = 1; /* something changed */
-	atr_reader_close(reader);
-}
-
 static void assert_deleted(struct atr_store *store, uint64_t sequence)
 {
 	struct atr_reader *reader;
@@ -409,9 +385,9 @@ static void a_deletion_that_only_it_knows_outlives_a_crash(void **state)
 		(void)snprintf(copy, sizeof copy, "%s/copy%zu", (const char *)*state, c);
 		make_gappy(dir, make_ciphers[c], ATR_FLUSH_EACH, 200);
 		store = open_with(dir, make_ciphers[c], NULL);
-		delete_without_record(store, 12);
-		delete_without_record(store, 121);
-		delete_without_record(store, 198);
+		state_hide(store, 12);
+		state_hide(store, 121);
+		state_hide(store, 198);
 		close_store(store);
 		store = open_with(dir, make_ciphers[c], NULL);
 		assert_deleted(store, 121);
@@ -449,7 +425,7 @@ static void deletions_of_lost_messages_do_not_hide_later_ones(void **state)
 	append_at(store, 198);
 	if (store->active.number != store->entry_count) /* the same block */
 		skip();
-	delete_without_record(store, 197);
+	state_hide(store, 197);
 	close_store(store);
 	index = fixture_read(msgs_file(*state, "index.db"), &bytes);
 	fixture_write(msgs_file(*state, name), block, block_bytes);
