@@ -263,8 +263,9 @@ static enum atr_status adopt_consumer_state(struct adoption *a, const char *pref
 	return rc;
 }
 
-/* index.db (or what it was called since a change): body and hash, the body sealed under the seed of the stream's metadata. One that does
- * not open is stale, or was left in clear text; either way it goes. */
+/* index.db (or what it was called since a change): body and hash, the body sealed under the seed of
+ * the stream's metadata. One that does not open is stale, or was left in clear text; either way it
+ * goes. */
 static enum atr_status adopt_index(struct adoption *a, const char *name)
 {
 	uint8_t *old, *text = NULL, *body = NULL, *whole;

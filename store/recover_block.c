@@ -371,7 +371,7 @@ static enum atr_status read_again(struct recovery *r, struct block_entry *entry,
 {
 	struct atr_seqset deleted = {0};
 	struct atr_record record;
-	uint64_t previous = 0;
+	uint64_t previous = 0, from = entry->first_seq; /* those before are gone already */
 	enum atr_status rc;
 
 	if (entry->deleted != NULL) {
@@ -394,7 +394,8 @@ static enum atr_status read_again(struct recovery *r, struct block_entry *entry,
 		if (rc != ATR_OK || record.kind == ATR_RECORD_TOMBSTONE || m->sequence <= previous)
 			continue;
 		previous = m->sequence;
-		if (record.kind != ATR_RECORD_MESSAGE || atr_seqset_has(&deleted, previous))
+		if (record.kind != ATR_RECORD_MESSAGE || previous < from ||
+		    atr_seqset_has(&deleted, previous))
 			continue;
 		if (atr_seqset_has(hit, previous)) {
 			atr_subjects_remove(r->store->subjects, m->subject, m->subject_bytes,

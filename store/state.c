@@ -21,22 +21,6 @@
 
 /* ---- places of subjects ---- */
 
-/* The first entry whose last sequence is not below sequence; entry_count: none. */
-static size_t entry_of(const struct atr_store *store, uint64_t sequence)
-{
-	size_t low = 0, high = store->entry_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (atomic_load(&store->entry[middle].last_seq) < sequence)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 /* The first entry whose number is not below number; entry_count: none. */
 static size_t entry_numbered(const struct atr_store *store, uint64_t number)
 {
@@ -59,8 +43,10 @@ static void place_of(const struct atr_store *store, const struct atr_subject_ent
 {
 	uint64_t a = e->first & ~SUBJECT_IN_BLOCK, b = e->last & ~SUBJECT_IN_BLOCK;
 
-	*first = (e->first & SUBJECT_IN_BLOCK) != 0 ? entry_numbered(store, a) : entry_of(store, a);
-	*last = (e->last & SUBJECT_IN_BLOCK) != 0 ? entry_numbered(store, b) : entry_of(store, b);
+	*first = (e->first & SUBJECT_IN_BLOCK) != 0 ? entry_numbered(store, a)
+	                                            : store_find_entry(store, a);
+	*last = (e->last & SUBJECT_IN_BLOCK) != 0 ? entry_numbered(store, b)
+	                                          : store_find_entry(store, b);
 	if (*last == store->entry_count ||
 	    ((e->last & SUBJECT_IN_BLOCK) != 0 && store->entry[*last].number > b && *last > 0))
 		--*last;
@@ -446,13 +432,6 @@ static enum atr_status take_block(struct recovery *r, struct atr_index_block *b,
 		*entry.deleted = b->deleted;
 		b->deleted = (struct atr_seqset){0};
 	}
-	if (atr_seqset_add(&store->deleted, r->last_seq + 1, entry.first_seq - 1) != ATR_OK)
-		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for sequences");
-	r->last_seq = b->last_seq;
-	for (size_t i = 0; entry.deleted != NULL && i < entry.deleted->count; i++)
-		if (atr_seqset_add(&store->deleted, entry.deleted->range[i].first,
-		                   entry.deleted->range[i].last) != ATR_OK)
-			return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for sequences");
 	r->entry = entry;
 	return store_add_entry(store, &entry, err);
 }

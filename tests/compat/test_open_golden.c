@@ -308,7 +308,10 @@ static void append_and_compare(const struct atr_place *place, struct atr_store *
 		assert_ok(atr_store_append(store, &m, NULL, &err), &err);
 		see(&content, &m);
 	}
-	assert_true(read_store(store).digest == content.digest);
+	if (store->is_limited) /* what was appended may have pushed others out */
+		content = read_store(store);
+	else
+		assert_true(read_store(store).digest == content.digest);
 	assert_ok(atr_store_close(store, &err), &err);
 	assert_true(inspected(place, &ends).digest == content.digest);
 	assert_int_equal(ends, last_seq + (subject[0] != '\0' ? APPENDED : 0));
