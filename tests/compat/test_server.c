@@ -102,6 +102,17 @@ static const char *key_of(const struct arm *arm)
 	return strcmp(arm->cipher, "none") == 0 ? NULL : KEY;
 }
 
+/* 2.9 does not know the file: it makes a new meta.key at every start and leaves it behind under the
+ * old one, where it is damage. */
+static void remove_index(const char *folder)
+{
+	char path[512];
+
+	(void)snprintf(path, sizeof(path), "%s/store/jetstream/$G/streams/" STREAM "/msgs/index.db",
+	               folder);
+	assert_int_equal(unlink(path), 0);
+}
+
 /* What we wrote, as the server sees it. */
 static void same_in_server(const struct arm *arm, const char *folder,
                            const struct contents *expected)
@@ -166,6 +177,8 @@ static void loaded_stream_is_equal_in_a_server_and_comes_back(void **state)
 	assert_int_equal(contents_save(&made, path, STREAM), 0);
 	run_atrest(folder, "load.jsonl", "load.out", "stream load --cipher %s store", arm->cipher);
 	run_atrest(folder, "/dev/null", "verify.out", "stream verify store");
+	if (strcmp(arm->version, "2.9.10") == 0)
+		remove_index(folder);
 
 	same_in_server(arm, folder, &made);
 	same_in_server(arm, folder, &made);
