@@ -413,6 +413,8 @@ enum atr_status atr_convert(struct atr_inspect *in, const struct atr_convert_opt
 	c->result = result;
 	c->log_fd = -1;
 	rc = begin(c, err);
+	if (rc == ATR_OK) /* the old files stay as long as the new ones are not seen to be whole */
+		rc = convert_check_found(in, err);
 	if (rc == ATR_OK && !options->dry_run)
 		rc = finish(c, &result->finished, err);
 	if (rc == ATR_OK)
