@@ -28,6 +28,10 @@ add_dependencies(test_fixtures atrest)
 atrest_test(test_stream_commands compat SOURCES compat/test_stream_commands.c compat/program.c
             unit/store_fixture.c LIBRARIES atrest_store PkgConfig::JANSSON TIMEOUT 300)
 add_dependencies(test_stream_commands atrest)
+atrest_test(test_adopt_golden compat SOURCES compat/test_adopt_golden.c compat/fixture_copy.c
+            compat/program.c unit/store_fixture.c LIBRARIES atrest_store PkgConfig::JANSSON
+            TIMEOUT 300)
+add_dependencies(test_adopt_golden atrest)
 foreach(command verify audit repair)
   atrest_test(test_${command}_command compat SOURCES compat/test_${command}_command.c
               compat/fixture_copy.c compat/program.c unit/store_fixture.c
