@@ -392,7 +392,7 @@ static void a_call_that_fails_leaves_the_old_or_the_new_stream(void **state)
 
 		snprintf(parent, sizeof parent, "%.3000s/f%lu", base, k);
 		assert_int_equal(mkdir(parent, 0750), 0);
-		snprintf(dir, sizeof dir, "%.3800s/%s", parent, streams[source]);
+		assert_true(snprintf(dir, sizeof dir, "%s/%s", parent, streams[source]) < PATH_MAX);
 		assert_ok(repair_copy_tree(&atr_file_real, from, dir, &err), &err);
 		{
 			size_t bytes;
