@@ -34,6 +34,10 @@ static const struct option_spec option_table[] = {
          AT(scratch_image)},
         {"set", 0, OPTION_LIST, "KEY=VALUE", "one key of every workload (workloads/README.md)",
          AT(sets)},
+        {"suite", 0, OPTION_TEXT, "NAME",
+         "quick (default), or classes: one size, every kind of operation, from\n"
+         "publish to restore (workloads/README.md)",
+         AT(suite)},
         {"quick", 0, OPTION_FLAG, NULL,
          "as many rounds as the workloads say, no width of the intervals\n"
          "promised (the default)",
@@ -263,7 +267,7 @@ static int run(int argc, char **argv)
 const struct command command_run = {
         .name = "run",
         .arguments = "[FILE.ini ...]",
-        .summary = "measures workloads under each cipher; without files the quick suite",
+        .summary = "measures workloads under each cipher; without files a suite",
         .details =
                 "Every round runs one slice of each arm of a workload back to back: none, none\n"
                 "again (the twin, which shows the noise), and the ciphers. The results are a\n"

@@ -15,7 +15,22 @@
 static const char *const quick_suite[] = {"publish-64b",       "publish-1k",   "publish-8k",
                                           "publish-64k",       "publish-256k", "read-1k",
                                           "publish-always-1k", "get-1k"};
-#define QUICK_COUNT (sizeof(quick_suite) / sizeof(quick_suite[0]))
+
+/* One size, every kind of operation. */
+static const char *const classes_suite[] = {
+        "publish-1k",    "publish-async-1k", "publish-always-1k", "read-1k",    "get-1k",
+        "get-record-1k", "last-1k",          "tail-1k",           "mixed-1k",   "delete-1k",
+        "purge-1k",      "open-1k",          "open-recover-1k",   "encrypt-1k", "change-cipher-1k",
+        "rotate-key-1k", "snapshot-1k",      "restore-1k"};
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+static const struct suite {
+	const char *name;
+	const char *const *workloads;
+	size_t count;
+} suites[] = {{"quick", quick_suite, COUNT_OF(quick_suite)},
+              {"classes", classes_suite, COUNT_OF(classes_suite)}};
 
 /* ---- lists ---- */
 
@@ -224,20 +239,40 @@ static int set_sync(struct workload *w, const char *path, const char *sync)
 	                path, sync);
 }
 
+/* NULL, and the complaint made, when it has none of that name. */
+static const struct suite *suite_find(const char *name, size_t files)
+{
+	if (name == NULL)
+		return &suites[0];
+	if (files > 0) {
+		(void)complain(EXIT_USAGE,
+		               "--suite: found workload files too, expected one of both");
+		return NULL;
+	}
+	for (size_t i = 0; i < COUNT_OF(suites); i++)
+		if (strcmp(suites[i].name, name) == 0)
+			return &suites[i];
+	(void)complain(EXIT_USAGE, "--suite: found '%s', expected quick or classes", name);
+	return NULL;
+}
+
 static int read_workloads(const struct run_arguments *a, char *const *files, size_t count,
                           const char *sync, struct run_request *out)
 {
-	size_t n = count == 0 ? QUICK_COUNT : count;
+	const struct suite *suite = suite_find(a->suite, count);
+	size_t n = count > 0 || suite == NULL ? count : suite->count;
 	struct workload_error why;
 	char path[4096];
 
+	if (suite == NULL)
+		return EXIT_USAGE;
 	out->workloads = calloc(n, sizeof(*out->workloads));
 	if (out->workloads == NULL)
 		return complain(EXIT_SYSTEM, "out of memory");
 	for (size_t i = 0; i < n; i++) {
 		struct workload *w = &out->workloads[i];
 		if (count == 0)
-			ready_path(quick_suite[i], path, sizeof(path));
+			ready_path(suite->workloads[i], path, sizeof(path));
 		else
 			snprintf(path, sizeof(path), "%s", files[i]);
 		if (workload_parse_file(path, w, &why) != 0)
@@ -257,7 +292,7 @@ static int read_workloads(const struct run_arguments *a, char *const *files, siz
 				                "%s: two workloads are named '%s', the other one "
 				                "in %s",
 				                path, w->name,
-				                count == 0 ? quick_suite[e] : files[e]);
+				                count == 0 ? suite->workloads[e] : files[e]);
 	}
 	out->options.workloads = out->workloads;
 	out->options.request.workloads = out->workloads;

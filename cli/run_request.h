@@ -20,6 +20,7 @@ struct run_arguments {
 	const char *seed; /* numbers whose 0 is not "not given" */
 	const char *rounds;
 	const char *scratch_image;
+	const char *suite;
 	int quick;
 	int dry_run;
 	int json;
@@ -33,7 +34,7 @@ struct run_request {
 	char *targets;
 };
 
-/* Fills request from arguments and workload files (count 0: the quick suite). EXIT_FINE, or the
+/* Fills request from arguments and workload files (count 0: a suite). EXIT_FINE, or the
  * code of the error it has printed. */
 int run_request_make(const struct run_arguments *arguments, char *const *files, size_t count,
                      struct run_request *request);

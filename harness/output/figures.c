@@ -19,18 +19,45 @@ const struct figure figures[] = {
         {"overhead", "Overhead against payload size",
          "Left: throughput lost against plaintext, the documented range shaded. Right: CPU time "
          "added per message, on a logarithmic scale. Bars are 95 % intervals; “plaintext again” "
-         "is the same arm measured a second time and shows what this machine cannot tell apart."},
+         "is the same arm measured a second time and shows what this machine cannot tell apart.",
+         0},
         {"cpu", "CPU per message",
          "The number is what one message costs; the height of the bar is relative to plaintext in "
-         "the same workload."},
+         "the same workload.",
+         0},
         {"throughput", "Throughput",
-         "Messages per second on a logarithmic scale, and the same as payload bytes per second."},
+         "Messages per second on a logarithmic scale, and the same as payload bytes per second.",
+         0},
         {"disk", "Disk growth",
          "How much more the stream's directory takes than in plaintext, at the same block size: "
-         "blocks that the file system gave, and bytes in the files."},
+         "blocks that the file system gave, and bytes in the files.",
+         0},
         {"latency", "Latency",
-         "Percentiles of single operations; medians over the rounds, on a logarithmic scale."},
-        {NULL, NULL, NULL}};
+         "Percentiles of single operations; medians over the rounds, on a logarithmic scale.", 0},
+        {"classes", "Overhead by operation class",
+         "Each row is one kind of operation, the dearest on top; of a class with several sizes the "
+         "one nearest to that of the first sentence. “Per message” is per message of the stream "
+         "where an operation takes a whole one: opening, purging, converting, backing up.",
+         1},
+        {NULL, NULL, NULL, 0}};
+
+/* Rows of the target that the figures are of. */
+static int is_of(const struct summary_row *row, const struct summary_row *cell)
+{
+	return strcmp(row->target, cell->target) == 0 &&
+	       strcmp(row->target_version, cell->target_version) == 0;
+}
+
+int figures_apply(const struct figure *figure, const struct summary *s)
+{
+	const struct summary_row *cell = headline_cell(s);
+	if (!figure->by_class || cell == NULL)
+		return !figure->by_class;
+	for (size_t i = 0; i < s->count; i++)
+		if (is_of(&s->rows[i], cell) && strcmp(s->rows[i].class_, cell->class_) != 0)
+			return 1;
+	return 0;
+}
 
 static const char *script_folder(void)
 {
@@ -155,8 +182,8 @@ static void remove_old(const char *dir)
 	}
 }
 
-static enum figures_result draw_all(const char *dir, const struct summary_row *cell,
-                                    char error[512])
+static enum figures_result draw_all(const char *dir, const struct summary *s,
+                                    const struct summary_row *cell, char error[512])
 {
 	const char *scripts = script_folder();
 	enum figures_result worst = FIGURES_OK;
@@ -166,7 +193,7 @@ static enum figures_result draw_all(const char *dir, const struct summary_row *c
 		return FIGURES_NO_GNUPLOT;
 	}
 	for (const struct figure *f = figures; f->name != NULL; f++) {
-		for (size_t i = 0; i < 2; i++) {
+		for (size_t i = 0; i < 2 && figures_apply(f, s); i++) {
 			char reason[512];
 			enum figures_result rc =
 			        draw(scripts, dir, f->name, formats[i], cell, reason);
@@ -199,7 +226,7 @@ enum figures_result figures_draw(const char *dir, const struct summary *s, char 
 		if (cell == NULL)
 			snprintf(error, 512, "no plaintext throughput: nothing to draw");
 		else
-			rc = draw_all(whole, cell, error);
+			rc = draw_all(whole, s, cell, error);
 	}
 	free(whole);
 	return rc;

@@ -1,5 +1,5 @@
-/* page.c - see page.h. Order: the sentence, overhead, CPU, throughput, disk, latency, all cells,
- * what the numbers mean, the machine. Everything that comes from a file goes through
+/* page.c - see page.h. Order: the sentence, overhead, CPU, throughput, disk, latency, classes, all
+ * cells, what the numbers mean, the machine. Everything that comes from a file goes through
  * table_html_text. */
 #include "harness/output/page.h"
 
@@ -299,7 +299,8 @@ static int put_page(struct page *p)
 	fputs("</p>\n", p->out);
 	put_warnings(p);
 	for (const struct figure *f = figures; f->name != NULL; f++)
-		put_figure(p, f);
+		if (figures_apply(f, p->summary))
+			put_figure(p, f);
 
 	fputs("<h2>All workloads and arms</h2>\n<div class=scroll>\n", p->out);
 	struct table *t = headline_table(p->summary);

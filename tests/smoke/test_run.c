@@ -334,6 +334,7 @@ static void bad_input_is_refused_before_anything_is_written(void **state)
 	        {{"--scratch-image", "0"}, 2, "expected a size such as 4g"},
 	        {{"--scratch-image", "1m"}, 2, "found 1 MiB, expected"},
 	        {{"--scratch-image", "1g", "--dir", "a=/tmp"}, 2, "expected one of them"},
+	        {{"--suite", "classes"}, 2, "--suite: found workload files too"},
 	        {{"--budget", "10m"}, 2, "budget"},
 	        {{"--precision", "2%"}, 2, "precision"},
 	        {{"--replay", "x"}, 2, "replay"},
@@ -375,6 +376,31 @@ static void a_dry_run_writes_nothing(void **state)
 	assert_int_equal(json_integer_value(json_object_get(plan, "seed")), 0);
 	json_decref(plan);
 	assert_int_equal(fixture_count(*state, "results"), 0);
+	fixture_output_free(&out);
+}
+
+/* Every kind of operation once. */
+static void the_suite_of_classes_has_one_workload_of_each(void **state)
+{
+	const char *const argv[] = {ATREST,      "run",    "--suite", "classes",
+	                            "--dry-run", "--json", NULL};
+	const char *const wrong[] = {ATREST, "run", "--suite", "all", NULL};
+	struct fixture_output out;
+	json_t *plan, *cells;
+
+	fixture_run(*state, argv, &out);
+	expect_status(&out, 0);
+	plan = json_loads(out.standard, 0, NULL);
+	cells = json_object_get(plan, "cells");
+	assert_int_equal(json_array_size(cells), 18);
+	assert_string_equal(
+	        json_string_value(json_object_get(json_array_get(cells, 17), "workload")),
+	        "restore-1k");
+	json_decref(plan);
+	fixture_output_free(&out);
+	fixture_run(*state, wrong, &out);
+	expect_status(&out, 2);
+	assert_non_null(strstr(out.error, "--suite: found 'all', expected quick or classes"));
 	fixture_output_free(&out);
 }
 
@@ -534,6 +560,7 @@ int main(void)
 	        WITH_DIRECTORY(a_second_run_in_one_folder_is_refused),
 	        WITH_DIRECTORY(bad_input_is_refused_before_anything_is_written),
 	        WITH_DIRECTORY(a_dry_run_writes_nothing),
+	        WITH_DIRECTORY(the_suite_of_classes_has_one_workload_of_each),
 	        WITH_DIRECTORY(kept_stores_verify_with_the_kept_key),
 	        WITH_DIRECTORY(a_servers_configuration_gives_cipher_and_sync),
 	        WITH_DIRECTORY(further_directories_are_arms_that_are_synced),

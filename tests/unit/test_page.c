@@ -94,6 +94,7 @@ static void page_opens_with_the_sentence_and_has_all_parts_in_order(void **state
 	                                    "<h2>Throughput</h2>",
 	                                    "<h2>Disk growth</h2>",
 	                                    "<h2>Latency</h2>",
+	                                    "<h2>Overhead by operation class</h2>",
 	                                    "<h2>All workloads and arms</h2>",
 	                                    "publish-always-1k",
 	                                    "<h2>What the numbers mean</h2>",
@@ -145,6 +146,17 @@ static void figures_are_drawn_as_svg_and_png(void **state)
 	assert_non_null(strstr(data, "plaintext again"));
 	assert_non_null(strstr(data, "several times more"));
 	free(data);
+	/* One row per class, the dearest on top: of publish the size of the first sentence. */
+	assert_int_equal(read_whole_file(synthetic_path(folder, "plots/classes.svg"), 16 << 20,
+	                                 &data, &bytes),
+	                 0);
+	static const char *const words[] = {"read in order", "get one, its block deciphered",
+	                                    "publish, each synced to the disk", "18 %", "11 %"};
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strstr(data, words[i]) == NULL)
+			fail_msg("\"%s\" is not in the figure", words[i]);
+	assert_null(strstr(data, "256 KiB"));
+	free(data);
 }
 
 static char other[128];
@@ -162,7 +174,9 @@ static void a_run_of_one_cell_or_of_plaintext_alone_is_drawn_too(void **state)
 	struct samples s;
 	(void)state;
 	make_samples(&s, 1);
-	free(page_of(other_folder(), &s, FIGURES_OK));
+	char *text = page_of(other_folder(), &s, FIGURES_OK);
+	assert_null(strstr(text, "Overhead by operation class")); /* there is one only */
+	free(text);
 	make_samples(&s, 2);
 	for (size_t i = s.count; i-- > 0;)
 		if (strcmp(s.rows[i].cipher, "none") != 0)
