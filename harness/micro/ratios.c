@@ -158,6 +158,17 @@ static void print_gets(size_t cipher, size_t size)
 	          limit, median(value) / limit, "ns");
 }
 
+/* Whatever the size of the stream; the target is that of 1 GiB. */
+static void print_open_state(size_t cipher, size_t size)
+{
+	double value[RATIOS_ROUNDS_MAX], limit = 3;
+
+	for (size_t i = 0; i < rounds; i++)
+		value[i] = figures[i][cipher][size].open_state_ms;
+	print_row("open, state good", ratios_cipher[cipher], ratios_payload[size], median(value), 0,
+	          limit, median(value) / limit, "ms");
+}
+
 static void print_all(void)
 {
 	for (size_t r = 0; r < sizeof rules / sizeof rules[0]; r++)
@@ -167,6 +178,9 @@ static void print_all(void)
 	for (size_t size = 0; size < RATIOS_SIZES; size++)
 		for (size_t cipher = 0; cipher < RATIOS_CIPHERS; cipher++)
 			print_gets(cipher, size);
+	for (size_t size = 0; size < RATIOS_SIZES; size++)
+		for (size_t cipher = 0; cipher < RATIOS_CIPHERS; cipher++)
+			print_open_state(cipher, size);
 	for (size_t cipher = 1; cipher < RATIOS_CIPHERS; cipher++)
 		for (size_t size = 0; size < RATIOS_SIZES; size++) {
 			print_overhead("overhead async", offsetof(struct figures, async), 0, cipher,

@@ -60,6 +60,7 @@ double parts_read(const struct parts *p, size_t cipher);
 /* ns per message. */
 struct figures {
 	double async, each, read, open, get;
+	double open_state_ms;
 	double always, always_parts; /* and a bare pwrite + fsync, in turn with it */
 };
 
