@@ -404,6 +404,9 @@ static void random_operations_give_what_the_model_has(void **state)
 		o.read = v % 2 ? ATR_READ_RECORD : ATR_READ_BLOCK;
 		print_message("seed %" PRIu64 ", variant %u\n", seed + v, v);
 		model_run(*state, v, &o, seed + v, 600);
+		o.format = ATR_FORMAT_2_9;
+		o.sync = v % 2 ? ATR_SYNC_ALWAYS : ATR_SYNC_INTERVAL;
+		model_run(*state, VARIANTS + v, &o, seed + v, 200);
 	}
 }
 
