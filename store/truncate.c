@@ -9,7 +9,10 @@
  * is known to the next open only.
  * Source: nats-server server/filestore.go, Truncate.
  */
+#include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "store/store_inner.h"
@@ -92,6 +95,23 @@ static enum atr_status cut_files(struct atr_store *store, uint64_t number, int i
 	return rc == ATR_OK ? rc : store_poison(store, rc, err);
 }
 
+/* What the last state file says would keep the last sequence where it was, after a crash. */
+static enum atr_status forget_state(struct atr_store *store, struct atr_error *err)
+{
+	char path[PATH_MAX];
+	int result;
+
+	if (!store->has_index_old)
+		return ATR_OK;
+	(void)snprintf(path, sizeof path, "%s/" INDEX_OLD, store->msgs_path);
+	result = store->files->unlink(store->files->context, path);
+	if (result < 0 && result != -ENOENT)
+		return atr_file_error(err, result, path, -1, "removing the stale state file");
+	store->has_index_old = 0;
+	store->directory_unsynced = 1;
+	return ATR_OK;
+}
+
 static enum atr_status truncate_locked(struct atr_store *store, uint64_t sequence,
                                        struct atr_error *err)
 {
@@ -127,6 +147,8 @@ static enum atr_status truncate_locked(struct atr_store *store, uint64_t sequenc
 	above.last = store->last_seq;
 	if (rc == ATR_OK)
 		rc = remove_messages(store, &above, err);
+	if (rc == ATR_OK)
+		rc = forget_state(store, err);
 	if (rc == ATR_OK) {
 		cut_entries(store, cut, end, sequence, later);
 		rc = cut_files(store, number, last > sequence, later, end - cut - 1, err);
