@@ -235,6 +235,18 @@ static void deleted_messages_stay_deleted(void **state)
 	}
 }
 
+/* A block without damage, of which index.db alone knows the deletions, and index.db has to go. */
+static void deletions_outlive_the_state_file_that_knew_them(void **state)
+{
+	struct fixture_copy c;
+	struct contents_map healthy;
+
+	begin(&c, &healthy, "nats-2.10.27/purges-aes", *state);
+	fixture_write(fixture_path(c.stream, "msgs/99.blk"), "", 0);
+	repair_and_check(&c, &healthy, 0, 0, 0, "only a state file that goes knew its deletions");
+	free_contents(&healthy);
+}
+
 static void a_lost_block_key_costs_its_block(void **state)
 {
 	struct fixture_copy c;
@@ -317,8 +329,10 @@ static void lost_meta_files_are_written_anew(void **state)
 			struct contents_map healthy;
 
 			begin(&c, &healthy, names[i], *state);
-			if (c.key[0] == '\0' && k == 1)
+			if (c.key[0] == '\0' && k == 1) {
+				free_contents(&healthy);
 				continue;
+			}
 			assert_int_equal(unlink(fixture_path(c.stream, files[k])), 0);
 			repair_and_check(&c, &healthy, 0, 0, 0, "written anew");
 			free_contents(&healthy);
@@ -471,6 +485,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	        T(a_damaged_record_costs_itself),
 	        T(deleted_messages_stay_deleted),
+	        T(deletions_outlive_the_state_file_that_knew_them),
 	        T(a_lost_block_key_costs_its_block),
 	        T(an_emptied_block_costs_its_messages),
 	        T(a_torn_tail_is_cut),
