@@ -395,6 +395,40 @@ static enum atr_status retire_index(struct atr_store *store, struct atr_error *e
 	return ATR_OK;
 }
 
+/* Deletions that only a state file knows are said in the blocks before that file is stale for a
+ * server: tombstones, or under format 2.9 placeholders when the block is settled. */
+static enum atr_status say_lost_deletes(struct atr_store *store, struct atr_error *err)
+{
+	struct appender_tombstone t[TOMBSTONES_MAX];
+	const struct atr_seqset *lost = &store->lost_deletes;
+	enum atr_status rc = ATR_OK;
+	size_t count = 0;
+
+	for (size_t i = 0; i < lost->count && rc == ATR_OK; i++)
+		for (uint64_t s = lost->range[i].first; s <= lost->range[i].last && rc == ATR_OK;
+		     s++) {
+			size_t at = store_find_entry(store, s);
+
+			if (store->format == ATR_FORMAT_2_9) {
+				if (at < store->entry_count)
+					store->entry[at].flags |= BLOCK_SETTLE;
+				continue;
+			}
+			t[count].sequence = s;
+			t[count++].time_ns =
+			        at < store->entry_count ? store->entry[at].last_time_ns : 0;
+			if (count < TOMBSTONES_MAX)
+				continue;
+			rc = appender_tombstones(store, t, count, err);
+			count = 0;
+		}
+	if (rc == ATR_OK && count > 0)
+		rc = appender_tombstones(store, t, count, err);
+	if (rc == ATR_OK)
+		atr_seqset_free(&store->lost_deletes);
+	return rc;
+}
+
 enum atr_status store_prepare_append(struct atr_store *store, struct atr_error *err)
 {
 	const struct atr_file_table *files = store->files;
@@ -417,6 +451,9 @@ enum atr_status store_prepare_append(struct atr_store *store, struct atr_error *
 	rc = retire_index(store, err);
 	if (rc != ATR_OK)
 		return rc;
-	store->prepared = 1;
-	return ATR_OK;
+	store->prepared = 1; /* writing tombstones may let another thread in */
+	rc = say_lost_deletes(store, err);
+	if (rc != ATR_OK)
+		store->prepared = 0;
+	return rc;
 }
