@@ -39,6 +39,9 @@ if(NOT CMAKE_C_FLAGS MATCHES "-fsanitize")
   add_test(NAME test_ratios COMMAND atrest-ratios --rounds 1 --no-memory ${PROJECT_BINARY_DIR})
   set_tests_properties(test_ratios PROPERTIES LABELS smoke TIMEOUT 300
     PASS_REGULAR_EXPRESSION "rows missed their target")
+  add_test(NAME test_large COMMAND atrest-large --rounds 1 --messages 30000 --subjects 3000
+           ${PROJECT_BINARY_DIR})
+  set_tests_properties(test_large PROPERTIES LABELS smoke TIMEOUT 120)
 endif()
 # Removing, limits, subjects: against a model in memory.
 foreach(file remove limits)
