@@ -56,6 +56,45 @@ void contents_free(struct contents *contents)
 	memset(contents, 0, sizeof(*contents));
 }
 
+static void *copy_of(const void *data, size_t bytes)
+{
+	void *copy = need(malloc(bytes + 1));
+
+	if (bytes)
+		memcpy(copy, data, bytes);
+	return copy;
+}
+
+void contents_append(struct contents *contents, const struct content *c)
+{
+	struct content *own = add(contents);
+
+	*own = *c;
+	own->subject = need(strdup(c->subject));
+	own->headers = c->headers_bytes ? copy_of(c->headers, c->headers_bytes) : NULL;
+	own->payload = copy_of(c->payload, c->payload_bytes);
+	contents->last_seq = c->sequence;
+	contents->first_seq = contents->items[0].sequence;
+}
+
+int contents_remove(struct contents *contents, uint64_t sequence)
+{
+	size_t i = 0;
+
+	while (i < contents->count && contents->items[i].sequence != sequence)
+		i++;
+	if (i == contents->count)
+		return -1;
+	free(contents->items[i].subject);
+	free(contents->items[i].headers);
+	free(contents->items[i].payload);
+	memmove(&contents->items[i], &contents->items[i + 1],
+	        (--contents->count - i) * sizeof(*contents->items));
+	contents->first_seq =
+	        contents->count > 0 ? contents->items[0].sequence : contents->last_seq + 1;
+	return 0;
+}
+
 /* splitmix64 */
 static uint64_t next_random(uint64_t *state)
 {

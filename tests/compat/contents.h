@@ -31,6 +31,12 @@ struct contents {
  * 256 KiB, headers on a third, and deleted gaps of 1 to 40 sequences, one before the first. */
 void contents_make(struct contents *out, size_t count, uint64_t seed);
 
+/* One more, above the last: a copy of c. last_seq follows. */
+void contents_append(struct contents *contents, const struct content *c);
+
+/* Takes one out; first_seq follows (last_seq + 1 when none is left). 0, or -1: it is not there. */
+int contents_remove(struct contents *contents, uint64_t sequence);
+
 /* Writes them as `stream load` reads them. 0, or -1. */
 int contents_save(const struct contents *contents, const char *path, const char *stream);
 

@@ -13,9 +13,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WAIT_MS      20000
-#define STEP_MS      10
-#define KEY_VARIABLE "ATREST_TEST_SERVER_KEY"
+#define WAIT_MS       20000
+#define STEP_MS       10
+#define KEY_VARIABLE  "ATREST_TEST_SERVER_KEY"
+#define PREV_VARIABLE "ATREST_TEST_SERVER_PREV_KEY"
 
 struct server {
 	pid_t pid;
@@ -69,6 +70,8 @@ static int write_config(const struct server_config *config, const char *path)
 	fprintf(file, "jetstream {\n  store_dir: \"%s\"\n", config->store_dir);
 	if (config->key)
 		fprintf(file, "  cipher: %s\n  key: $%s\n", config->cipher, KEY_VARIABLE);
+	if (config->prev_key)
+		fprintf(file, "  prev_encryption_key: $%s\n", PREV_VARIABLE);
 	fprintf(file, "}\n");
 	return fclose(file) == 0 ? 0 : -1;
 }
@@ -146,6 +149,17 @@ static int wait_ready(struct server *server, const char *folder)
 	return -1;
 }
 
+/* The value keeps its quotes, so that digits stay a string in the server's eyes. */
+static void set_key(const char *variable, const char *key)
+{
+	char quoted[256];
+
+	if (!key)
+		return;
+	(void)snprintf(quoted, sizeof(quoted), "\"%s\"", key);
+	(void)setenv(variable, quoted, 1);
+}
+
 int server_start(const struct server_config *config, struct server **out)
 {
 	struct server *server;
@@ -162,18 +176,14 @@ int server_start(const struct server_config *config, struct server **out)
 		free(server);
 		return -1;
 	}
-	/* Set here: the child may not allocate. The value keeps its quotes, so that digits stay a
-	 * string in the server's eyes. */
-	if (config->key) {
-		char quoted[256];
-
-		(void)snprintf(quoted, sizeof(quoted), "\"%s\"", config->key);
-		(void)setenv(KEY_VARIABLE, quoted, 1);
-	}
+	/* Set here: the child may not allocate. */
+	set_key(KEY_VARIABLE, config->key);
+	set_key(PREV_VARIABLE, config->prev_key);
 	server->pid = fork();
 	if (server->pid == 0)
 		become_server(config, config_path, server->log, parent);
 	(void)unsetenv(KEY_VARIABLE);
+	(void)unsetenv(PREV_VARIABLE);
 	if (server->pid < 0 || wait_ready(server, config->folder) != 0) {
 		fprintf(stderr, "%s did not become ready\n", config->program);
 		tell_log(server->log);
@@ -379,4 +389,52 @@ json_t *server_restore(struct server *server, const char *stream, const json_t *
 		(void)fclose(file);
 	json_decref(reply);
 	return answer;
+}
+
+int server_pull(struct server *server, const char *stream, const char *consumer, char *ack,
+                size_t ack_bytes)
+{
+	char subject[512];
+	natsMsg *msg = NULL;
+	const char *status = NULL;
+	json_t *info;
+	int rc = -1, none;
+
+	/* 2.9.10 may leave a request unanswered when nothing is pending, no_wait or not */
+	(void)snprintf(subject, sizeof(subject), "$JS.API.CONSUMER.INFO.%s.%s", stream, consumer);
+	info = server_request(server, subject, "");
+	none = json_integer_value(json_object_get(info, "num_pending")) == 0;
+	json_decref(info);
+	if (none)
+		return 0;
+	(void)snprintf(subject, sizeof(subject), "$JS.API.CONSUMER.MSG.NEXT.%s.%s", stream,
+	               consumer);
+	if (natsConnection_RequestString(&msg, server->connection, subject,
+	                                 "{\"batch\":1,\"no_wait\":true}", 5000) != NATS_OK) {
+		fprintf(stderr, "%s: no reply\n", subject);
+		return -1;
+	}
+	if (natsMsg_GetReply(msg) != NULL) {
+		(void)snprintf(ack, ack_bytes, "%s", natsMsg_GetReply(msg));
+		rc = 1;
+	} else if (natsMsgHeader_Get(msg, "Status", &status) == NATS_OK &&
+	           strcmp(status, "404") == 0) {
+		rc = 0;
+	}
+	if (rc < 0)
+		fprintf(stderr, "no message of %s: %s\n", consumer, status ? status : "no status");
+	natsMsg_Destroy(msg);
+	return rc;
+}
+
+int server_ack(struct server *server, const char *ack)
+{
+	natsMsg *msg = NULL;
+	int rc =
+	        natsConnection_RequestString(&msg, server->connection, ack, "+ACK", 5000) == NATS_OK
+	                ? 0
+	                : -1;
+
+	natsMsg_Destroy(msg);
+	return rc;
 }

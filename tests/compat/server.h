@@ -18,6 +18,7 @@ struct server_config {
 	const char *store_dir; /* the server adds "jetstream" */
 	const char *cipher;    /* "none", "chachapoly", "aes" */
 	const char *key;       /* letters and digits; NULL with "none" */
+	const char *prev_key;  /* of a rotation, from 2.10 on; NULL: none */
 	const char *folder;    /* for server.conf, the ports file and server.log */
 };
 
@@ -56,5 +57,13 @@ json_t *server_snapshot(struct server *server, const char *stream, const char *p
  * end, NULL when it did not come to that. */
 json_t *server_restore(struct server *server, const char *stream, const json_t *request,
                        const char *path);
+
+/* The next message of a pull consumer. 1, and ack is the subject that acknowledges it; 0 when there
+ * is none now; -1. */
+int server_pull(struct server *server, const char *stream, const char *consumer, char *ack,
+                size_t ack_bytes);
+
+/* Acknowledges and waits for the server to say so. 0 or -1. */
+int server_ack(struct server *server, const char *ack);
 
 #endif

@@ -26,14 +26,15 @@ static const struct {
 struct arm {
 	const char *version;
 	int convert;
-	/* with servers up to 2.12.3 an encrypted stream without index.db lives for one start */
+	/* the second start is the one that servers up to 2.12.3 lose an encrypted stream without
+	 * index.db at: ours has one */
 	int starts;
 	char program[1024];
 };
 
 static struct arm arms[] = {
-        {"2.9.10", 0, 2, ""},  {"2.9.10", 1, 2, ""}, {"2.10.27", 0, 1, ""},
-        {"2.10.27", 1, 1, ""}, {"newest", 0, 2, ""}, {"newest", 1, 2, ""},
+        {"2.9.10", 0, 2, ""},  {"2.9.10", 1, 2, ""}, {"2.10.27", 0, 2, ""},
+        {"2.10.27", 1, 2, ""}, {"newest", 0, 2, ""}, {"newest", 1, 2, ""},
 };
 
 #define ARMS (sizeof(arms) / sizeof(arms[0]))
