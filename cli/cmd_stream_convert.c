@@ -72,6 +72,11 @@ static void print_json(struct stream_session *session, const struct atr_inspect 
 	stream_print_json(session, line);
 }
 
+static const char *plural(uint64_t count)
+{
+	return count == 1 ? "" : "s";
+}
+
 static void print_text(const struct atr_inspect *in, const struct atr_convert_result *r,
                        int dry_run)
 {
@@ -88,18 +93,25 @@ static void print_text(const struct atr_inspect *in, const struct atr_convert_re
 	printf("%s%s to %s%s: ", dry_run ? "would go from " : "", r->from, r->to,
 	       r->rotated ? ", under the new key" : "");
 	if (dry_run)
-		printf("%" PRIu64 " blocks, %" PRIu64 " bytes, %" PRIu64 " messages, %" PRIu64
+		printf("%" PRIu64 " block%s, %" PRIu64 " bytes, %" PRIu64 " messages, %" PRIu64
 		       " consumer%s\n",
-		       r->blocks_before, r->bytes_before, r->messages, r->consumers,
-		       r->consumers == 1 ? "" : "s");
+		       r->blocks_before, plural(r->blocks_before), r->bytes_before, r->messages,
+		       r->consumers, plural(r->consumers));
 	else
-		printf("%" PRIu64 " blocks, %" PRIu64 " bytes (before: %" PRIu64 ", %" PRIu64
+		printf("%" PRIu64 " block%s, %" PRIu64 " bytes (before: %" PRIu64 ", %" PRIu64
 		       "), %" PRIu64 " messages, %" PRIu64 " consumer%s, all compared\n",
-		       r->blocks_after, r->bytes_after, r->blocks_before, r->bytes_before,
-		       r->messages, r->consumers, r->consumers == 1 ? "" : "s");
+		       r->blocks_after, plural(r->blocks_after), r->bytes_after, r->blocks_before,
+		       r->bytes_before, r->messages, r->consumers, plural(r->consumers));
 	if (r->resumed)
-		printf("  %" PRIu64 " blocks of an interrupted conversion were there already\n",
-		       r->blocks_kept);
+		printf("  %" PRIu64 " block%s of an interrupted conversion stood already\n",
+		       r->blocks_kept, plural(r->blocks_kept));
+}
+
+/* What is in clear text is what the conversion is for: the result says "mixed". */
+static void take_finding(struct stream_session *session, const struct atr_finding *finding)
+{
+	if (finding->kind != ATR_FINDING_CLEAR)
+		stream_warn_finding(session, finding);
 }
 
 static int convert_stream(struct stream_session *session, const struct atr_place *place,
@@ -174,7 +186,8 @@ extern const struct command command_stream_convert;
 static int run(int argc, char **argv)
 {
 	struct convert v = {.started = 0};
-	struct stream_session session = {.arg = &v, .check = check_options, .exclusive = 1};
+	struct stream_session session = {
+	        .arg = &v, .check = check_options, .finding = take_finding, .exclusive = 1};
 
 	return stream_run(&command_stream_convert, argc, argv, &v.options, &session,
 	                  &v.options.common, convert_stream);

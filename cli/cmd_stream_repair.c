@@ -70,7 +70,7 @@ static void print_result(struct repair *p, const struct atr_repair_result *resul
 	else if (p->options.dry_run)
 		printf("would be repaired, nothing was changed\n");
 	else
-		printf("repaired, %" PRIu64 " messages, %" PRIu64 " lost; the original is %s\n",
+		printf("repaired, %" PRIu64 " messages, %" PRIu64 " dropped; the original is %s\n",
 		       result->messages, result->lost, result->aside);
 }
 

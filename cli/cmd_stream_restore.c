@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -44,7 +45,7 @@ static enum atr_status give_bytes(void *arg, void *to, size_t bytes, size_t *got
 		n = read(r->fd, to, bytes);
 	while (n < 0 && errno == EINTR && !backup_file_interrupted());
 	if (n < 0)
-		return atr_error_set(err, atr_status_from_errno(errno), r->path, -1, "read: %s",
+		return atr_error_set(err, atr_status_from_errno(errno), NULL, -1, "read: %s",
 		                     strerror(errno));
 	*got = (size_t)n;
 	return ATR_OK;
@@ -62,6 +63,20 @@ static enum atr_status take_progress(void *arg, uint64_t messages, uint64_t of)
 		progress_start(&r->progress, (double)of);
 	progress_update(&r->progress, (double)messages, "messages restored");
 	return ATR_OK;
+}
+
+static int open_backup(struct restore *r)
+{
+	struct stat st;
+
+	r->fd = strcmp(r->path, "-") == 0 ? STDIN_FILENO : open(r->path, O_RDONLY | O_CLOEXEC);
+	if (r->fd < 0)
+		return complain(EXIT_USAGE, "%s: %s", r->path, strerror(errno));
+	if (fstat(r->fd, &st) == 0 && S_ISDIR(st.st_mode))
+		return complain(EXIT_USAGE,
+		                "%s: a directory, expected a file, such as its stream.tar.s2",
+		                r->path);
+	return EXIT_FINE;
 }
 
 /* The text of the file beside, *text NULL when there is none. One that was named must be there. */
@@ -203,11 +218,8 @@ static int run(int argc, char **argv)
 		return code;
 	code = keys_cipher(&r.keys, r.options.cipher, &r.cipher);
 	r.path = argv[first];
-	if (code == EXIT_FINE) {
-		r.fd = strcmp(r.path, "-") == 0 ? STDIN_FILENO : open(r.path, O_RDONLY | O_CLOEXEC);
-		if (r.fd < 0)
-			code = complain(EXIT_USAGE, "%s: %s", r.path, strerror(errno));
-	}
+	if (code == EXIT_FINE)
+		code = open_backup(&r);
 	if (code == EXIT_FINE)
 		code = read_json(&r, &text);
 	if (code == EXIT_FINE) {

@@ -197,6 +197,7 @@ enum atr_status atr_discover(const struct atr_file_table *files, const char *dir
 {
 	struct search s = {files != NULL ? files : &atr_file_real, account, stream, each, arg, err};
 	char path[PATH_MAX], below[PATH_MAX];
+	struct atr_file_stat st;
 	const char *name;
 	size_t n;
 
@@ -205,7 +206,10 @@ enum atr_status atr_discover(const struct atr_file_table *files, const char *dir
 	for (n = strlen(path); n > 1 && path[n - 1] == '/'; n--)
 		path[n - 1] = '\0';
 	if (!is_directory(&s, path))
-		return atr_error_set(err, ATR_ENOTSTORE, path, -1, "no such directory");
+		return atr_error_set(err, ATR_ENOTSTORE, path, -1,
+		                     s.files->stat(s.files->context, path, &st) == 0
+		                             ? "not a directory"
+		                             : "no such directory");
 	if (exists_below(&s, path, "meta.inf") || is_stream_place(path))
 		return visit_stream(&s, path);
 	name = strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path;

@@ -421,6 +421,46 @@ enum atr_status atr_file_write_all(const struct atr_file_table *files, int fd, c
 	return ATR_OK;
 }
 
+enum atr_status atr_file_lock_directory(const struct atr_file_table *files, const char *path,
+                                        int exclusive, int *fd, struct atr_error *err)
+{
+	enum atr_status rc;
+	int result;
+
+	*fd = files->open(files->context, path, O_RDONLY | O_DIRECTORY, 0);
+	if (*fd == -ENOENT || *fd == -ENOTDIR) {
+		rc = atr_error_set(err, ATR_ENOTSTORE, path, -1,
+		                   *fd == -ENOENT ? "no such directory" : "not a directory");
+		goto failed;
+	}
+	if (*fd < 0) {
+		rc = atr_file_error(err, *fd, path, -1, "open");
+		goto failed;
+	}
+	result = files->lock(files->context, *fd, exclusive);
+	if (result == -EWOULDBLOCK) {
+		rc = atr_error_set(err, ATR_ELOCKED, path, -1, "locked: another process %s",
+		                   exclusive ? "has this stream open" : "writes this stream");
+		goto failed;
+	}
+	if (result < 0) {
+		rc = atr_file_error(err, result, path, -1, "lock");
+		goto failed;
+	}
+	result = files->holder != NULL ? files->holder(files->context, path) : 0;
+	if (result <= 0)
+		return ATR_OK;
+	rc = atr_error_set(err, ATR_ELOCKED, path, -1,
+	                   "process %d has files of this stream open for writing: stop it (a "
+	                   "server takes no lock)",
+	                   result);
+failed:
+	if (*fd >= 0)
+		(void)files->close(files->context, *fd);
+	*fd = -1;
+	return rc;
+}
+
 enum atr_status atr_file_sync_directory(const struct atr_file_table *files, const char *path,
                                         struct atr_error *err)
 {

@@ -95,6 +95,13 @@ enum atr_status atr_file_write_new(const struct atr_file_table *files, const cha
 enum atr_status atr_file_replace(const struct atr_file_table *files, const char *path,
                                  const void *content, size_t bytes, struct atr_error *err);
 
+/* Opens a directory and takes its lock, without waiting: the lock is *fd, which the caller closes;
+ * -1 unless ATR_OK. exclusive: to change what is below it, else to read. ATR_ENOTSTORE, no such
+ * directory; ATR_ELOCKED, another process has the lock, or (a server takes none) has a file below
+ * open for writing. */
+enum atr_status atr_file_lock_directory(const struct atr_file_table *files, const char *path,
+                                        int exclusive, int *fd, struct atr_error *err);
+
 /* fsync of a directory. */
 enum atr_status atr_file_sync_directory(const struct atr_file_table *files, const char *path,
                                         struct atr_error *err);

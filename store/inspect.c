@@ -49,33 +49,6 @@ void atr_inspect_sha256_hex(const uint8_t *data, size_t bytes, char hex[65])
 
 /* ---- open and close ---- */
 
-/* A lock on the stream directory, and no other process that writes below it. */
-static enum atr_status lock_directory(struct atr_inspect *in, int exclusive, struct atr_error *err)
-{
-	const struct atr_file_table *files = in->home.files;
-	int result;
-
-	in->lock_fd = files->open(files->context, in->dir, O_RDONLY | O_DIRECTORY, 0);
-	if (in->lock_fd == -ENOENT || in->lock_fd == -ENOTDIR)
-		return atr_error_set(err, ATR_ENOTSTORE, in->dir, -1, "no such directory");
-	if (in->lock_fd < 0)
-		return atr_file_error(err, in->lock_fd, in->dir, -1, "open");
-	result = files->lock(files->context, in->lock_fd, exclusive);
-	if (result == -EWOULDBLOCK)
-		return atr_error_set(err, ATR_ELOCKED, in->dir, -1,
-		                     "locked: another process %s this stream",
-		                     exclusive ? "has" : "writes");
-	if (result < 0)
-		return atr_file_error(err, result, in->dir, -1, "lock");
-	result = files->holder != NULL ? files->holder(files->context, in->dir) : 0;
-	if (result > 0)
-		return atr_error_set(err, ATR_ELOCKED, in->dir, -1,
-		                     "process %d has files of this stream open for writing: stop "
-		                     "it (a server takes no lock)",
-		                     result);
-	return ATR_OK;
-}
-
 /* True when some key of a block opens: then the server key is right, and what does not open is
  * damaged. */
 static int a_block_key_opens(struct atr_inspect *in)
@@ -243,7 +216,8 @@ enum atr_status atr_inspect_open(const char *dir, const struct atr_inspect_optio
 	if (rc != ATR_OK)
 		rc = atr_error_set(err, rc, dir, -1, "no memory");
 	if (rc == ATR_OK)
-		rc = lock_directory(in, options->exclusive, err);
+		rc = atr_file_lock_directory(in->home.files, in->dir, options->exclusive,
+		                             &in->lock_fd, err);
 	if (rc == ATR_OK)
 		rc = refuse_half_rewritten(in, err);
 	if (rc == ATR_OK)

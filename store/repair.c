@@ -221,31 +221,6 @@ static enum atr_status name_directories(struct repair *r, char copy[PATH_MAX], c
 	return ATR_OK;
 }
 
-static enum atr_status lock(struct repair *r, const struct atr_file_table *files, int *fd,
-                            struct atr_error *err)
-{
-	int result;
-
-	*fd = files->open(files->context, r->dir, O_RDONLY | O_DIRECTORY, 0);
-	if (*fd == -ENOENT || *fd == -ENOTDIR)
-		return atr_error_set(err, ATR_ENOTSTORE, r->dir, -1, "no such directory");
-	if (*fd < 0)
-		return atr_file_error(err, *fd, r->dir, -1, "open");
-	result = files->lock(files->context, *fd, 1);
-	if (result == -EWOULDBLOCK)
-		return atr_error_set(err, ATR_ELOCKED, r->dir, -1,
-		                     "locked: another process has this stream open");
-	if (result < 0)
-		return atr_file_error(err, result, r->dir, -1, "lock");
-	result = files->holder != NULL ? files->holder(files->context, r->dir) : 0;
-	if (result > 0)
-		return atr_error_set(err, ATR_ELOCKED, r->dir, -1,
-		                     "process %d has files of this stream open for writing: stop "
-		                     "it (a server takes no lock)",
-		                     result);
-	return ATR_OK;
-}
-
 /* The copies are opened under the one lock that is held. */
 static int already_locked(void *context, int fd, int exclusive)
 {
@@ -377,7 +352,7 @@ enum atr_status atr_repair(const char *dir, const struct atr_repair_options *opt
 	               : slash != NULL         ? slash + 1
 	                                       : dir);
 	(void)snprintf(r->copy, sizeof r->copy, "%s", dir);
-	rc = lock(r, files, &fd, err);
+	rc = atr_file_lock_directory(files, r->dir, 1, &fd, err);
 	pending = rc == ATR_OK && is_pending(r, dir);
 	if (rc == ATR_OK && pending && options->dry_run)
 		repair_tell(

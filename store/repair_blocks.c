@@ -602,11 +602,16 @@ static enum atr_status drop_state_files(struct repair *r, const char *index_why,
                                         struct atr_error *err)
 {
 	enum atr_status rc = ATR_OK;
-	char name[64];
+	char name[64], counts[64] = "";
 
 	if (r->drop_index) {
-		repair_tell(r, "msgs/index.db", 0, 0, "set aside: %s%s",
+		/* how many are missing is not known: some may have been deleted since */
+		if (index_why != NULL && r->in->index.version != 0)
+			(void)snprintf(counts, sizeof counts, "; it counts %" PRIu64 " messages",
+			               r->in->index.messages);
+		repair_tell(r, "msgs/index.db", 0, 0, "set aside: %s%s%s",
 		            index_why != NULL ? index_why : "the blocks are not those it lists",
+		            counts,
 		            r->in->all_maybe_deleted ? "; what it alone knew to be deleted is back"
 		                                     : "");
 		rc = repair_remove(r, "msgs/index.db", err);

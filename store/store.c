@@ -370,31 +370,6 @@ static enum atr_status make_directories(struct atr_store *store, struct atr_erro
 	return rc;
 }
 
-static enum atr_status lock_directory(struct atr_store *store, struct atr_error *err)
-{
-	const struct atr_file_table *files = store->files;
-	int result;
-
-	store->lock_fd = files->open(files->context, store->dir, O_RDONLY | O_DIRECTORY, 0);
-	if (store->lock_fd == -ENOENT || store->lock_fd == -ENOTDIR)
-		return atr_error_set(err, ATR_ENOTSTORE, store->dir, -1, "no such directory");
-	if (store->lock_fd < 0)
-		return atr_file_error(err, store->lock_fd, store->dir, -1, "open");
-	result = files->lock(files->context, store->lock_fd, 1);
-	if (result == -EWOULDBLOCK)
-		return atr_error_set(err, ATR_ELOCKED, store->dir, -1,
-		                     "locked: another process has this stream open");
-	if (result < 0)
-		return atr_file_error(err, result, store->dir, -1, "lock");
-	result = files->holder != NULL ? files->holder(files->context, store->dir) : 0;
-	if (result > 0)
-		return atr_error_set(err, ATR_ELOCKED, store->dir, -1,
-		                     "in use: process %d has files below it open for writing (a "
-		                     "server takes no lock)",
-		                     result);
-	return ATR_OK;
-}
-
 /* ---- starting and stopping ---- */
 
 static enum atr_status start_threads(struct atr_store *store, struct atr_error *err)
@@ -530,7 +505,7 @@ static enum atr_status create_in(struct atr_store *store, const char *config_jso
 	if (rc == ATR_OK)
 		rc = make_directories(store, err);
 	if (rc == ATR_OK)
-		rc = lock_directory(store, err);
+		rc = atr_file_lock_directory(store->files, store->dir, 1, &store->lock_fd, err);
 	if (rc != ATR_OK)
 		return rc;
 	(void)snprintf(path, sizeof path, "%s/meta.inf", store->dir);
@@ -614,7 +589,7 @@ static enum atr_status open_in(struct atr_store *store, const struct atr_store_o
 
 	if (meta == NULL)
 		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for keys");
-	rc = lock_directory(store, err);
+	rc = atr_file_lock_directory(store->files, store->dir, 1, &store->lock_fd, err);
 	/* What a crash interrupted is finished first; what it left otherwise goes when the key is
 	 * known to be right. */
 	if (rc == ATR_OK && atr_rewrite_is_pending(store->files, store->dir))

@@ -305,6 +305,29 @@ static void the_command_says_what_it_did(void **state)
 	program_free(&r);
 }
 
+/* Clear blocks under a key are what the conversion is for: no warning of each. */
+static void a_half_encrypted_stream_is_converted_in_one_line(void **state)
+{
+	const struct golden *g = named("nats-2.15.1/partial-aes");
+	char store[PATH_MAX], key[PATH_MAX];
+	const char *convert[] = {"stream",     "convert", "--cipher", "aes",
+	                         "--key-file", key,       store,      NULL};
+	struct program_result r;
+
+	(void)snprintf(store, sizeof store, "%s", fixture_path(*state, "store"));
+	(void)snprintf(key, sizeof key, "%s", fixture_path(*state, "key"));
+	convert_make_copy(fixture_path(g->dir, "store"), store);
+	fixture_write(key, about(g, "key"), strlen(about(g, "key")));
+
+	program_run(&r, convert, NULL, NULL);
+	assert_int_equal(r.code, 0);
+	assert_string_equal(r.err, "");
+	assert_string_equal(r.out,
+	                    "$G PART: mixed to aes: 4 blocks, 101400 bytes (before: 4, 101400), "
+	                    "110 messages, 0 consumers, all compared\n");
+	program_free(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -319,6 +342,8 @@ int main(void)
 	                fixture_teardown),
 	        cmocka_unit_test_setup_teardown(the_command_says_what_it_did, fixture_setup,
 	                                        fixture_teardown),
+	        cmocka_unit_test_setup_teardown(a_half_encrypted_stream_is_converted_in_one_line,
+	                                        fixture_setup, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, load_all, free_all);

@@ -239,18 +239,25 @@ static void an_empty_input_makes_an_empty_stream(void **state)
 
 static void wrong_directories_and_options_are_one_line(void **state)
 {
+	char file[PATH_MAX];
+
 	(void)state;
+	(void)snprintf(file, sizeof file, "%s", below("plain-file"));
+	fixture_write(file, "x", 1);
 	for (size_t i = 0; i < 4; i++) {
 		static const char *const verbs[] = {"ls", "info", "dump", "verify"};
 
 		fails(NULL, NULL, verbs[i], below("missing"), NULL, NULL, NULL, 2, "No such file");
 		fails(NULL, NULL, verbs[i], base, NULL, NULL, NULL, 2, "not a store");
+		fails(NULL, NULL, verbs[i], file, NULL, NULL, NULL, 2, "not a directory");
 		fails(NULL, NULL, verbs[i], NULL, NULL, NULL, NULL, 2, "DIR is missing");
 		fails(NULL, NULL, verbs[i], "--key-file", "/nonexistent", base, NULL, 2,
 		      "/nonexistent");
 		fails("k1", NULL, verbs[i], "--key-file", "/nonexistent", base, NULL, 2,
 		      "two sources");
 	}
+	fails(NULL, NULL, "restore", base, below("new"), NULL, NULL, 2, "a directory, expected");
+	assert_int_equal(unlink(file), 0);
 	fails(NULL, NULL, "verify", "--cipher", "des", base, NULL, 2, "found 'des'");
 	fails(NULL, NULL, "verify", "--cypher", "aes", base, NULL, 2, "did you mean '--cipher'");
 }

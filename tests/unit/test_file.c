@@ -164,6 +164,30 @@ static void another_process_that_may_write_is_seen(void **state)
 	(void)close(ready[1]);
 }
 
+static void a_directory_is_locked_or_it_is_said_why_not(void **state)
+{
+	struct atr_error err;
+	int a, b;
+
+	fixture_write(fixture_path(*state, "f"), "x", 1);
+	assert_status(atr_file_lock_directory(real, fixture_path(*state, "f"), 1, &a, &err),
+	              ATR_ENOTSTORE, &err);
+	assert_string_equal(err.text, "not a directory");
+	assert_int_equal(a, -1);
+	assert_status(atr_file_lock_directory(real, fixture_path(*state, "no"), 1, &a, &err),
+	              ATR_ENOTSTORE, &err);
+	assert_string_equal(err.text, "no such directory");
+
+	assert_ok(atr_file_lock_directory(real, *state, 0, &a, &err), &err);
+	assert_ok(atr_file_lock_directory(real, *state, 0, &b, &err), &err); /* both read */
+	assert_int_equal(real->close(NULL, b), 0);
+	assert_status(atr_file_lock_directory(real, *state, 1, &b, &err), ATR_ELOCKED, &err);
+	assert_int_equal(b, -1);
+	assert_int_equal(real->close(NULL, a), 0);
+	assert_ok(atr_file_lock_directory(real, *state, 1, &b, &err), &err);
+	assert_int_equal(real->close(NULL, b), 0);
+}
+
 static void clocks_and_random_answer(void **state)
 {
 	uint8_t a[32] = {0}, b[32] = {0};
@@ -190,6 +214,7 @@ int main(void)
 	        TEST(listing_stops_when_told),
 	        TEST(locks_exclude_each_other),
 	        TEST(another_process_that_may_write_is_seen),
+	        TEST(a_directory_is_locked_or_it_is_said_why_not),
 	        TEST(clocks_and_random_answer),
 	};
 
