@@ -306,8 +306,14 @@ static void kill_at_random(const char *root, const struct kind *kind, unsigned k
 	check_finishes(&b, &result);
 	took_us = now_us() - took_us;
 	for (; done < kills && runs < 4 * kills; runs++) {
+		uint64_t us = next_random() % took_us;
+		int killed;
+
 		bench_copy(&b);
-		done += (unsigned)kill_after_us(&b, next_random() % took_us);
+		killed = kill_after_us(&b, us);
+		done += (unsigned)killed;
+		/* how long one takes follows what else the machine does */
+		took_us = killed ? took_us + took_us / 8 : us + 1;
 		found_new += (unsigned)check_readable(&b);
 		check_finishes(&b, &result);
 		resumed += (unsigned)result.resumed;
