@@ -1,7 +1,8 @@
 /* index.h - the state files: index.db of a stream, <n>.idx and <n>.fss of a block.
  *
  * All three are caches: when one is believed is decided in survey.h, for an open store in
- * recover_inner.h. Reading one never looks at a block. Only index.db is written.
+ * recover_inner.h. Reading one never looks at a block. index.db is encoded here; an idx is written
+ * by convert_copy.c and backup.c alone, of an empty block.
  *
  *   index.db   body || hash(<STREAM>)(8); encrypted: body = nonce || sealed(text)
  *   text       11 || version || uvarint messages, bytes, first seq, varint first ts,

@@ -117,8 +117,11 @@ struct atr_store_recovery {
 enum atr_status atr_store_create(const char *dir, const struct atr_store_options *options,
                                  struct atr_store **out, struct atr_error *err);
 
-/* Opens an existing stream and recovers it: no state files are needed, no file is truncated or
- * deleted. Wrong key: ATR_EAUTH and nothing changed. */
+/* Opens an existing stream and recovers it, from an index.db that fits or from the blocks. First an
+ * exchange of files that a crash interrupted is finished; where options say so the stream is
+ * brought under another cipher or key; then the limits of its configuration are applied. But for
+ * these nothing on disk is changed. Wrong key: ATR_EAUTH and nothing changed, but for such an
+ * exchange of its metadata. */
 enum atr_status atr_store_open(const char *dir, const struct atr_store_options *options,
                                struct atr_store **out, struct atr_error *err);
 
