@@ -16,11 +16,6 @@
 #include "store/store_inner.h"
 #include "store/subjects.h"
 
-static int is_active(const struct atr_store *store, const struct block_entry *entry)
-{
-	return store->active.is_open && store->active.number == entry->number;
-}
-
 /* ---- everything ---- */
 
 /* Memory as if the blocks below `number` had no messages. */
@@ -104,7 +99,7 @@ static enum atr_status remove_below(struct atr_store *store, uint64_t sequence, 
 		range.first = first;
 		range.last = atomic_load(&store->entry[at].last_seq);
 		range.how = REMOVE_WITH_BLOCK;
-		if (range.last >= sequence || is_active(store, &store->entry[at])) {
+		if (range.last >= sequence || store_is_active(store, &store->entry[at])) {
 			range.last = sequence - 1;
 			range.how = REMOVE_FOR_GOOD;
 		}

@@ -26,148 +26,6 @@
 /* "/msgs/aside-NUMBER.blk" and the like must fit behind the directory. */
 #define SUFFIX_BYTES_MAX 64
 
-/* ---- small shared functions ---- */
-
-void store_block_path(const struct atr_store *store, uint64_t number, const char *suffix,
-                      char *path, size_t path_bytes)
-{
-	/* fits: the directory's length was checked */
-	(void)snprintf(path, path_bytes, "%s/%" PRIu64 ".%s", store->msgs_path, number, suffix);
-}
-
-size_t store_find_entry(const struct atr_store *store, uint64_t sequence)
-{
-	size_t low = 0, high = store->entry_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (atomic_load_explicit(&store->entry[middle].last_seq, memory_order_relaxed) <
-		    sequence)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-size_t store_find_block(const struct atr_store *store, uint64_t number)
-{
-	size_t low = 0, high = store->entry_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (store->entry[middle].number < number)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < store->entry_count && store->entry[low].number == number ? low
-	                                                                      : store->entry_count;
-}
-
-int store_is_live(const struct block_entry *entry, uint64_t sequence)
-{
-	return sequence >= entry->first_seq &&
-	       sequence <= atomic_load_explicit(&entry->last_seq, memory_order_acquire) &&
-	       (entry->deleted == NULL || !atr_seqset_has(entry->deleted, sequence));
-}
-
-void store_free_deleted(struct block_entry *entry)
-{
-	if (entry->deleted != NULL)
-		atr_seqset_free(entry->deleted);
-	free(entry->deleted);
-	entry->deleted = NULL;
-}
-
-enum atr_status store_add_entry(struct atr_store *store, const struct block_entry *entry,
-                                struct atr_error *err)
-{
-	enum atr_status rc = ATR_OK;
-
-	pthread_mutex_lock(&store->state_lock);
-	if (store->entry_count == store->entry_capacity) {
-		size_t capacity = store->entry_capacity > 0 ? store->entry_capacity * 3 / 2 : 16;
-		struct block_entry *larger = realloc(store->entry, capacity * sizeof *store->entry);
-
-		if (larger == NULL) {
-			rc = atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for %zu blocks",
-			                   capacity);
-		} else {
-			store->entry = larger;
-			store->entry_capacity = capacity;
-		}
-	}
-	if (rc == ATR_OK)
-		store->entry[store->entry_count++] = *entry;
-	pthread_mutex_unlock(&store->state_lock);
-	return rc;
-}
-
-enum atr_status store_set_meta_seed(struct atr_store *store, const struct atr_seed *seed,
-                                    struct atr_error *err)
-{
-	if (seed == NULL) {
-		atr_secret_free(store->meta_seed);
-		store->meta_seed = NULL;
-		return ATR_OK;
-	}
-	if (store->meta_seed == NULL)
-		store->meta_seed = atr_secret_alloc(sizeof *store->meta_seed);
-	if (store->meta_seed == NULL)
-		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for keys");
-	*store->meta_seed = *seed;
-	return ATR_OK;
-}
-
-void store_free_entries(struct atr_store *store)
-{
-	for (size_t i = 0; i < store->entry_count; i++) {
-		if (store->entry[i].deleted != NULL)
-			atr_seqset_free(store->entry[i].deleted);
-		free(store->entry[i].deleted);
-	}
-	store->entry_count = 0;
-}
-
-enum atr_status store_poison(struct atr_store *store, enum atr_status status,
-                             const struct atr_error *why)
-{
-	pthread_mutex_lock(&store->state_lock);
-	if (atomic_load(&store->poison) == ATR_OK) {
-		if (why != NULL)
-			store->poison_error = *why;
-		else
-			(void)atr_error_set(&store->poison_error, status, NULL, -1, "%s",
-			                    atr_status_text(status));
-		atomic_store(&store->poison, status);
-	}
-	pthread_mutex_unlock(&store->state_lock);
-	return status;
-}
-
-enum atr_status store_check_poison(struct atr_store *store, struct atr_error *err)
-{
-	enum atr_status rc = atomic_load_explicit(&store->poison, memory_order_acquire);
-
-	if (rc == ATR_OK)
-		return rc;
-	pthread_mutex_lock(&store->state_lock);
-	if (err != NULL)
-		*err = store->poison_error;
-	if (store->poison_told) {
-		rc = ATR_EPOISONED;
-		(void)atr_error_set(err, rc, store->poison_error.path, store->poison_error.offset,
-		                    "nothing is acknowledged after an earlier failure: %s",
-		                    store->poison_error.text);
-	}
-	store->poison_told = 1;
-	pthread_mutex_unlock(&store->state_lock);
-	return rc;
-}
-
 int atr_store_path(char *path, size_t path_bytes, const char *store_dir, const char *account,
                    const char *stream)
 {
@@ -238,6 +96,22 @@ static enum atr_status set_names(struct atr_store *store, const char *dir,
 }
 
 /* ---- options ---- */
+
+enum atr_status store_set_meta_seed(struct atr_store *store, const struct atr_seed *seed,
+                                    struct atr_error *err)
+{
+	if (seed == NULL) {
+		atr_secret_free(store->meta_seed);
+		store->meta_seed = NULL;
+		return ATR_OK;
+	}
+	if (store->meta_seed == NULL)
+		store->meta_seed = atr_secret_alloc(sizeof *store->meta_seed);
+	if (store->meta_seed == NULL)
+		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for keys");
+	*store->meta_seed = *seed;
+	return ATR_OK;
+}
 
 static enum atr_status set_keys(struct atr_store *store, const struct atr_store_options *o,
                                 struct atr_error *err)

@@ -175,6 +175,8 @@ size_t store_find_entry(const struct atr_store *store, uint64_t sequence);
 /* The index of that block; entry_count if it is gone. */
 size_t store_find_block(const struct atr_store *store, uint64_t number);
 int store_is_live(const struct block_entry *entry, uint64_t sequence);
+/* What is appended goes into that block, as far as it fits. */
+int store_is_active(const struct atr_store *store, const struct block_entry *entry);
 void store_free_deleted(struct block_entry *entry);
 /* Keeps the seed that index.db is sealed under; NULL: none. ATR_ENOMEM. */
 enum atr_status store_set_meta_seed(struct atr_store *store, const struct atr_seed *seed,
@@ -268,6 +270,8 @@ enum atr_status appender_tombstones_now(struct atr_store *store, const struct ap
 
 /* Before the first of the following: memory, what an append needs. */
 enum atr_status remove_begin(struct atr_store *store, struct atr_error *err);
+/* Room for TOMBSTONES_MAX, for the caller until messages are removed next. After remove_begin. */
+struct appender_tombstone *remove_tombstones(struct atr_store *store);
 /* How messages go. */
 enum removal {
 	REMOVE_FOR_GOOD, /* asked for: tombstones, or BLOCK_SETTLE */
