@@ -498,5 +498,6 @@ int main(void)
 	        T(a_wrong_or_missing_key_repairs_nothing),
 	};
 
+	fixture_prefer_memory();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 #include "tests/unit/store_fixture.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +28,10 @@ static int remove_entry(const char *path, const struct stat *st, int kind, struc
 	(void)st;
 	(void)kind;
 	(void)where;
-	return remove(path);
+	if (remove(path) == 0)
+		return 0;
+	print_error("%s: cannot be removed: %s\n", path, strerror(errno));
+	return -1;
 }
 
 void fixture_remove(const char *path)

@@ -281,5 +281,6 @@ int main(void)
 	        TEST(discard_new_per_subject),
 	};
 
+	fixture_prefer_memory();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -203,5 +203,6 @@ int main(void)
 	        cmocka_unit_test(every_write_has_a_fresh_nonce),
 	};
 
+	fixture_prefer_memory();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

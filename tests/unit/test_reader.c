@@ -254,5 +254,6 @@ int main(void)
 	        TEST(appending_reading_and_syncing_at_once),
 	};
 
+	fixture_prefer_memory();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -427,5 +427,6 @@ int main(void)
 	        TEST(random_operations_give_what_the_model_has),
 	};
 
+	fixture_prefer_memory();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
