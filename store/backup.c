@@ -121,20 +121,11 @@ static enum atr_status put_message(struct backup *b, const struct atr_message *m
 /* An empty stream that had messages: its last sequence is known from an idx alone. */
 static enum atr_status put_last_of_empty(struct backup *b, uint64_t last, struct atr_error *err)
 {
-	uint8_t idx[2 + 7 * ATR_UVARINT_BYTES_MAX + ATR_HASH_BYTES] = {22, 1}, *p = idx + 2;
-	enum atr_status rc;
+	uint8_t idx[ATR_IDX_EMPTY_BYTES_MAX];
+	size_t bytes = atr_idx_encode_empty(last, idx);
+	enum atr_status rc = snapshot_put(b->writer, "msgs/1.blk", "", 0, err);
 
-	p += atr_uvarint_put(p, 0);        /* messages */
-	p += atr_uvarint_put(p, 0);        /* bytes */
-	p += atr_uvarint_put(p, last + 1); /* first sequence, time */
-	p += atr_varint_put(p, 0);
-	p += atr_uvarint_put(p, last); /* last sequence, time */
-	p += atr_varint_put(p, 0);
-	p += atr_uvarint_put(p, 0); /* deleted */
-	p += ATR_HASH_BYTES;        /* lchk: there is no record */
-	rc = snapshot_put(b->writer, "msgs/1.blk", "", 0, err);
-	return rc == ATR_OK ? snapshot_put(b->writer, "msgs/1.idx", idx, (size_t)(p - idx), err)
-	                    : rc;
+	return rc == ATR_OK ? snapshot_put(b->writer, "msgs/1.idx", idx, bytes, err) : rc;
 }
 
 /* The sequences behind the last message. */

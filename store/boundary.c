@@ -45,6 +45,11 @@ int atr_subject_is_valid(const char *subject, size_t bytes)
 	return token_is_valid(subject + token, bytes - token);
 }
 
+int atr_subject_has_wildcard(const char *filter)
+{
+	return strpbrk(filter, "*>") != NULL;
+}
+
 int atr_subject_matches(const char *filter, const char *subject, size_t bytes)
 {
 	size_t at = 0;

@@ -19,6 +19,8 @@ int atr_subject_is_valid(const char *subject, size_t bytes);
 
 /* True when filter ("*" one token, ">" the rest) covers the subject. */
 int atr_subject_matches(const char *filter, const char *subject, size_t bytes);
+/* Whether more than one subject may match. */
+int atr_subject_has_wildcard(const char *filter);
 
 /* True for "NATS/1.0", an optional status, lines of name:value and the one empty line at the
  * very end. */

@@ -121,31 +121,17 @@ static enum atr_status copy_record(struct copying *c, const struct atr_record *r
 	return ATR_OK;
 }
 
-/* 1 when this block's records have to say how far the stream got: its last message is deleted, and
- * no other block is known to say it. */
-static int names_last(const struct copying *c)
-{
-	const struct atr_store *store = c->store;
-	size_t at = store_find_entry(store, store->last_seq);
-
-	if (store->last_seq == 0 || atomic_load(&c->entry->last_seq) != store->last_seq)
-		return 0;
-	if (at < store->entry_count && store_is_live(&store->entry[at], store->last_seq))
-		return 0;
-	return store->named_last == 0 || store->named_last == c->entry->number;
-}
-
 /* After the last record. */
 static enum atr_status finish_records(struct copying *c)
 {
 	uint64_t last = atomic_load(&c->entry->last_seq);
 
 	if (c->store->format == ATR_FORMAT_2_9) {
-		if (c->previous == 0 && names_last(c))
+		if (c->previous == 0 && store_names_last(c->store, c->entry))
 			return put_placeholder(c, last, 0);
 		return c->previous != 0 ? fill(c, last + 1) : ATR_OK;
 	}
-	if (names_last(c) && c->previous < last && c->named < last)
+	if (store_names_last(c->store, c->entry) && c->previous < last && c->named < last)
 		return put_tombstone(c, last, c->entry->last_time_ns);
 	return ATR_OK;
 }

@@ -19,10 +19,6 @@
 #define GAP_MAX  64
 #define TAIL_MAX 65536
 
-/* Magic and version of an idx. */
-#define IDX_MAGIC   22
-#define IDX_VERSION 1
-
 /* The length word of this record reads "cmp". */
 #define RECORD_LIKE_CMP 7368035u
 
@@ -124,23 +120,12 @@ static enum atr_status put_message(struct copy *k, const struct atr_inspect_mess
 static enum atr_status write_idx(struct copy *k, uint64_t last, struct atr_error *err)
 {
 	const struct convert *c = k->c;
-	uint8_t text[80], sealed[128];
+	uint8_t text[ATR_IDX_EMPTY_BYTES_MAX], sealed[128];
 	struct atr_seed seed;
 	char name[48], path[PATH_MAX];
-	size_t bytes = 0;
+	size_t bytes = atr_idx_encode_empty(last, text);
 	enum atr_status rc;
 
-	text[bytes++] = IDX_MAGIC;
-	text[bytes++] = IDX_VERSION;
-	bytes += atr_uvarint_put(text + bytes, 0); /* messages */
-	bytes += atr_uvarint_put(text + bytes, 0); /* bytes */
-	bytes += atr_uvarint_put(text + bytes, last + 1);
-	bytes += atr_uvarint_put(text + bytes, 0); /* first time: zigzag of 0 is 0 */
-	bytes += atr_uvarint_put(text + bytes, last);
-	bytes += atr_uvarint_put(text + bytes, 0); /* last time */
-	bytes += atr_uvarint_put(text + bytes, 0); /* deleted */
-	memset(text + bytes, 0, ATR_HASH_BYTES);   /* lchk of an empty block */
-	bytes += ATR_HASH_BYTES;
 	(void)snprintf(name, sizeof name, "%llu.idx", (unsigned long long)k->number);
 	rc = convert_join(path, c->msgs, name, err);
 	if (rc != ATR_OK)

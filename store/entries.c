@@ -57,6 +57,18 @@ int store_is_active(const struct atr_store *store, const struct block_entry *ent
 	return store->active.is_open && store->active.number == entry->number;
 }
 
+int store_names_last(const struct atr_store *store, const struct block_entry *entry)
+{
+	uint64_t last = store->last_seq;
+	size_t at = store_find_entry(store, last);
+
+	if (last == 0 || (store->named_last != 0 && store->named_last != entry->number))
+		return 0;
+	if (atomic_load_explicit(&entry->last_seq, memory_order_relaxed) != last)
+		return 0;
+	return at == store->entry_count || !store_is_live(&store->entry[at], last);
+}
+
 void store_free_deleted(struct block_entry *entry)
 {
 	if (entry->deleted != NULL)

@@ -12,6 +12,7 @@
 #define INDEX_VERSION   4 /* the newest that is read */
 #define IDX_MAGIC       22
 #define IDX_VERSION     2
+#define IDX_VERSION_OLD 1 /* 2.9 knows no other */
 #define FSS_VERSION     1
 #define INDEX_BYTES_MIN 32 /* the server refuses a shorter index.db */
 /* A million subjects of 200 bytes, ten million interior deletes: state files stay below. */
@@ -493,6 +494,23 @@ void atr_idx_free(struct atr_idx *idx)
 {
 	atr_seqset_free(&idx->block.deleted);
 	memset(idx, 0, sizeof *idx);
+}
+
+size_t atr_idx_encode_empty(uint64_t last_seq, uint8_t out[ATR_IDX_EMPTY_BYTES_MAX])
+{
+	uint8_t *p = out;
+
+	*p++ = IDX_MAGIC;
+	*p++ = IDX_VERSION_OLD;
+	p += atr_uvarint_put(p, 0);            /* messages */
+	p += atr_uvarint_put(p, 0);            /* bytes */
+	p += atr_uvarint_put(p, last_seq + 1); /* first sequence, time */
+	p += atr_varint_put(p, 0);
+	p += atr_uvarint_put(p, last_seq); /* last sequence, time */
+	p += atr_varint_put(p, 0);
+	p += atr_uvarint_put(p, 0);   /* deleted */
+	memset(p, 0, ATR_HASH_BYTES); /* lchk: there is no record */
+	return (size_t)(p - out) + ATR_HASH_BYTES;
 }
 
 static enum atr_status open_idx(const struct atr_seed *seed, const uint8_t *content, size_t bytes,

@@ -101,6 +101,10 @@ enum atr_status atr_idx_read(const struct atr_file_table *files, const char *pat
 enum atr_status atr_idx_decode(const uint8_t *text, size_t text_bytes, struct atr_idx *out,
                                const char **why);
 void atr_idx_free(struct atr_idx *idx);
+/* What an old server leaves of an emptied block, whose last sequence nothing else tells: the text,
+ * not sealed, of an idx of no messages. Returns its bytes. */
+#define ATR_IDX_EMPTY_BYTES_MAX (2 + 7 * ATR_UVARINT_BYTES_MAX + ATR_HASH_BYTES)
+size_t atr_idx_encode_empty(uint64_t last_seq, uint8_t out[ATR_IDX_EMPTY_BYTES_MAX]);
 
 struct atr_fss {
 	struct atr_index_subject *subject;

@@ -130,11 +130,6 @@ static uint64_t find_kept(const struct atr_store *store, uint64_t keep)
 
 /* ---- by subject ---- */
 
-static int has_wildcard(const char *filter)
-{
-	return strpbrk(filter, "*>") != NULL;
-}
-
 static enum atr_status purge_subject(struct atr_store *store, const struct atr_purge *p,
                                      uint64_t *purged, struct atr_error *err)
 {
@@ -147,7 +142,7 @@ static enum atr_status purge_subject(struct atr_store *store, const struct atr_p
 	enum atr_status rc;
 	const char *name;
 
-	if (has_wildcard(p->subject)) {
+	if (atr_subject_has_wildcard(p->subject)) {
 		range.filter = p->subject;
 		for (size_t i = 0; i < atr_subjects_count(store->subjects); i++) {
 			s = atr_subjects_at(store->subjects, i, &name);

@@ -7,11 +7,6 @@
 #include "store/reader_inner.h"
 #include "store/subjects.h"
 
-static int has_wildcard(const char *filter)
-{
-	return strpbrk(filter, "*>") != NULL;
-}
-
 static void lock_table(struct atr_reader *r)
 {
 	if (!r->is_inner)
@@ -48,7 +43,7 @@ enum atr_status atr_reader_next_matching(struct atr_reader *r, const char *filte
                                          struct atr_error *err)
 {
 	size_t bytes = strlen(filter);
-	int literal = !has_wildcard(filter);
+	int literal = !atr_subject_has_wildcard(filter);
 	uint64_t first = 0, last = UINT64_MAX;
 
 	if (literal && !find_bounds(r, filter, bytes, &first, &last))
@@ -206,7 +201,7 @@ enum atr_status atr_reader_last(struct atr_reader *r, const char *filter, struct
 {
 	for (;;) {
 		uint64_t sequence = 0, removals = atomic_load(&r->store->removals);
-		enum atr_status rc = has_wildcard(filter)
+		enum atr_status rc = atr_subject_has_wildcard(filter)
 		                             ? last_matching(r, filter, &sequence, err)
 		                             : last_of(r, filter, strlen(filter), &sequence, err);
 

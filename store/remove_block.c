@@ -112,19 +112,6 @@ enum atr_status remove_keep_tombstones(struct atr_store *store, uint64_t number,
 	return rc == ATR_END ? ATR_OK : rc;
 }
 
-/* The block is what tells the stream's last sequence. */
-static int names_last(const struct atr_store *store, const struct block_entry *entry)
-{
-	uint64_t last = store->last_seq;
-	size_t at = store_find_entry(store, last);
-
-	if (last == 0 || (store->named_last != 0 && store->named_last != entry->number))
-		return 0;
-	if (atomic_load_explicit(&entry->last_seq, memory_order_relaxed) != last)
-		return 0;
-	return at == store->entry_count || !store_is_live(&store->entry[at], last);
-}
-
 /* Says in the active block what the block is still needed for. ATR_EUNSUPPORTED: the format has
  * no record for that, the block stays. */
 static enum atr_status say_again(struct atr_store *store, uint64_t number, int *kept,
@@ -134,7 +121,7 @@ static enum atr_status say_again(struct atr_store *store, uint64_t number, int *
 	const struct block_entry *entry = &store->entry[store_find_block(store, number)];
 	struct appender_tombstone last = {store->last_seq, entry->last_time_ns};
 	unsigned flags = entry->flags;
-	int is_last = names_last(store, entry);
+	int is_last = store_names_last(store, entry);
 
 	if (rc == ATR_OK && is_last && store->format == ATR_FORMAT_2_9) {
 		if (store->active.is_open)

@@ -175,6 +175,8 @@ size_t store_find_entry(const struct atr_store *store, uint64_t sequence);
 /* The index of that block; entry_count if it is gone. */
 size_t store_find_block(const struct atr_store *store, uint64_t number);
 int store_is_live(const struct block_entry *entry, uint64_t sequence);
+/* The block is what tells the stream's last sequence, which is deleted. append_lock held. */
+int store_names_last(const struct atr_store *store, const struct block_entry *entry);
 /* What is appended goes into that block, as far as it fits. */
 int store_is_active(const struct atr_store *store, const struct block_entry *entry);
 void store_free_deleted(struct block_entry *entry);

@@ -129,6 +129,25 @@ static void empty_idx_keeps_the_last_sequence(void **state)
 	atr_idx_free(&idx);
 }
 
+static void the_empty_idx_that_is_written_is_read(void **state)
+{
+	static const uint64_t last[] = {1, 127, 1u << 20, (UINT64_C(1) << 62) - 2};
+	uint8_t text[ATR_IDX_EMPTY_BYTES_MAX];
+	struct atr_idx idx;
+	const char *why;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof last / sizeof *last; i++) {
+		size_t bytes = atr_idx_encode_empty(last[i], text);
+
+		assert_true(bytes <= sizeof text);
+		assert_int_equal(atr_idx_decode(text, bytes, &idx, &why), ATR_OK);
+		assert_int_equal(idx.messages, 0);
+		assert_true(idx.block.last_seq == last[i] && idx.block.first_seq == last[i] + 1);
+		atr_idx_free(&idx);
+	}
+}
+
 static void idx_version_2_has_a_sequence_set(void **state)
 {
 	uint8_t text[400] = {22, 2, 3, 9, 1, 0, 4, 0, 1};
@@ -254,6 +273,7 @@ int main(void)
 	                                        fixture_teardown),
 	        cmocka_unit_test(cut_or_inconsistent_idx_is_refused),
 	        cmocka_unit_test(empty_idx_keeps_the_last_sequence),
+	        cmocka_unit_test(the_empty_idx_that_is_written_is_read),
 	        cmocka_unit_test(idx_version_2_has_a_sequence_set),
 	        cmocka_unit_test_setup_teardown(index_db_reads_clear_and_sealed, fixture_setup,
 	                                        fixture_teardown),
