@@ -72,11 +72,9 @@ static int list_stream(struct stream_session *session, const struct atr_place *p
 	struct atr_error err;
 	enum atr_status rc;
 
-	if (in == NULL && open_err->status != ATR_ENOKEY)
-		return 0;
-	if (in == NULL) {
+	if (in == NULL) { /* it is there all the same; why it does not open is said too */
 		add_closed(session->arg, place);
-		return 1;
+		return open_err->status == ATR_ENOKEY;
 	}
 	rc = atr_inspect_open_keys(in, &err);
 	if (rc != ATR_OK)
@@ -121,9 +119,8 @@ const struct command command_stream_ls = {
         .arguments = "[DIR]",
         .summary = "the streams in DIR, a row each",
         .details = "DIR is a store_dir, its jetstream/, an account or a stream directory. Without\n"
-                   "the key an encrypted stream is listed by name and cipher only. clear, "
-                   "chachapoly and\n"
-                   "aes count the blocks under each; --json has them too.\n"
+                   "the key, and where one does not open, it is name and cipher only. clear,\n"
+                   "chachapoly and aes count the blocks under each; --json has them too.\n"
                    "\n"
                    "Example:\n"
                    "  atrest stream ls --nats-config /etc/nats/nats.conf",

@@ -32,6 +32,8 @@ struct audit {
 	size_t consumer_count, consumer_capacity;
 	int encrypted; /* meta.key is there */
 	int has_index;
+	/* two images: blocks with one key in both, bytes of them compared, those that differ */
+	uint64_t same_blocks, compared_bytes, exposed_bytes;
 	enum atr_status rc; /* of the listings, which cannot return one */
 };
 

@@ -156,6 +156,7 @@ static enum atr_status compare_block(struct audit *a, const struct audit_block *
 	(void)snprintf(name, sizeof name, "msgs/%" PRIu64 ".key", b->number);
 	if (!b->has_key || !same_block_key(a, b->number, name))
 		return ATR_OK;
+	a->same_blocks++;
 	for (size_t i = 0; i < 2; i++) {
 		struct audit_group group = {.files = 0};
 		struct difference d;
@@ -169,6 +170,8 @@ static enum atr_status compare_block(struct audit *a, const struct audit_block *
 			continue;
 		if (rc != ATR_OK)
 			return rc;
+		a->compared_bytes += d.common_bytes;
+		a->exposed_bytes += d.bytes;
 		if (d.bytes == 0)
 			continue;
 		audit_group_add(&group, path, d.bytes);
@@ -222,6 +225,28 @@ static void compare_sealed(struct audit *a, const char *name, const char *key_na
 	free(y);
 }
 
+/* That the images were compared, when nothing came of it. */
+static void tell_compared(struct audit *a)
+{
+	static const struct audit_kind kind = {
+	        ATR_SEVERITY_INFO, "two-images",
+	        "none now: what both have of one key stream is the same text, or they share no key",
+	        "compare again after the stream was compacted, purged or cut: a server writes such "
+	        "blocks anew under the same key"};
+	struct audit_group group = {.files = 0};
+	size_t enciphered = 0;
+
+	for (size_t i = 0; i < a->block_count; i++)
+		enciphered += a->block[i].has_key && a->block[i].has_blk;
+	if (enciphered == 0 || a->exposed_bytes > 0)
+		return;
+	audit_group_add(&group, a->dir, 0);
+	audit_tell(a, &kind, &group,
+	           "%" PRIu64 " of %zu enciphered blocks have the same key in %s; the %" PRIu64
+	           " bytes that both images have of them are equal",
+	           a->same_blocks, enciphered, a->options->against, a->compared_bytes);
+}
+
 enum atr_status audit_images(struct audit *a, struct atr_error *err)
 {
 	struct atr_file_stat st;
@@ -243,5 +268,6 @@ enum atr_status audit_images(struct audit *a, struct atr_error *err)
 		(void)snprintf(state, sizeof state, "obs/%.255s/o.dat", a->consumer[i]);
 		compare_sealed(a, state, key);
 	}
+	tell_compared(a);
 	return ATR_OK;
 }

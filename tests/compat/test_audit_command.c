@@ -86,6 +86,7 @@ static void two_images_give_away_what_differs_under_one_key_stream(void **state)
 		audit(&r, &now, 1, before.store);
 		assert_int_equal(r.code, 0);
 		assert_int_equal(count_of(r.out, "keystream-reuse"), 0);
+		assert_int_equal(count_of(r.out, "two-images"), 1); /* and says that it looked */
 		program_free(&r);
 		/* an older image of a block that only grew gives nothing away */
 		assert_int_equal(truncate(fixture_path(before.stream, "msgs/1.blk"), 3000), 0);
@@ -98,6 +99,7 @@ static void two_images_give_away_what_differs_under_one_key_stream(void **state)
 			assert_int_equal(r.code, 0);
 			assert_int_equal(count_of(r.out, "keystream-reuse"), 1);
 			assert_int_equal(bytes_of(r.out, "keystream-reuse"), 1500);
+			assert_int_equal(count_of(r.out, "two-images"), 0);
 			assert_non_null(strstr(r.out, "1500 of the 3000 bytes"));
 			program_free(&r);
 		}

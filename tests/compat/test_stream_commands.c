@@ -411,6 +411,11 @@ static void one_bad_stream_does_not_hide_the_others(void **state)
 	/* what is beside it is looked at all the same */
 	assert_non_null(strstr(r.out, "A: cipher ?, 1 records in 1 block, 1 messages"));
 	program_free(&r);
+	run(&r, "k1", NULL, "ls", "--json", below("s"), NULL, NULL, NULL);
+	assert_int_equal(r.code, 5);
+	assert_non_null(strstr(r.out, "\"A\""));
+	assert_non_null(strstr(r.out, "\"B\""));
+	program_free(&r);
 	run(&r, "k1", NULL, "ls", "--stream", "B", "--json", below("s"), NULL);
 	assert_int_equal(r.code, 0);
 	assert_non_null(strstr(r.out, "\"B\""));
