@@ -236,7 +236,7 @@ static void measure(const char *parent, const char *cipher, uint64_t messages, u
 
 static double median_of(const struct figures *f, size_t offset, unsigned rounds)
 {
-	double x[ROUNDS_MAX];
+	double x[ROUNDS_MAX] = {0};
 
 	for (unsigned i = 0; i < rounds; i++)
 		memcpy(&x[i], (const char *)&f[i] + offset, sizeof x[i]);
@@ -245,7 +245,7 @@ static double median_of(const struct figures *f, size_t offset, unsigned rounds)
 
 static double median_ratio(const struct figures *f, unsigned rounds)
 {
-	double x[ROUNDS_MAX];
+	double x[ROUNDS_MAX] = {0};
 
 	for (unsigned i = 0; i < rounds; i++)
 		x[i] = f[i].last_ns / f[i].second_ns;

@@ -88,7 +88,7 @@ static void make_stream(const struct arm *arm, const char *dir, const struct con
 
 static struct server *start(const struct arm *arm, const char *folder)
 {
-	char store_dir[PATH_MAX];
+	char store_dir[PATH_MAX + 16];
 	struct server_config config = {.program = arm->program,
 	                               .store_dir = store_dir,
 	                               .cipher = arm->cipher,
