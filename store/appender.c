@@ -348,14 +348,14 @@ static size_t encode(struct atr_store *store, const struct atr_message *m, uint6
 }
 
 /* The sequences that this message makes deleted, inside its block. Before it is written, as memory
- * may be out. */
-static enum atr_status note_gap(struct atr_store *store, uint64_t sequence, struct atr_error *err)
+ * may be out. Only where the sequence is not the next one of the block. */
+static enum atr_status note_gap(struct atr_store *store, struct block_entry *entry,
+                                uint64_t sequence, struct atr_error *err)
 {
-	struct block_entry *entry = &store->entry[store->entry_count - 1];
 	uint64_t last = atomic_load_explicit(&entry->last_seq, memory_order_relaxed);
 	enum atr_status rc = ATR_OK;
 
-	if (sequence == last + 1 || entry->messages == 0)
+	if (entry->messages == 0)
 		return ATR_OK;
 	pthread_mutex_lock(&store->state_lock);
 	if (entry->deleted == NULL)
@@ -380,11 +380,10 @@ static void begin_entry(struct atr_store *store, struct block_entry *entry,
 }
 
 /* What is written (each) or committed (async) becomes visible. */
-static void acknowledge(struct atr_store *store, const struct atr_message *m, size_t bytes,
-                        size_t record_bytes, uint64_t gap)
+static void acknowledge(struct atr_store *store, struct block_entry *entry,
+                        const struct atr_message *m, size_t bytes, size_t record_bytes,
+                        uint64_t gap)
 {
-	struct block_entry *entry = &store->entry[store->entry_count - 1];
-
 	store->active.file_bytes += bytes;
 	store->last_seq = m->sequence;
 	store->named_last = entry->number;
@@ -410,6 +409,7 @@ static enum atr_status append_locked(struct atr_store *store, struct atr_message
                                      struct atr_error *err)
 {
 	size_t record_bytes = 0, bytes;
+	struct block_entry *entry;
 	struct atr_laid laid;
 	enum atr_status rc;
 	uint64_t gap;
@@ -433,7 +433,9 @@ static enum atr_status append_locked(struct atr_store *store, struct atr_message
 	out = reserve(store, bytes);
 	if (out == NULL)
 		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for %zu bytes", bytes);
-	rc = note_gap(store, m->sequence, err);
+	entry = &store->entry[store->entry_count - 1];
+	if (m->sequence != atomic_load_explicit(&entry->last_seq, memory_order_relaxed) + 1)
+		rc = note_gap(store, entry, m->sequence, err);
 	if (rc == ATR_OK &&
 	    atr_subjects_add(store->subjects, m->subject, m->subject_bytes, m->sequence) != ATR_OK)
 		rc = atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for a subject");
@@ -457,7 +459,7 @@ static enum atr_status append_locked(struct atr_store *store, struct atr_message
 	} else {
 		*wake = flusher_commit(store->flusher, bytes, &laid);
 	}
-	acknowledge(store, m, bytes, record_bytes, gap);
+	acknowledge(store, entry, m, bytes, record_bytes, gap);
 	return ATR_OK;
 }
 

@@ -11,7 +11,6 @@
 #define UNIT_BYTES       8u
 #define SLOTS_LEAST      64u
 #define NAME_BYTES_MAX   65535u
-#define NO_ENTRY         UINT32_MAX
 #define DEAD_UNITS_LEAST (4 * CHUNK_UNITS) /* below, the arena is not worth packing */
 
 struct chunks {
@@ -26,7 +25,9 @@ struct atr_subjects_table {
 	size_t dead_units;
 	uint32_t *slot; /* index of the entry + 1; 0: free. Linear probing, at most 3/4 used */
 	size_t slots;
-	uint32_t recent; /* the subject added last, or NO_ENTRY */
+	/* the subject added last, NULL: none; adding to it again costs neither hash nor search */
+	struct atr_subject_entry *recent;
+	const char *recent_name;
 };
 
 /* ---- chunks ---- */
@@ -133,30 +134,54 @@ static void pack_names(struct atr_subjects_table *t)
 
 /* ---- slots ---- */
 
+static uint64_t word_at(const char *p)
+{
+	uint64_t word;
+
+	memcpy(&word, p, sizeof word);
+	return word;
+}
+
+/* The last bytes of a name: of eight or more the last eight, whatever was taken before. */
+static uint64_t tail_of(const char *name, size_t name_bytes)
+{
+	uint64_t word = 0;
+
+	if (name_bytes >= sizeof word)
+		return word_at(name + name_bytes - sizeof word);
+	for (size_t i = 0; i < name_bytes; i++)
+		word = word << 8 | (uint8_t)name[i];
+	return word;
+}
+
 /* Eight bytes a step; the length goes in, so that a tail of zeros counts. */
 static uint32_t hash_name(const char *name, size_t name_bytes)
 {
-	uint64_t h = name_bytes * UINT64_C(0x9e3779b97f4a7c15), word;
+	uint64_t h = name_bytes * UINT64_C(0x9e3779b97f4a7c15);
 
-	for (; name_bytes >= sizeof word; name += sizeof word, name_bytes -= sizeof word) {
-		memcpy(&word, name, sizeof word);
-		h = (h ^ word) * UINT64_C(0xff51afd7ed558ccd);
+	for (size_t at = 0; at + sizeof h < name_bytes; at += sizeof h) {
+		h = (h ^ word_at(name + at)) * UINT64_C(0xff51afd7ed558ccd);
 		h ^= h >> 32;
 	}
-	if (name_bytes > 0) {
-		word = 0;
-		memcpy(&word, name, name_bytes);
-		h = (h ^ word) * UINT64_C(0xff51afd7ed558ccd);
-		h ^= h >> 32;
-	}
+	h = (h ^ tail_of(name, name_bytes)) * UINT64_C(0xff51afd7ed558ccd);
+	h ^= h >> 32;
 	h *= UINT64_C(0xc4ceb9fe1a85ec53);
 	return (uint32_t)(h >> 32);
+}
+
+/* Subjects are short: a call of memcmp costs more than they do. */
+static int is_same(const char *a, const char *b, size_t bytes)
+{
+	for (size_t at = 0; at + sizeof(uint64_t) < bytes; at += sizeof(uint64_t))
+		if (word_at(a + at) != word_at(b + at))
+			return 0;
+	return tail_of(a, bytes) == tail_of(b, bytes);
 }
 
 static int is_named(const struct atr_subjects_table *t, const struct atr_subject_entry *e,
                     const char *name, size_t name_bytes)
 {
-	return e->name_bytes == name_bytes && memcmp(name_of(t, e), name, name_bytes) == 0;
+	return e->name_bytes == name_bytes && is_same(name_of(t, e), name, name_bytes);
 }
 
 /* The slot of that name, or the free one where it would go. */
@@ -188,7 +213,7 @@ static enum atr_status grow_slots(struct atr_subjects_table *t)
 	size_t slots = t->slots > 0 ? 2 * t->slots : SLOTS_LEAST, mask = slots - 1;
 	uint32_t *larger;
 
-	if (t->count >= NO_ENTRY - 1)
+	if (t->count >= UINT32_MAX - 1)
 		return ATR_ENOMEM;
 	larger = calloc(slots, sizeof *larger);
 	if (larger == NULL)
@@ -230,7 +255,6 @@ struct atr_subjects_table *atr_subjects_table_new(void)
 
 	if (t == NULL)
 		return NULL;
-	t->recent = NO_ENTRY;
 	if (grow_slots(t) != ATR_OK) {
 		free(t);
 		return NULL;
@@ -254,55 +278,65 @@ void atr_subjects_clear(struct atr_subjects_table *t)
 	free_chunks(&t->names);
 	memset(t->slot, 0, t->slots * sizeof *t->slot);
 	t->count = t->next_unit = t->dead_units = 0;
-	t->recent = NO_ENTRY;
+	t->recent = NULL;
 }
 
-/* Its entry, made without messages when there is none. */
-static enum atr_status find_or_make(struct atr_subjects_table *t, const char *name,
-                                    size_t name_bytes, struct atr_subject_entry **out)
+static enum atr_status make_entry(struct atr_subjects_table *t, uint32_t hash, const char *name,
+                                  size_t name_bytes, struct atr_subject_entry **out)
 {
-	uint32_t hash = hash_name(name, name_bytes);
 	struct atr_subject_entry made = {.hash = hash, .name_bytes = (uint16_t)name_bytes};
 	enum atr_status rc = ATR_OK;
 	size_t at;
 
-	assert(name_bytes <= NAME_BYTES_MAX);
-	at = slot_of(t, hash, name, name_bytes);
-	if (t->slot[at] != 0) {
-		t->recent = t->slot[at] - 1;
-		*out = entry_at(t, t->recent);
-		return ATR_OK;
-	}
-	if (4 * (t->count + 1) > 3 * t->slots) {
+	if (4 * (t->count + 1) > 3 * t->slots)
 		rc = grow_slots(t);
-		if (rc == ATR_OK)
-			at = slot_of(t, hash, name, name_bytes);
-	}
 	if (rc == ATR_OK && t->count == t->entries.count * CHUNK_ENTRIES)
 		rc = add_chunk(&t->entries, CHUNK_ENTRIES * sizeof made);
 	if (rc == ATR_OK)
 		rc = store_name(&t->names, &t->next_unit, name, name_bytes, &made.name_at);
 	if (rc != ATR_OK)
 		return rc;
-	t->recent = (uint32_t)t->count++;
-	t->slot[at] = t->recent + 1;
-	*out = entry_at(t, t->recent);
+	at = slot_of(t, hash, name, name_bytes);
+	*out = entry_at(t, t->count);
 	**out = made;
+	t->slot[at] = (uint32_t)++t->count;
+	return ATR_OK;
+}
+
+/* Its entry, made without messages when there is none, becomes the recent one. */
+static enum atr_status find_or_make(struct atr_subjects_table *t, const char *name,
+                                    size_t name_bytes)
+{
+	struct atr_subject_entry *e = NULL;
+	uint32_t hash = hash_name(name, name_bytes);
+	enum atr_status rc = ATR_OK;
+	size_t at;
+
+	assert(name_bytes <= NAME_BYTES_MAX);
+	at = slot_of(t, hash, name, name_bytes);
+	if (t->slot[at] != 0)
+		e = entry_at(t, t->slot[at] - 1);
+	else
+		rc = make_entry(t, hash, name, name_bytes, &e);
+	if (rc != ATR_OK)
+		return rc;
+	t->recent = e;
+	t->recent_name = name_of(t, e);
 	return ATR_OK;
 }
 
 enum atr_status atr_subjects_add(struct atr_subjects_table *t, const char *name, size_t name_bytes,
                                  uint64_t sequence)
 {
-	struct atr_subject_entry *e = NULL;
-	enum atr_status rc;
+	struct atr_subject_entry *e = t->recent;
 
-	if (t->recent != NO_ENTRY && is_named(t, entry_at(t, t->recent), name, name_bytes)) {
-		e = entry_at(t, t->recent);
-	} else {
-		rc = find_or_make(t, name, name_bytes, &e);
+	if (e == NULL || e->name_bytes != name_bytes ||
+	    !is_same(t->recent_name, name, name_bytes)) {
+		enum atr_status rc = find_or_make(t, name, name_bytes);
+
 		if (rc != ATR_OK)
 			return rc;
+		e = t->recent;
 	}
 	if (e->messages++ == 0)
 		e->first = sequence;
@@ -318,9 +352,10 @@ enum atr_status atr_subjects_put(struct atr_subjects_table *t, const char *name,
 
 	if (messages == 0 || messages > UINT32_MAX || name_bytes > NAME_BYTES_MAX)
 		return ATR_EFORMAT;
-	rc = find_or_make(t, name, name_bytes, &e);
+	rc = find_or_make(t, name, name_bytes);
 	if (rc != ATR_OK)
 		return rc;
+	e = t->recent;
 	if (e->messages > 0)
 		return ATR_EFORMAT;
 	e->messages = (uint32_t)messages;
@@ -351,7 +386,7 @@ static void remove_entry(struct atr_subjects_table *t, size_t index)
 		t->slot[slot_of_index(t, last)] = (uint32_t)index + 1;
 		*entry_at(t, index) = *entry_at(t, last);
 	}
-	t->recent = NO_ENTRY;
+	t->recent = NULL;
 	t->count = last;
 	/* one chunk more than needed stays, for a subject that comes and goes at the edge */
 	while (t->entries.count > 1 &&

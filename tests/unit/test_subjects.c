@@ -139,6 +139,31 @@ static void subjects_come_and_go(void **state)
 	free(name);
 }
 
+static void names_that_differ_in_one_byte_are_different_subjects(void **state)
+{
+	(void)state;
+	for (size_t bytes = 1; bytes <= 40; bytes++) {
+		struct atr_subjects_table *t = atr_subjects_table_new();
+		/* nothing behind the name may be read */
+		char *name = malloc(bytes);
+
+		assert_non_null(name);
+		memset(name, 'a', bytes);
+		assert_int_equal(atr_subjects_add(t, name, bytes, 1), ATR_OK);
+		for (size_t i = 0; i < bytes; i++) {
+			name[i] = 'b'; /* right after the one it differs from, and again */
+			assert_int_equal(atr_subjects_add(t, name, bytes, 2 * i + 2), ATR_OK);
+			assert_int_equal(atr_subjects_add(t, name, bytes, 2 * i + 3), ATR_OK);
+			assert_int_equal(atr_subjects_count(t), i + 2);
+			name[i] = 'a';
+			assert_int_equal(atr_subjects_find(t, name, bytes)->messages, 1);
+		}
+		assert_int_equal(atr_subjects_find(t, name, bytes)->last, 1);
+		free(name);
+		atr_subjects_table_free(t);
+	}
+}
+
 static void a_million_subjects_take_eighty_bytes_each_at_most(void **state)
 {
 	struct atr_subjects_table *t = atr_subjects_table_new();
@@ -165,6 +190,7 @@ int main(void)
 	        cmocka_unit_test(removing_leaves_the_block_where_the_place_was),
 	        cmocka_unit_test(a_state_files_subjects_are_known_by_block),
 	        cmocka_unit_test(subjects_come_and_go),
+	        cmocka_unit_test(names_that_differ_in_one_byte_are_different_subjects),
 	        cmocka_unit_test(a_million_subjects_take_eighty_bytes_each_at_most),
 	};
 
