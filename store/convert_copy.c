@@ -6,7 +6,6 @@
  * blocks gaps are fine, and so nothing else has to know what was deleted.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "ciphers/secret.h"

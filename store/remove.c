@@ -5,7 +5,6 @@
  * as removed stays removed, and after a failed write nothing is changed.
  * Source: nats-server server/filestore.go, removeMsg.
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>

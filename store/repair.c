@@ -1,6 +1,5 @@
 /* repair.c - the order of a repair, and what it leaves beside the stream. */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>

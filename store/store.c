@@ -2,15 +2,11 @@
  * in sync.c, reading in reader.c, what an opened directory holds in recover.c. */
 #include "store/store.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "ciphers/secret.h"
 #include "store/config.h"

@@ -3,7 +3,7 @@ foreach(file status hash record keyfile meta file block config keypool subjects 
   atrest_test(test_${file} unit SOURCES unit/test_${file}.c unit/store_fixture.c
               LIBRARIES atrest_store PkgConfig::JANSSON)
 endforeach()
-foreach(file store store_consumer footprint recover state reader review)
+foreach(file store store_consumer footprint recover state reader directories)
   atrest_test(test_${file} unit SOURCES unit/test_${file}.c unit/store_make.c unit/store_fixture.c
               LIBRARIES atrest_store PkgConfig::JANSSON)
 endforeach()
