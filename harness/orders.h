@@ -1,7 +1,7 @@
 /* orders.h - what the run and a worker process say to each other: one JSON object a line.
  *
  *   run -> worker                                worker -> run
- *                                                {"protocol":1,"version":...,"build":...}
+ *                                                {"protocol":2,"version":...,"build":...}
  *   {"order":"setup",...} and the key, raw       {"ok":true,...}
  *   {"order":"fill","directory":...}             {"ok":true,...}
  *   {"order":"slice","directory":...}            {"ok":true,"row":{column:value,...}}
@@ -19,7 +19,7 @@
 #include "harness/targets/target.h"
 #include "workloads/workload.h"
 
-#define ORDERS_PROTOCOL 1
+#define ORDERS_PROTOCOL 2
 #define ORDERS_LINE_MAX (256 * 1024)
 
 enum order_kind { ORDER_SETUP, ORDER_FILL, ORDER_SLICE };

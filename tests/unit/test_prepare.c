@@ -102,6 +102,41 @@ static void needs_count_what_is_there_at_once(void **state)
 	plan_free(&plan);
 }
 
+/* A converted stream stands beside the old one; a restored one beside its snapshot. */
+static void needs_count_what_operations_write_beside(void **state)
+{
+	static const struct {
+		enum workload_operation operation;
+		uint64_t least, most; /* in fills of one arm, of three */
+	} cases[] = {{WORKLOAD_PURGE, 1, 1},
+	             {WORKLOAD_CONVERT, 2, 2},
+	             {WORKLOAD_OPEN, 3, 3},
+	             {WORKLOAD_SNAPSHOT, 8, 8},
+	             {WORKLOAD_RESTORE, 6, 6}};
+	struct plan_request request;
+	struct workload w;
+	struct plan plan;
+	char error[256];
+
+	(void)state;
+	memset(&request, 0, sizeof(request));
+	request.workloads = &w;
+	request.workload_count = request.target_count = request.cipher_count = 1;
+	request.targets[0] = "store";
+	request.ciphers[0] = "aes";
+	request.dir_count = 1;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		publish_of(&w, 32 * 1024, 1024);
+		w.operation = cases[i].operation;
+		w.fill_messages = 32 * 1024;
+		assert_int_equal(plan_make(&request, &plan, error), 0);
+		/* 64 MiB more than is needed, a twentieth, and the records' frames. */
+		assert_in_range(prepare_need_bytes(&plan, 0, 0) - 64 * MIB,
+		                cases[i].least * 32 * MIB, cases[i].most * 36 * MIB);
+		plan_free(&plan);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -109,6 +144,7 @@ int main(void)
 	        cmocka_unit_test(slices_that_are_too_dirty_shrink),
 	        cmocka_unit_test(long_slices_have_bytes_and_seconds),
 	        cmocka_unit_test(needs_count_what_is_there_at_once),
+	        cmocka_unit_test(needs_count_what_operations_write_beside),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
