@@ -419,15 +419,9 @@ struct siblings {
 static int take_sibling(void *arg, const char *name)
 {
 	struct siblings *s = arg;
-	size_t n = strlen(s->a->stream);
-	const char *at;
 	char path[PATH_MAX];
 
-	/* ".convert-STREAM", "STREAM.damaged-TIME" */
-	at = name[0] == '.' && strchr(name, '-') != NULL ? strchr(name, '-') + 1 : name;
-	if ((name[0] == '.' ? strcmp(at, s->a->stream) == 0
-	                    : strncmp(at, s->a->stream, n) == 0 && at[n] == '.') &&
-	    audit_path(path, s->parent, name))
+	if (survey_is_left_over(s->a->stream, name) && audit_path(path, s->parent, name))
 		audit_group_add(s->left, path, 0);
 	return 0;
 }

@@ -27,6 +27,16 @@ struct listing {
 	enum atr_status rc;
 };
 
+int survey_is_left_over(const char *stream, const char *name)
+{
+	const char *dash = name[0] == '.' ? strchr(name, '-') : NULL;
+	size_t n = strlen(stream);
+
+	if (dash != NULL)
+		return strcmp(dash + 1, stream) == 0;
+	return strncmp(name, stream, n) == 0 && name[n] == '.';
+}
+
 uint64_t survey_block_number(const char *name, const char **suffix)
 {
 	static const char *const suffixes[] = {"blk", "key", "idx", "fss"};

@@ -110,6 +110,10 @@ enum atr_status survey_find_keyless(struct atr_inspect *in, struct atr_error *er
  * behind the dot. 0 for any other name. */
 uint64_t survey_block_number(const char *name, const char **suffix);
 
+/* True for the name of a directory beside that of the stream, which servers ignore: .convert-STREAM
+ * and the like, STREAM.damaged-TIME. */
+int survey_is_left_over(const char *stream, const char *name);
+
 /* Reports a finding. */
 void survey_find(struct atr_inspect *in, enum atr_finding_kind kind, const char *path,
                  int64_t offset, uint64_t sequence, const char *format, ...)

@@ -183,6 +183,38 @@ static enum atr_status take_inventory(struct atr_inspect *in, const char *dir,
 	return ATR_OK;
 }
 
+struct siblings {
+	struct atr_inspect *in;
+	char parent[PATH_MAX];
+};
+
+static int take_sibling(void *arg, const char *name)
+{
+	struct siblings *s = arg;
+	char path[PATH_MAX];
+
+	if (survey_is_left_over(s->in->stream, name) &&
+	    snprintf(path, sizeof path, "%s/%s", s->parent, name) < (int)sizeof path)
+		survey_find(s->in, ATR_FINDING_NOTE, path, -1, 0,
+		            "left over beside the stream, perhaps in clear text; a conversion that "
+		            "goes on removes its own");
+	return 0;
+}
+
+/* What conversions, repairs and restores that were killed left, and originals that were kept. */
+static void verify_siblings(struct atr_inspect *in)
+{
+	struct siblings s = {.in = in};
+	char *slash;
+
+	(void)snprintf(s.parent, sizeof s.parent, "%s", in->dir);
+	slash = strrchr(s.parent, '/');
+	if (slash == NULL || slash == s.parent || strcmp(slash + 1, in->stream) != 0)
+		return; /* a copy at work, or of another name */
+	*slash = '\0';
+	(void)in->home.files->list(in->home.files->context, s.parent, take_sibling, &s);
+}
+
 static enum atr_status verify_files(struct atr_inspect *in, struct atr_error *err)
 {
 	char path[PATH_MAX];
@@ -304,5 +336,6 @@ enum atr_status atr_inspect_verify(struct atr_inspect *in, const struct atr_veri
 			check_promise(in, options, path, consumer.cipher, consumer.under_prev_key,
 			              out);
 	}
+	verify_siblings(in);
 	return verify_files(in, err);
 }

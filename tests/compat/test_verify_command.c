@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/compat/fixture_copy.h"
@@ -69,6 +70,29 @@ static void a_block_of_no_bytes_is_named(void **state)
 	fixture_run(&r, c.key, "verify", "--allow-clear", c.store, NULL, NULL, NULL);
 	assert_int_equal(r.code, 5);
 	assert_non_null(strstr(r.out, "msgs/2.blk: sequence 36: 0 bytes, and sequences 36 to 68"));
+	program_free(&r);
+}
+
+/* What a killed conversion leaves may be the stream in clear text. */
+static void what_is_left_beside_a_stream_is_a_note(void **state)
+{
+	struct program_result r;
+	struct fixture_copy c;
+
+	fixture_copy(&c, "nats-2.15.1/basic-aes", *state, "s");
+	for (size_t i = 0; i < 2; i++) {
+		char *slash = strrchr(c.stream, '/');
+		char path[2 * PATH_MAX];
+		int n = snprintf(path, sizeof path, "%.*s/", (int)(slash - c.stream), c.stream);
+
+		(void)snprintf(path + n, sizeof path - (size_t)n,
+		               i == 0 ? ".convert-%s" : "%s.damaged-1", slash + 1);
+		assert_int_equal(mkdir(path, 0750), 0);
+	}
+	fixture_run(&r, c.key, "verify", c.store, NULL, NULL, NULL, NULL);
+	assert_int_equal(r.code, 0);
+	assert_int_equal(fixture_lines_with(r.out, "left over beside the stream"), 2);
+	assert_int_equal(fixture_lines_with(r.out, "note: "), 2);
 	program_free(&r);
 }
 
@@ -163,6 +187,7 @@ int main(void)
 	        T(a_lost_block_key_is_one_finding),
 	        T(a_lost_meta_file_is_named_and_the_blocks_are_read),
 	        T(a_block_of_no_bytes_is_named),
+	        T(what_is_left_beside_a_stream_is_a_note),
 	        T(allow_clear_covers_blocks_and_index),
 	        T(each_block_is_listed_with_cipher_and_key),
 	        T(a_configuration_that_does_not_encrypt_is_warned_of),
