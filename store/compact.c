@@ -319,12 +319,16 @@ enum atr_status compact_settle(struct atr_store *store, struct atr_error *err)
 }
 
 /* Are the deleted records of the block more than the live ones; with all: are there any. */
-static int is_worth_it(const struct block_entry *entry, int all)
+static int is_worth_it(struct atr_store *store, const struct block_entry *entry, int all)
 {
 	uint64_t file_bytes = atomic_load(&entry->file_bytes), dead = 0;
 	uint64_t last = atomic_load(&entry->last_seq);
 
 	if (entry->messages == 0 && !all) /* goes by itself when a next one is there */
+		return 0;
+	if (file_bytes == FILE_BYTES_UNKNOWN)
+		file_bytes = store_file_bytes(store, entry->number);
+	if (file_bytes == FILE_BYTES_UNKNOWN)
 		return 0;
 	if (file_bytes >= entry->live_bytes) {
 		dead = file_bytes - entry->live_bytes;
@@ -347,8 +351,8 @@ enum atr_status atr_store_compact_blocks(struct atr_store *store, int all, struc
 
 		lock_all(store);
 		rc = store_check_poison(store, &why);
-		while (i < store->entry_count &&
-		       (store->entry[i].number <= number || !is_worth_it(&store->entry[i], all)))
+		while (i < store->entry_count && (store->entry[i].number <= number ||
+		                                  !is_worth_it(store, &store->entry[i], all)))
 			i++;
 		number = i < store->entry_count ? store->entry[i].number : 0;
 		if (rc == ATR_OK && number != 0)

@@ -1,6 +1,7 @@
 /* entries.c - what an open store knows of its blocks, and the state in which it acknowledges
  * nothing more: small functions that its other files share. */
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -43,6 +44,33 @@ size_t store_find_block(const struct atr_store *store, uint64_t number)
 	}
 	return low < store->entry_count && store->entry[low].number == number ? low
 	                                                                      : store->entry_count;
+}
+
+static uint64_t ask_file_bytes(struct atr_store *store, uint64_t number)
+{
+	struct atr_file_stat st;
+	char path[PATH_MAX];
+
+	store_block_path(store, number, "blk", path, sizeof path);
+	return store->files->stat(store->files->context, path, &st) < 0 ? FILE_BYTES_UNKNOWN
+	                                                                : st.bytes;
+}
+
+uint64_t store_file_bytes(struct atr_store *store, uint64_t number)
+{
+	uint64_t known = 0, asked = ask_file_bytes(store, number);
+	size_t at;
+
+	pthread_mutex_lock(&store->state_lock);
+	at = store_find_block(store, number);
+	if (at < store->entry_count) {
+		/* rewritten meanwhile: then it is known */
+		known = FILE_BYTES_UNKNOWN;
+		if (atomic_compare_exchange_strong(&store->entry[at].file_bytes, &known, asked))
+			known = asked;
+	}
+	pthread_mutex_unlock(&store->state_lock);
+	return known;
 }
 
 int store_is_live(const struct block_entry *entry, uint64_t sequence)

@@ -251,6 +251,8 @@ static int process_holds(const char *fd_directory, const char *root, size_t root
 		if (entry->d_name[0] == '.')
 			continue;
 		n = readlinkat(dirfd(dir), entry->d_name, target, sizeof target - 1);
+		if (n < 0 && errno == EACCES)
+			break; /* this process shows none of its files */
 		if (n <= (ssize_t)root_bytes)
 			continue;
 		target[n] = '\0';

@@ -74,6 +74,8 @@ int reader_find(struct atr_reader *r, uint64_t sequence, struct place *out)
 		out->is_live = store_is_live(entry, sequence);
 	}
 	pthread_mutex_unlock(&store->state_lock);
+	if (found && out->file_bytes == FILE_BYTES_UNKNOWN)
+		out->file_bytes = store_file_bytes(store, out->number);
 	return found;
 }
 

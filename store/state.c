@@ -156,7 +156,9 @@ static enum atr_status read_last_check(struct atr_store *store, uint8_t lchk[ATR
 		return ATR_OK;
 	rc = atr_walk_open(&store->home, last->number, &walk, err);
 	if (rc == ATR_OK) {
-		*whole = atr_walk_file_bytes(walk) == atomic_load(&last->file_bytes);
+		uint64_t known = atomic_load(&last->file_bytes);
+
+		*whole = known == FILE_BYTES_UNKNOWN || atr_walk_file_bytes(walk) == known;
 		if (*whole && atr_walk_file_bytes(walk) > 0)
 			rc = atr_walk_last_check(walk, lchk, err);
 	}
@@ -398,11 +400,11 @@ static enum atr_status read_ends(struct recovery *r, uint64_t number, struct end
 	return rc;
 }
 
+/* No file but the last is looked at: opening takes the same time whatever the stream holds. */
 static enum atr_status take_block(struct recovery *r, struct atr_index_block *b,
-                                  const struct listed *l, struct atr_error *err)
+                                  const struct listed *l, uint64_t file_bytes,
+                                  struct atr_error *err)
 {
-	struct atr_store *store = r->store;
-	const struct atr_file_table *files = store->files;
 	struct block_entry entry = {
 	        .number = b->number,
 	        .first_seq = b->first_seq,
@@ -412,16 +414,9 @@ static enum atr_status take_block(struct recovery *r, struct atr_index_block *b,
 	        .last_time_ns = b->last_time_ns,
 	        .flags = (l->has & HAS_KEY) != 0 ? BLOCK_KEY_UNSYNCED : 0, /* nobody knows */
 	};
-	struct atr_file_stat st;
-	char path[PATH_MAX];
-	int result;
 
-	store_block_path(store, b->number, "blk", path, sizeof path);
-	result = files->stat(files->context, path, &st);
-	if (result < 0)
-		return atr_file_error(err, result, path, -1, "stat");
 	atomic_init(&entry.last_seq, b->last_seq);
-	atomic_init(&entry.file_bytes, st.bytes);
+	atomic_init(&entry.file_bytes, file_bytes);
 	if (entry.messages == 0) { /* the server's deletes of an empty block */
 		entry.first_seq = b->last_seq + 1;
 		entry.first_time_ns = 0;
@@ -433,7 +428,7 @@ static enum atr_status take_block(struct recovery *r, struct atr_index_block *b,
 		b->deleted = (struct atr_seqset){0};
 	}
 	r->entry = entry;
-	return store_add_entry(store, &entry, err);
+	return store_add_entry(r->store, &entry, err);
 }
 
 /* ATR_EFORMAT: a subject is listed twice, or cannot be. */
@@ -469,7 +464,10 @@ static enum atr_status take_index(struct recovery *r, const struct ends *ends, i
 		if ((r->listed[i].has & HAS_BLK) == 0)
 			continue;
 		last = &r->listed[i];
-		rc = take_block(r, &r->index.block[at++], last, err);
+		at++;
+		rc = take_block(r, &r->index.block[at - 1], last,
+		                at == r->index.block_count ? ends->file_bytes : FILE_BYTES_UNKNOWN,
+		                err);
 	}
 	if (rc != ATR_OK)
 		return rc;

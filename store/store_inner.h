@@ -36,6 +36,10 @@
 #define BLOCK_TIME_STALE    32u /* first_time_ns is of a message that is gone: remove_settle_times */
 #define BLOCK_EMPTIED       64u /* its last live message was removed: its files can go */
 
+/* A block that index.db was believed about and nobody looked at yet: the whole file, which nothing
+ * is appended to. */
+#define FILE_BYTES_UNKNOWN UINT64_MAX
+
 /* One per block file, ascending numbers. What deleting and rewriting change is written with
  * append_lock and state_lock held: either is enough to read it. */
 struct block_entry {
@@ -44,7 +48,7 @@ struct block_entry {
 	                                 yet, UINT64_MAX: it has none */
 	uint64_t first_seq;           /* of its live messages; none: last + 1 */
 	_Atomic(uint64_t) last_seq;   /* never below that of the block before */
-	_Atomic(uint64_t) file_bytes; /* whole records that were acknowledged */
+	_Atomic(uint64_t) file_bytes; /* whole records that were acknowledged; FILE_BYTES_UNKNOWN */
 	uint64_t messages;            /* live */
 	uint64_t live_bytes;          /* of their records */
 	int64_t first_time_ns;        /* of the first live message; 0: none */
@@ -179,6 +183,10 @@ int store_is_live(const struct block_entry *entry, uint64_t sequence);
 int store_names_last(const struct atr_store *store, const struct block_entry *entry);
 /* What is appended goes into that block, as far as it fits. */
 int store_is_active(const struct atr_store *store, const struct block_entry *entry);
+/* Asks for the length of that block's file, which is FILE_BYTES_UNKNOWN, and keeps it. Still
+ * FILE_BYTES_UNKNOWN when there is no answer: opening the file says why. 0: no such block any more.
+ * state_lock not held. */
+uint64_t store_file_bytes(struct atr_store *store, uint64_t number);
 void store_free_deleted(struct block_entry *entry);
 /* Keeps the seed that index.db is sealed under; NULL: none. ATR_ENOMEM. */
 enum atr_status store_set_meta_seed(struct atr_store *store, const struct atr_seed *seed,

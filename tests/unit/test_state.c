@@ -55,6 +55,12 @@ static ssize_t seeing_pread(void *context, int fd, void *to, size_t bytes, uint6
 	return n;
 }
 
+static int seeing_stat(void *context, const char *path, struct atr_file_stat *out)
+{
+	seen.stats += strstr(path, ".blk") != NULL;
+	return atr_file_real.stat(context, path, out);
+}
+
 static struct atr_file_table seeing(void)
 {
 	struct atr_file_table files = atr_file_real;
@@ -62,6 +68,7 @@ static struct atr_file_table seeing(void)
 	memset(&seen, 0, sizeof seen);
 	files.open = seeing_open;
 	files.pread = seeing_pread;
+	files.stat = seeing_stat;
 	return files;
 }
 
@@ -162,6 +169,9 @@ static void assert_same(struct atr_store *a, struct atr_store *b)
 		assert_int_equal(p->number, q->number);
 		assert_int_equal(p->first_seq, q->first_seq);
 		assert_int_equal(p->last_seq, q->last_seq);
+		/* of what was believed only the last block was looked at */
+		if (i + 1 < a->entry_count && p->file_bytes == FILE_BYTES_UNKNOWN)
+			assert_int_equal(store_file_bytes(a, p->number), q->file_bytes);
 		assert_int_equal(p->file_bytes, q->file_bytes);
 		assert_int_equal(p->messages, q->messages);
 		assert_int_equal(p->live_bytes, q->live_bytes);
@@ -214,6 +224,7 @@ static void a_closed_store_opens_without_reading_blocks(void **state)
 		(void)snprintf(name, sizeof name, "%d.blk", (int)believed->entry_count);
 		assert_string_equal(seen.last_block, name);
 		assert_int_equal(seen.reads, 2);
+		assert_int_equal(seen.stats, 1);
 		assert_true(seen.block_bytes <= 8 + ATR_BLOCK_START_BYTES);
 		check_gappy(believed, 200);
 		close_store(believed);
@@ -247,6 +258,27 @@ static void what_is_believed_is_what_reading_gives(void **state)
 		close_store(believed);
 		close_store(read);
 	}
+}
+
+static void a_believed_block_is_rewritten_only_where_messages_were_deleted(void **state)
+{
+	struct atr_store_options o = options_of("aes");
+	struct atr_store *store;
+	struct atr_error err;
+	size_t count;
+
+	assert_ok(atr_store_create(make_stream_path(*state), &o, &store, &err), &err);
+	for (uint64_t s = 1; s <= 200; s++)
+		append_at(store, s);
+	close_store(store);
+	store = open_with(*state, "aes", NULL);
+	count = store->entry_count;
+	assert_true(count > 5 && store->entry[2].file_bytes == FILE_BYTES_UNKNOWN);
+	assert_ok(atr_store_delete(store, store->entry[2].first_seq + 1, &err), &err);
+	assert_ok(atr_store_compact_blocks(store, 1, &err), &err);
+	for (size_t i = 0; i + 1 < count; i++)
+		assert_int_equal(store->entry[i].generation, i == 2);
+	close_store(store);
 }
 
 static void appending_goes_on_where_it_ended(void **state)
@@ -484,6 +516,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        TEST(a_closed_store_opens_without_reading_blocks),
 	        TEST(what_is_believed_is_what_reading_gives),
+	        TEST(a_believed_block_is_rewritten_only_where_messages_were_deleted),
 	        TEST(appending_goes_on_where_it_ended),
 	        TEST(a_stale_one_is_not_believed),
 	        TEST(a_damaged_one_is_named_and_the_blocks_are_read),
