@@ -72,78 +72,6 @@ static enum atr_status listed_by_index(const struct atr_index *index, struct atr
 	return rc;
 }
 
-/* Decides whether index.db fits the block files. *fits: 1 yes; 0 no, and why says what differs. */
-static enum atr_status index_fits(struct atr_inspect *in, int *fits, char *why, size_t why_bytes,
-                                  struct atr_error *err)
-{
-	const struct atr_index *index = &in->index;
-	struct survey_block *last = block_numbered(in, index->last_block);
-	enum atr_status rc;
-
-	*fits = 0;
-	for (size_t i = 0; i < index->block_count; i++) {
-		if (block_numbered(in, index->block[i].number) != NULL)
-			continue;
-		(void)snprintf(why, why_bytes, "it lists block %" PRIu64 ", whose file is missing",
-		               index->block[i].number);
-		return ATR_OK;
-	}
-	if (in->block_count > 0 && in->block[in->block_count - 1].number > index->last_block) {
-		(void)snprintf(why, why_bytes, "block %" PRIu64 " is newer than its last, %" PRIu64,
-		               in->block[in->block_count - 1].number, index->last_block);
-		return ATR_OK;
-	}
-	if (in->block_count != index->block_count) {
-		(void)snprintf(why, why_bytes, "it lists %zu blocks, %zu are there",
-		               index->block_count, in->block_count);
-		return ATR_OK;
-	}
-	if (last == NULL) { /* no block listed, none there */
-		*fits = 1;
-		return ATR_OK;
-	}
-	rc = block_ends_with(in, last, index->lchk, fits, err);
-	if (rc == ATR_OK && last->unreadable)
-		*fits = 1; /* has its own finding; nothing else speaks against the state file */
-	if (rc == ATR_OK && !*fits)
-		(void)snprintf(why, why_bytes, "block %" PRIu64 " does not end with its checksum",
-		               index->last_block);
-	return rc;
-}
-
-/* Takes over what a fitting index.db says. */
-static enum atr_status believe_index(struct atr_inspect *in, const char *path)
-{
-	struct atr_index *index = &in->index;
-	enum atr_status rc = listed_by_index(index, &in->live);
-
-	if (rc != ATR_OK)
-		return rc;
-	if (atr_seqset_count(&in->live, 0, UINT64_MAX) != index->messages)
-		survey_find(in, ATR_FINDING_DAMAGE, path, -1, 0,
-		            "%" PRIu64 " messages, its blocks list %" PRIu64, index->messages,
-		            atr_seqset_count(&in->live, 0, UINT64_MAX));
-	for (size_t i = 0; i < in->block_count; i++) {
-		in->block[i].first_seq = index->block[i].first_seq;
-		in->block[i].last_seq = index->block[i].last_seq;
-		in->block[i].bytes = index->block[i].bytes;
-		in->block[i].listed = 1;
-	}
-	in->index_fits = 1;
-	in->state.messages = index->messages;
-	in->state.bytes = index->bytes;
-	in->state.first_seq = index->first_seq;
-	in->state.last_seq = index->last_seq;
-	rc = atr_tally_init(&in->stream_tally, index->subject, index->subject_count);
-	if (rc == ATR_EFORMAT) {
-		survey_find(in, ATR_FINDING_DAMAGE, path, -1, 0, "a subject is listed twice");
-		rc = ATR_OK;
-	}
-	return rc;
-}
-
-/* ---- without index.db ---- */
-
 /* Looks whether a block went on after what a state file saw as its end. */
 struct watch {
 	uint8_t lchk[ATR_HASH_BYTES];
@@ -206,6 +134,116 @@ static enum atr_status walk_block(struct atr_inspect *in, struct survey_block *b
 		watch_too->went_on |= watch_too->seen;
 	return rc == ATR_END ? ATR_OK : rc;
 }
+
+/* Servers (>= 2.10) keep a block of nothing but tombstones out of their index.db, and leave its
+ * file where it is. *all: 0 when a block that is not listed holds more than that, or may. */
+static enum atr_status all_with_messages_are_listed(struct atr_inspect *in, int *all,
+                                                    struct atr_error *err)
+{
+	const struct atr_index *index = &in->index;
+	enum atr_status rc = ATR_OK;
+
+	*all = 1;
+	for (size_t i = 0; i < in->block_count && rc == ATR_OK && *all; i++) {
+		struct atr_seqset live = {0}, tombstones = {0};
+		struct survey_block *b = &in->block[i], walked = *b;
+		size_t n = 0;
+
+		while (n < index->block_count && index->block[n].number != b->number)
+			n++;
+		if (n < index->block_count)
+			continue;
+		if (b->key_is_missing) {
+			*all = 0;
+			break;
+		}
+		rc = walk_block(in, &walked, &live, &tombstones, NULL, NULL, err);
+		b->unreadable = walked.unreadable; /* told once */
+		*all = tombstones.count > 0 && walked.last_seq == 0 && !walked.unreadable &&
+		       !walked.damaged && !walked.tail;
+		atr_seqset_free(&live);
+		atr_seqset_free(&tombstones);
+	}
+	return rc;
+}
+
+/* Decides whether index.db fits the block files. *fits: 1 yes; 0 no, and why says what differs. */
+static enum atr_status index_fits(struct atr_inspect *in, int *fits, char *why, size_t why_bytes,
+                                  struct atr_error *err)
+{
+	const struct atr_index *index = &in->index;
+	struct survey_block *last = block_numbered(in, index->last_block);
+	enum atr_status rc;
+
+	*fits = 0;
+	for (size_t i = 0; i < index->block_count; i++) {
+		if (block_numbered(in, index->block[i].number) != NULL)
+			continue;
+		(void)snprintf(why, why_bytes, "it lists block %" PRIu64 ", whose file is missing",
+		               index->block[i].number);
+		return ATR_OK;
+	}
+	if (in->block_count > 0 && in->block[in->block_count - 1].number > index->last_block) {
+		(void)snprintf(why, why_bytes, "block %" PRIu64 " is newer than its last, %" PRIu64,
+		               in->block[in->block_count - 1].number, index->last_block);
+		return ATR_OK;
+	}
+	if (last == NULL && in->block_count == 0) { /* no block listed, none there */
+		*fits = 1;
+		return ATR_OK;
+	}
+	rc = all_with_messages_are_listed(in, fits, err);
+	if (rc != ATR_OK)
+		return rc;
+	if (last == NULL || !*fits) {
+		*fits = 0;
+		(void)snprintf(why, why_bytes, "it lists %zu blocks, %zu are there",
+		               index->block_count, in->block_count);
+		return ATR_OK;
+	}
+	rc = block_ends_with(in, last, index->lchk, fits, err);
+	if (rc == ATR_OK && last->unreadable)
+		*fits = 1; /* has its own finding; nothing else speaks against the state file */
+	if (rc == ATR_OK && !*fits)
+		(void)snprintf(why, why_bytes, "block %" PRIu64 " does not end with its checksum",
+		               index->last_block);
+	return rc;
+}
+
+/* Takes over what a fitting index.db says. */
+static enum atr_status believe_index(struct atr_inspect *in, const char *path)
+{
+	struct atr_index *index = &in->index;
+	enum atr_status rc = listed_by_index(index, &in->live);
+
+	if (rc != ATR_OK)
+		return rc;
+	if (atr_seqset_count(&in->live, 0, UINT64_MAX) != index->messages)
+		survey_find(in, ATR_FINDING_DAMAGE, path, -1, 0,
+		            "%" PRIu64 " messages, its blocks list %" PRIu64, index->messages,
+		            atr_seqset_count(&in->live, 0, UINT64_MAX));
+	for (size_t i = 0; i < index->block_count; i++) {
+		struct survey_block *b = block_numbered(in, index->block[i].number);
+
+		b->first_seq = index->block[i].first_seq;
+		b->last_seq = index->block[i].last_seq;
+		b->bytes = index->block[i].bytes;
+		b->listed = 1;
+	}
+	in->index_fits = 1;
+	in->state.messages = index->messages;
+	in->state.bytes = index->bytes;
+	in->state.first_seq = index->first_seq;
+	in->state.last_seq = index->last_seq;
+	rc = atr_tally_init(&in->stream_tally, index->subject, index->subject_count);
+	if (rc == ATR_EFORMAT) {
+		survey_find(in, ATR_FINDING_DAMAGE, path, -1, 0, "a subject is listed twice");
+		rc = ATR_OK;
+	}
+	return rc;
+}
+
+/* ---- without index.db ---- */
 
 /* Live record bytes of a block, now that all tombstones are known. */
 static enum atr_status weigh_block(struct atr_inspect *in, struct survey_block *b,

@@ -13,6 +13,7 @@
 
 #include "store/hash.h"
 #include "store/record.h"
+#include "store/store.h"
 #include "tests/unit/store_fixture.h"
 
 #define FINDINGS_MAX 64
@@ -382,6 +383,8 @@ static void append_record(const char *dir, const char *name, uint64_t sequence)
 	FILE *f = fopen(fixture_path(dir, "msgs/1.blk"), "ab");
 	size_t bytes;
 
+	if ((sequence & ATR_SEQUENCE_TOMBSTONE) != 0)
+		m.subject_bytes = m.payload_bytes = 0;
 	assert_non_null(f);
 	assert_int_equal(atr_hash_key_init(&key, name), 0);
 	bytes = atr_record_encode(&key, &m, record);
@@ -424,6 +427,41 @@ static void a_state_file_that_the_blocks_outgrew_is_a_note(void **state)
 	r = verify(dir, NULL);
 	assert_int_equal(r->messages, 42);
 	assert_int_equal(count(r, ATR_FINDING_NOTE, "1.blk", "dropped"), 1);
+}
+
+/* A server keeps a block of tombstones out of its index.db and leaves the file. */
+static void blocks_of_tombstones_need_not_be_listed(void **state)
+{
+	char dir[PATH_MAX];
+	struct atr_store_options o = {.block_bytes = 300,
+	                              .sync = ATR_SYNC_NONE,
+	                              .config_json = "{\"subjects\":[\"orders.*\"]}"};
+	struct atr_purge below = {.below_sequence = 20};
+	struct atr_message m = {.subject = "orders.new", .subject_bytes = 10};
+	struct atr_store *store;
+	struct atr_error err;
+	struct result *r;
+
+	(void)snprintf(dir, sizeof dir, "%s", fixture_path(*state, "O"));
+	assert_ok(atr_store_create(dir, &o, &store, &err), &err);
+	for (unsigned i = 0; i < 40; i++)
+		assert_ok(atr_store_append(store, &m, NULL, &err), &err);
+	assert_ok(atr_store_purge(store, &below, NULL, &err), &err);
+	assert_ok(atr_store_close(store, &err), &err);
+	assert_false(fixture_exists(fixture_path(dir, "msgs/1.blk")));
+	append_record(dir, "O-1", 2 | ATR_SEQUENCE_TOMBSTONE);
+	r = verify(dir, NULL);
+	assert_int_equal(r->findings, 0);
+	assert_int_equal(r->messages, 21);
+	assert_int_equal(r->first_seq, 20);
+	/* one message in it, and index.db does not speak of this directory */
+	append_record(dir, "O-1", 3);
+	r = verify(dir, NULL);
+	assert_int_equal(count(r, ATR_FINDING_DAMAGE, "index.db", "blocks, "), 1);
+	/* nor where it is empty: nothing tells what it held */
+	fixture_write(fixture_path(dir, "msgs/1.blk"), "", 0);
+	r = verify(dir, NULL);
+	assert_int_equal(count(r, ATR_FINDING_DAMAGE, "index.db", "blocks, "), 1);
 }
 
 static void a_newer_state_file_is_not_supported(void **state)
@@ -576,6 +614,7 @@ int main(void)
 	        T(deletes_survive_without_index_db_through_tombstones),
 	        T(a_damaged_state_file_marks_what_may_be_deleted),
 	        T(a_state_file_that_the_blocks_outgrew_is_a_note),
+	        T(blocks_of_tombstones_need_not_be_listed),
 	        T(a_newer_state_file_is_not_supported),
 	        T(promises_are_checked),
 	        T(the_names_are_part_of_the_key),
