@@ -75,6 +75,25 @@ static void acknowledge_all(struct theirs *t)
 		assert_int_equal(server_ack(t->server, t->ack[--t->pending_count]), 0);
 }
 
+/* Servers up to 2.9: an erase of the last record of a block, once there is a newer block, leaves an
+ * idx that does not fit: at the next start the deletes of that block are forgotten. Named, and kept
+ * away from: erased is what another record follows in the only block. */
+static int may_end_a_block(const struct theirs *t, uint64_t sequence)
+{
+	char path[512];
+
+	if (way_is_new(t->way))
+		return 0;
+	if (sequence == t->live.last_seq)
+		return 1;
+	for (unsigned n = 2; n <= 64; n++) {
+		(void)snprintf(path, sizeof(path), "%s/msgs/%u.blk", way_stream_dir(t->way), n);
+		if (fixture_exists(path))
+			return 1;
+	}
+	return 0;
+}
+
 static void remove_some(struct theirs *t)
 {
 	char request[64];
@@ -89,7 +108,9 @@ static void remove_some(struct theirs *t)
 		uint64_t sequence = t->live.items[way_draw(t->way, t->live.count)].sequence;
 
 		(void)snprintf(request, sizeof(request), "{\"seq\":%" PRIu64 "%s}", sequence,
-		               way_draw(t->way, 3) > 0 || !may_erase ? ",\"no_erase\":true" : "");
+		               way_draw(t->way, 3) > 0 || !may_erase || may_end_a_block(t, sequence)
+		                       ? ",\"no_erase\":true"
+		                       : "");
 		call(t, "$JS.API.STREAM.MSG.DELETE." WAY_STREAM, request);
 		assert_int_equal(contents_remove(&t->live, sequence), 0);
 	}
@@ -309,10 +330,6 @@ void way_theirs(struct way *way)
 		way->consumer.exists = -1;
 	way_same_in_dump(way);
 
-	if (getenv("X")) {
-		contents_free(&t.live);
-		return;
-	}
 	change_by_us(way);
 	/* what we say then, the server must say too */
 	way->prev_key = NULL;
