@@ -364,7 +364,8 @@ static void snapshots_of_servers_are_decompressed(void **state)
 		uint8_t *content;
 		size_t bytes;
 
-		(void)snprintf(path, sizeof path, "%s/snapshot.tar.s2", all[i].dir);
+		assert_true(snprintf(path, sizeof path, "%s/snapshot.tar.s2", all[i].dir) <
+		            (int)sizeof path);
 		content = fixture_read(path, &bytes);
 		if (content == NULL)
 			continue;

@@ -111,7 +111,8 @@ static void keep_copy(const struct fixture_copy *c, char kept[PATH_MAX])
 	char command[3 * PATH_MAX];
 
 	assert_true(snprintf(kept, PATH_MAX, "%s.kept", c->store) < PATH_MAX);
-	snprintf(command, sizeof command, "rm -rf '%s' && cp -r '%s' '%s'", kept, c->stream, kept);
+	assert_true(snprintf(command, sizeof command, "rm -rf '%s' && cp -r '%s' '%s'", kept,
+	                     c->stream, kept) < (int)sizeof command);
 	assert_int_equal(system(command), 0);
 }
 
