@@ -521,6 +521,10 @@ enum atr_status appender_tombstones_now(struct atr_store *store, const struct ap
 	atomic_store_explicit(&entry->file_bytes, store->active.file_bytes, memory_order_relaxed);
 	pthread_mutex_lock(&store->state_lock);
 	entry->flags &= ~BLOCK_NO_TOMBSTONES;
+	/* 2.9.10 takes the stream's first sequence from its first block: one that only keeps the
+	 * last sequence goes when a later one does */
+	if (store->format == ATR_FORMAT_2_9 && entry->messages == 0)
+		entry->flags |= BLOCK_EMPTIED;
 	pthread_mutex_unlock(&store->state_lock);
 	for (size_t i = 0; i < count; i++)
 		if (t[i].sequence == store->last_seq)

@@ -429,6 +429,27 @@ static enum atr_status say_lost_deletes(struct atr_store *store, struct atr_erro
 	return rc;
 }
 
+/* Blocks of an earlier process that only kept the last sequence, for 2.9: they go as soon as later
+ * ones keep it (appender_tombstones_now). */
+static void note_emptied(struct atr_store *store)
+{
+	if (store->format != ATR_FORMAT_2_9 || store->recovery.damaged_records > 0)
+		return;
+	pthread_mutex_lock(&store->state_lock);
+	for (size_t i = 0; i < store->entry_count; i++) {
+		struct block_entry *entry = &store->entry[i];
+
+		/* one placeholder and nothing else, read and whole */
+		if (entry->messages > 0 || (entry->flags & BLOCK_TORN) != 0 ||
+		    atomic_load(&entry->file_bytes) != ATR_RECORD_BYTES_MIN)
+			continue;
+		entry->flags |= BLOCK_EMPTIED;
+		if (i + 1 < store->entry_count)
+			store->has_emptied = 1;
+	}
+	pthread_mutex_unlock(&store->state_lock);
+}
+
 enum atr_status store_prepare_append(struct atr_store *store, struct atr_error *err)
 {
 	const struct atr_file_table *files = store->files;
@@ -455,5 +476,7 @@ enum atr_status store_prepare_append(struct atr_store *store, struct atr_error *
 	rc = say_lost_deletes(store, err);
 	if (rc != ATR_OK)
 		store->prepared = 0;
+	else
+		note_emptied(store);
 	return rc;
 }
