@@ -152,9 +152,12 @@ static void child_open(const char *dir, const char *cipher, uint64_t messages)
 	struct atr_store_state s;
 	struct atr_store *store;
 	struct atr_error err;
-	uint64_t start = clock_ns();
+	uint64_t start;
 	double ms;
 
+	/* a flusher's 6 MiB of buffers, touched when it starts, belong to appending */
+	o.flush = ATR_FLUSH_EACH;
+	start = clock_ns();
 	check(atr_store_open(dir, &o, &store, &err), &err);
 	ms = (double)(clock_ns() - start) / 1e6;
 	atr_store_state(store, &s);

@@ -165,8 +165,8 @@ static void print_open_state(size_t cipher, size_t size)
 
 	for (size_t i = 0; i < rounds; i++)
 		value[i] = figures[i][cipher][size].open_state_ms;
-	print_row("open, state good", ratios_cipher[cipher], ratios_payload[size], median(value), 0,
-	          limit, median(value) / limit, "ms");
+	print_row("open 64M, state good", ratios_cipher[cipher], ratios_payload[size],
+	          median(value), 0, limit, median(value) / limit, "ms");
 }
 
 static void print_all(void)
