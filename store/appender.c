@@ -347,16 +347,14 @@ static size_t encode(struct atr_store *store, const struct atr_message *m, uint6
 	return (size_t)(p - out) + laid->bytes;
 }
 
-/* The sequences that this message makes deleted, inside its block. Before it is written, as memory
- * may be out. Only where the sequence is not the next one of the block. */
+/* The sequences that this message makes deleted, inside its block, which has messages. Before it is
+ * written, as memory may be out. */
 static enum atr_status note_gap(struct atr_store *store, struct block_entry *entry,
                                 uint64_t sequence, struct atr_error *err)
 {
 	uint64_t last = atomic_load_explicit(&entry->last_seq, memory_order_relaxed);
 	enum atr_status rc = ATR_OK;
 
-	if (entry->messages == 0)
-		return ATR_OK;
 	pthread_mutex_lock(&store->state_lock);
 	if (entry->deleted == NULL)
 		entry->deleted = calloc(1, sizeof *entry->deleted);
@@ -364,6 +362,18 @@ static enum atr_status note_gap(struct atr_store *store, struct block_entry *ent
 	                            : ATR_ENOMEM;
 	pthread_mutex_unlock(&store->state_lock);
 	return rc == ATR_OK ? rc : atr_error_set(err, rc, NULL, -1, "no memory for sequences");
+}
+
+/* The message was not written after all. */
+static void forget_gap(struct atr_store *store, struct block_entry *entry, uint64_t sequence)
+{
+	uint64_t last = atomic_load_explicit(&entry->last_seq, memory_order_relaxed);
+
+	pthread_mutex_lock(&store->state_lock);
+	(void)atr_seqset_remove(entry->deleted, last + 1, sequence - 1);
+	if (entry->deleted->count == 0)
+		store_free_deleted(entry);
+	pthread_mutex_unlock(&store->state_lock);
 }
 
 /* The first live message of a block, which readers look at. */
@@ -405,6 +415,31 @@ static void acknowledge(struct atr_store *store, struct block_entry *entry,
 		atomic_store(&store->dirty, 1);
 }
 
+/* Writes what was encoded (each) or hands it to the flusher, its subject counted. */
+static enum atr_status put(struct atr_store *store, const struct atr_message *m, size_t bytes,
+                           const struct atr_laid *laid, int *wake, struct atr_error *err)
+{
+	uint64_t number = store->active.number;
+	enum atr_status rc;
+
+	if (atr_subjects_add(store->subjects, m->subject, m->subject_bytes, m->sequence) != ATR_OK)
+		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for a subject");
+	if (store->flusher != NULL) {
+		*wake = flusher_commit(store->flusher, bytes, laid);
+		return ATR_OK;
+	}
+	rc = write_each(store, bytes, err);
+	if (store->scratch_bytes > SCRATCH_KEEP_BYTES) {
+		free(store->scratch);
+		store->scratch = NULL;
+		store->scratch_bytes = 0;
+	}
+	if (rc != ATR_OK)
+		atr_subjects_remove(store->subjects, m->subject, m->subject_bytes, m->sequence,
+		                    number);
+	return rc;
+}
+
 static enum atr_status append_locked(struct atr_store *store, struct atr_message *m, int *wake,
                                      struct atr_error *err)
 {
@@ -412,6 +447,7 @@ static enum atr_status append_locked(struct atr_store *store, struct atr_message
 	struct block_entry *entry;
 	struct atr_laid laid;
 	enum atr_status rc;
+	int leaves_gap;
 	uint64_t gap;
 	uint8_t *out;
 
@@ -434,33 +470,20 @@ static enum atr_status append_locked(struct atr_store *store, struct atr_message
 	if (out == NULL)
 		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for %zu bytes", bytes);
 	entry = &store->entry[store->entry_count - 1];
-	if (m->sequence != atomic_load_explicit(&entry->last_seq, memory_order_relaxed) + 1)
+	leaves_gap =
+	        entry->messages > 0 &&
+	        m->sequence != atomic_load_explicit(&entry->last_seq, memory_order_relaxed) + 1;
+	if (leaves_gap)
 		rc = note_gap(store, entry, m->sequence, err);
-	if (rc == ATR_OK &&
-	    atr_subjects_add(store->subjects, m->subject, m->subject_bytes, m->sequence) != ATR_OK)
-		rc = atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for a subject");
 	if (rc != ATR_OK)
 		return rc;
 	bytes = encode(store, m, gap, out, &laid);
-	if (store->flusher == NULL) {
-		uint64_t number = store->active.number;
-
-		rc = write_each(store, bytes, err);
-		if (store->scratch_bytes > SCRATCH_KEEP_BYTES) {
-			free(store->scratch);
-			store->scratch = NULL;
-			store->scratch_bytes = 0;
-		}
-		if (rc != ATR_OK) {
-			atr_subjects_remove(store->subjects, m->subject, m->subject_bytes,
-			                    m->sequence, number);
-			return rc;
-		}
-	} else {
-		*wake = flusher_commit(store->flusher, bytes, &laid);
-	}
-	acknowledge(store, entry, m, bytes, record_bytes, gap);
-	return ATR_OK;
+	rc = put(store, m, bytes, &laid, wake, err);
+	if (rc == ATR_OK)
+		acknowledge(store, entry, m, bytes, record_bytes, gap);
+	else if (leaves_gap)
+		forget_gap(store, entry, m->sequence);
+	return rc;
 }
 
 /* ---- tombstones ---- */

@@ -50,7 +50,7 @@ static int exchanged(const struct convert *c, int *doubt)
 	char log[PATH_MAX];
 	int result = -ENAMETOOLONG;
 
-	if (convert_join(log, c->in->dir, CONVERT_LOG_NAME, NULL) == ATR_OK)
+	if (filetree_join(log, c->in->dir, CONVERT_LOG_NAME, NULL) == ATR_OK)
 		result = c->files->stat(c->files->context, log, &st);
 	*doubt = result < 0 && result != -ENOENT;
 	return result == 0;
@@ -60,7 +60,7 @@ static int exchanged(const struct convert *c, int *doubt)
 static enum atr_status finish(struct convert *c, int *finished, struct atr_error *err)
 {
 	char log[PATH_MAX];
-	enum atr_status rc = convert_join(log, c->in->dir, CONVERT_LOG_NAME, err);
+	enum atr_status rc = filetree_join(log, c->in->dir, CONVERT_LOG_NAME, err);
 	int result, doubt;
 
 	*finished = 0;
@@ -71,7 +71,7 @@ static enum atr_status finish(struct convert *c, int *finished, struct atr_error
 	/* seen by the others: the exchange itself may not have been durable yet */
 	rc = atr_file_sync_directory(c->files, c->parent, err);
 	if (rc == ATR_OK)
-		rc = convert_remove_tree(c->files, c->sibling, err);
+		rc = filetree_remove(c->files, c->sibling, err);
 	if (rc == ATR_OK)
 		rc = atr_file_sync_directory(c->files, c->parent, err);
 	if (rc != ATR_OK)
@@ -239,7 +239,7 @@ static enum atr_status prepare(struct convert *c, int may_resume, struct atr_err
 	if (rc != ATR_OK || resumed)
 		return rc;
 	c->kept_number = c->kept_last_seq = 0;
-	rc = convert_remove_tree(c->files, c->sibling, err);
+	rc = filetree_remove(c->files, c->sibling, err);
 	if (rc == ATR_OK)
 		rc = make_directory(c, c->sibling, err);
 	if (rc == ATR_OK)
@@ -271,7 +271,7 @@ static enum atr_status check_space(struct convert *c, struct atr_error *err)
 
 static enum atr_status sync_all(struct convert *c, struct atr_error *err)
 {
-	enum atr_status rc = convert_own_tree(c->files, c->sibling, c->in->dir, err);
+	enum atr_status rc = filetree_own(c->files, c->sibling, c->in->dir, err);
 
 	if (rc == ATR_OK)
 		rc = atr_file_sync_directory(c->files, c->msgs, err);
@@ -346,7 +346,7 @@ undo:
 	/* where the exchange was done all the same, the next call goes on from there */
 	if (atr_convert_recover(c->files, c->in->dir, NULL) == ATR_OK && !exchanged(c, &doubt) &&
 	    !doubt)
-		(void)convert_remove_tree(c->files, c->sibling, NULL);
+		(void)filetree_remove(c->files, c->sibling, NULL);
 	return rc;
 }
 
@@ -387,7 +387,7 @@ static enum atr_status begin(struct convert *c, struct atr_error *err)
 	              strcmp(compression, "s2") == 0;
 	rc = convert_paths(in->dir, c->parent, c->sibling, err);
 	if (rc == ATR_OK)
-		rc = convert_join(c->msgs, c->sibling, "msgs", err);
+		rc = filetree_join(c->msgs, c->sibling, "msgs", err);
 	c->home = in->home;
 	c->home.msgs_path = c->msgs;
 	c->home.ring = &c->ring;

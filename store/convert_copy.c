@@ -126,7 +126,7 @@ static enum atr_status write_idx(struct copy *k, uint64_t last, struct atr_error
 	enum atr_status rc;
 
 	(void)snprintf(name, sizeof name, "%llu.idx", (unsigned long long)k->number);
-	rc = convert_join(path, c->msgs, name, err);
+	rc = filetree_join(path, c->msgs, name, err);
 	if (rc != ATR_OK)
 		return rc;
 	if (c->cipher == NULL)

@@ -180,7 +180,7 @@ enum atr_status convert_index_write(struct convert *c, int *written, struct atr_
 	*written = 0;
 	if (c->index == NULL || c->index->too_many)
 		return ATR_OK;
-	rc = convert_join(path, c->msgs, "index.db", err);
+	rc = filetree_join(path, c->msgs, "index.db", err);
 	if (rc == ATR_OK)
 		rc = encode(c, &text, &text_bytes, err);
 	if (rc != ATR_OK || text == NULL)

@@ -24,6 +24,7 @@
 
 #include "store/blockout.h"
 #include "store/survey.h"
+#include "store/filetree.h"
 
 #define CONVERT_LOG_NAME "convert.tmp"
 
@@ -52,10 +53,6 @@ struct convert {
 	size_t skip_blocks;
 	uint64_t kept_number, kept_last_seq;
 };
-
-/* Path of name below dir. */
-enum atr_status convert_join(char path[PATH_MAX], const char *dir, const char *name,
-                             struct atr_error *err);
 
 /* ATR_OK, or that the source is damaged: anything found so far that a copy would lose or hide. */
 enum atr_status convert_check_found(const struct atr_inspect *in, struct atr_error *err);
@@ -103,14 +100,8 @@ enum atr_status convert_index_see(struct convert *c, const struct atr_inspect_me
 enum atr_status convert_index_write(struct convert *c, int *written, struct atr_error *err);
 void convert_index_free(struct convert *c);
 
-/* ---- convert_tree.c ---- */
+/* ---- convert_exchange.c ---- */
 
-/* Removes path with all below it, symbolic links not followed. Not there: ATR_OK. */
-enum atr_status convert_remove_tree(const struct atr_file_table *files, const char *path,
-                                    struct atr_error *err);
-/* Gives everything below path the owner of like. */
-enum atr_status convert_own_tree(const struct atr_file_table *files, const char *path,
-                                 const char *like, struct atr_error *err);
 /* dir and sibling change places, durably. */
 enum atr_status convert_exchange(const struct atr_file_table *files, const char *dir,
                                  const char *sibling, const char *parent, struct atr_error *err);

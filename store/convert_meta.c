@@ -159,7 +159,7 @@ static enum atr_status write_state(const struct convert *c, const char *dir, con
 	uint8_t *sealed = NULL;
 	char path[PATH_MAX];
 	size_t sealed_bytes;
-	enum atr_status rc = convert_join(path, dir, "o.dat", err);
+	enum atr_status rc = filetree_join(path, dir, "o.dat", err);
 
 	if (rc != ATR_OK)
 		return rc;
@@ -222,7 +222,7 @@ enum atr_status convert_meta(struct convert *c, struct atr_error *err)
 	rc = write_meta(c, c->sibling, c->in->stream, c->in->stream, c->in->meta->config, 0,
 	                &secret->seed, err);
 	if (rc == ATR_OK)
-		rc = convert_join(path, c->sibling, "obs", err);
+		rc = filetree_join(path, c->sibling, "obs", err);
 	if (rc == ATR_OK)
 		rc = make_directory(c, path, err);
 	for (size_t i = 0; i < c->in->consumer_count && rc == ATR_OK; i++)

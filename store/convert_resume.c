@@ -35,7 +35,7 @@ static int first_line(const struct convert *c, char *line, size_t line_bytes)
 static enum atr_status append(struct convert *c, const char *line, struct atr_error *err)
 {
 	char path[PATH_MAX];
-	enum atr_status rc = convert_join(path, c->sibling, CONVERT_LOG_NAME, err);
+	enum atr_status rc = filetree_join(path, c->sibling, CONVERT_LOG_NAME, err);
 
 	if (rc == ATR_OK)
 		rc = atr_file_write_all(c->files, c->log_fd, path, line, strlen(line), c->log_bytes,
@@ -48,7 +48,7 @@ static enum atr_status append(struct convert *c, const char *line, struct atr_er
 static enum atr_status open_log(struct convert *c, int flags, struct atr_error *err)
 {
 	char path[PATH_MAX];
-	enum atr_status rc = convert_join(path, c->sibling, CONVERT_LOG_NAME, err);
+	enum atr_status rc = filetree_join(path, c->sibling, CONVERT_LOG_NAME, err);
 
 	if (rc != ATR_OK)
 		return rc;
@@ -136,7 +136,7 @@ static enum atr_status read_log(struct convert *c, struct atr_error *err)
 	char path[PATH_MAX], head[64];
 	uint8_t *text = NULL;
 	size_t bytes = 0, source = 0;
-	enum atr_status rc = convert_join(path, c->sibling, CONVERT_LOG_NAME, err);
+	enum atr_status rc = filetree_join(path, c->sibling, CONVERT_LOG_NAME, err);
 	char *line, *end;
 
 	if (rc == ATR_OK)
@@ -175,9 +175,9 @@ static int remove_block(void *arg, const char *name)
 
 	if (number != 0 && number <= l->c->kept_number)
 		return 0;
-	l->rc = convert_join(path, l->c->msgs, name, l->err);
+	l->rc = filetree_join(path, l->c->msgs, name, l->err);
 	if (l->rc == ATR_OK)
-		l->rc = convert_remove_tree(l->c->files, path, l->err);
+		l->rc = filetree_remove(l->c->files, path, l->err);
 	return l->rc != ATR_OK;
 }
 
@@ -189,9 +189,9 @@ static int remove_other(void *arg, const char *name)
 
 	if (strcmp(name, "msgs") == 0 || strcmp(name, CONVERT_LOG_NAME) == 0)
 		return 0;
-	l->rc = convert_join(path, l->c->sibling, name, l->err);
+	l->rc = filetree_join(path, l->c->sibling, name, l->err);
 	if (l->rc == ATR_OK)
-		l->rc = convert_remove_tree(l->c->files, path, l->err);
+		l->rc = filetree_remove(l->c->files, path, l->err);
 	return l->rc != ATR_OK;
 }
 

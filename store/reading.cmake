@@ -14,7 +14,7 @@ target_sources(atrest_store PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/repair.c
   ${CMAKE_CURRENT_LIST_DIR}/repair_blocks.c
   ${CMAKE_CURRENT_LIST_DIR}/repair_meta.c
-  ${CMAKE_CURRENT_LIST_DIR}/repair_tree.c
+  ${CMAKE_CURRENT_LIST_DIR}/filetree.c
   ${CMAKE_CURRENT_LIST_DIR}/audit.c
   ${CMAKE_CURRENT_LIST_DIR}/audit_files.c
   ${CMAKE_CURRENT_LIST_DIR}/audit_images.c
@@ -29,4 +29,4 @@ target_sources(atrest_store PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/convert_meta.c
   ${CMAKE_CURRENT_LIST_DIR}/convert_compare.c
   ${CMAKE_CURRENT_LIST_DIR}/convert_index.c
-  ${CMAKE_CURRENT_LIST_DIR}/convert_tree.c)
+  ${CMAKE_CURRENT_LIST_DIR}/convert_exchange.c)

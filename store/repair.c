@@ -200,17 +200,11 @@ static enum atr_status check(struct repair *r, struct atr_error *err)
 static enum atr_status name_directories(struct repair *r, char copy[PATH_MAX], char aside[PATH_MAX],
                                         char parent[PATH_MAX], struct atr_error *err)
 {
-	const char *slash = strrchr(r->dir, '/');
-	const char *name = slash != NULL ? slash + 1 : r->dir;
+	const char *name = filetree_parent(r->dir, parent);
 	time_t now = (time_t)(r->files.realtime_ns(r->files.context) / 1000000000);
 	struct tm tm;
 	char when[32];
 
-	if (slash == NULL)
-		(void)snprintf(parent, PATH_MAX, ".");
-	else
-		(void)snprintf(parent, PATH_MAX, "%.*s",
-		               slash == r->dir ? 1 : (int)(slash - r->dir), r->dir);
 	if (gmtime_r(&now, &tm) == NULL || strftime(when, sizeof when, "%Y%m%dT%H%M%SZ", &tm) == 0)
 		return atr_error_set(err, ATR_EIO, r->dir, -1, "the clock has no time");
 	if (snprintf(copy, PATH_MAX, "%s/.repair-%s", parent, name) >= PATH_MAX ||
@@ -299,9 +293,9 @@ static enum atr_status repair_copy(struct repair *r, int pending, struct atr_err
 	if (rc != ATR_OK)
 		return rc;
 	memcpy(r->copy, copy, sizeof r->copy);
-	rc = convert_remove_tree(&r->files, r->copy, err); /* of a killed repair */
+	rc = filetree_remove(&r->files, r->copy, err); /* of a killed repair */
 	if (rc == ATR_OK)
-		rc = repair_copy_tree(&r->files, r->dir, r->copy, err);
+		rc = filetree_copy(&r->files, r->dir, r->copy, err);
 	r->apply = 1;
 	r->quiet = 0;
 	if (rc == ATR_OK && pending)
@@ -311,15 +305,15 @@ static enum atr_status repair_copy(struct repair *r, int pending, struct atr_err
 	if (rc == ATR_OK)
 		rc = check(r, err);
 	if (rc == ATR_OK)
-		rc = convert_own_tree(&r->files, r->copy, r->dir, err);
+		rc = filetree_own(&r->files, r->copy, r->dir, err);
 	if (rc == ATR_OK)
-		rc = repair_sync_tree(&r->files, r->copy, err);
+		rc = filetree_sync(&r->files, r->copy, err);
 	if (rc == ATR_OK)
 		rc = exchange(r, aside, parent, err);
 	if (rc == ATR_OK)
 		(void)snprintf(r->result->aside, sizeof r->result->aside, "%s", aside);
 	else
-		(void)convert_remove_tree(&r->files, copy, NULL);
+		(void)filetree_remove(&r->files, copy, NULL);
 	return rc;
 }
 

@@ -1,4 +1,4 @@
-/* repair_inner.h - what repair.c, repair_blocks.c, repair_meta.c and repair_tree.c share (inner).
+/* repair_inner.h - what repair.c, repair_blocks.c and repair_meta.c share (inner).
  *
  *   1  the stream is verified as it is; nothing to be done: the end
  *   2  all of it is copied to .repair-STREAM
@@ -13,9 +13,9 @@
 
 #include <limits.h>
 
-#include "store/convert_inner.h"
 #include "store/inspect.h"
 #include "store/survey.h"
+#include "store/filetree.h"
 
 /* What was found about a file. */
 struct repair_finding {
@@ -72,14 +72,5 @@ enum atr_status repair_blocks(struct repair *r, struct atr_error *err);
 
 /* Meta files of the stream, consumers. After the blocks, whose subjects may be needed. */
 enum atr_status repair_meta(struct repair *r, struct atr_error *err);
-
-/* ---- repair_tree.c ---- */
-
-/* Copies from to to (which must not exist), synced, modes kept. */
-enum atr_status repair_copy_tree(const struct atr_file_table *files, const char *from,
-                                 const char *to, struct atr_error *err);
-/* Syncs every directory of a tree. */
-enum atr_status repair_sync_tree(const struct atr_file_table *files, const char *path,
-                                 struct atr_error *err);
 
 #endif

@@ -203,7 +203,7 @@ static enum atr_status repair_consumer(struct repair *r, const char *name, struc
 		            rc == ATR_EAUTH && r->options->prev_key == NULL
 		                    ? " (if it is under the previous key, give that too)"
 		                    : "");
-		return r->apply ? convert_remove_tree(&r->files, dir, err) : ATR_OK;
+		return r->apply ? filetree_remove(&r->files, dir, err) : ATR_OK;
 	}
 	if (!state_is_damaged(r, path, meta, &text))
 		return ATR_OK;

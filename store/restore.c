@@ -21,6 +21,7 @@
 #include "store/meta.h"
 #include "store/store_consumer.h"
 #include "store/survey.h"
+#include "store/filetree.h"
 
 #define META_BYTES_MAX ((uint64_t)16 * 1024 * 1024)
 #define PROGRESS_EVERY 1000
@@ -307,36 +308,6 @@ void restore_take_finding(void *arg, const struct atr_finding *f)
 
 /* ---- the directory ---- */
 
-static int keep_name(void *arg, const char *name)
-{
-	(void)snprintf(arg, NAME_MAX + 1, "%s", name);
-	return 1;
-}
-
-/* Everything below path, and path. What is not there is removed. */
-static enum atr_status remove_tree(const struct atr_file_table *files, const char *path,
-                                   struct atr_error *err)
-{
-	char name[NAME_MAX + 1], below[PATH_MAX];
-	enum atr_status rc = ATR_OK;
-	int result;
-
-	while (rc == ATR_OK && files->list(files->context, path, keep_name, name) > 0) {
-		if (snprintf(below, sizeof below, "%s/%s", path, name) >= (int)sizeof below)
-			return atr_error_set(err, ATR_EINVAL, path, -1, "path too long");
-		result = files->unlink(files->context, below);
-		if (result == -EISDIR || result == -EPERM)
-			rc = remove_tree(files, below, err);
-		else if (result < 0)
-			rc = atr_file_error(err, result, below, -1, "unlink");
-	}
-	if (rc != ATR_OK)
-		return rc;
-	result = files->rmdir(files->context, path);
-	return result < 0 && result != -ENOENT ? atr_file_error(err, result, path, -1, "rmdir")
-	                                       : ATR_OK;
-}
-
 static enum atr_status set_paths(struct atr_restore *r, const char *dir, struct atr_error *err)
 {
 	struct atr_file_stat st;
@@ -381,7 +352,7 @@ static enum atr_status clear_work(struct atr_restore *r, struct atr_error *err)
 			return atr_error_set(err, ATR_ELOCKED, path, -1,
 			                     "locked: another restore of this stream is at work");
 	}
-	return remove_tree(r->files, r->work, err);
+	return filetree_remove(r->files, r->work, err);
 }
 
 static enum atr_status create_store(struct atr_restore *r, const char *account,
@@ -625,6 +596,6 @@ enum atr_status atr_restore_into(struct atr_restore *r, const char *dir, const c
 	rc = build(r, account, out, err);
 	if (rc == ATR_OK)
 		rc = rename_to_place(r, err);
-	removed = remove_tree(r->files, r->work, rc == ATR_OK ? err : &ignored);
+	removed = filetree_remove(r->files, r->work, rc == ATR_OK ? err : &ignored);
 	return rc == ATR_OK ? removed : rc;
 }
