@@ -152,6 +152,33 @@ static void a_failed_removal_loses_nothing_else(void **state)
 			}
 }
 
+/* A message far above the last one that could not be written deletes nothing: the state file, which
+ * is only written when all fits, is there, and so is every message. */
+static void a_gap_that_was_not_written_is_no_gap(void **state)
+{
+	const char *dir = fixture_path(*state, "gap"), *path = make_stream_path(dir);
+	struct atr_store_options o = make_options("aes");
+	struct atr_message far = make_message(40, 10);
+	struct fault_files files;
+	struct atr_store *store;
+	struct atr_error err;
+
+	fault_files_init(&files, FAULT_ERROR, ENOSPC, 0, 0);
+	files.table.holder = NULL;
+	o.files = &files.table;
+	assert_ok(atr_store_create(path, &o, &store, &err), &err);
+	make_append(store, 10, 10);
+	files.at = files.calls + 1;
+	assert_status(atr_store_append(store, &far, NULL, &err), ATR_ENOSPC, &err);
+	make_append(store, 10, 10);
+	make_check_all(store, 1, 20, 10);
+	assert_ok(atr_store_close(store, &err), &err);
+	assert_true(fixture_exists(fixture_path(path, "msgs/index.db")));
+	assert_ok(atr_store_open(path, &o, &store, &err), &err);
+	make_check_all(store, 1, 20, 10);
+	assert_ok(atr_store_close(store, &err), &err);
+}
+
 static int setup(void **state)
 {
 	fixture_prefer_memory();
@@ -162,6 +189,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(a_failed_removal_loses_nothing_else, setup,
+	                                        fixture_teardown),
+	        cmocka_unit_test_setup_teardown(a_gap_that_was_not_written_is_no_gap, setup,
 	                                        fixture_teardown),
 	};
 

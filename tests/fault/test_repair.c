@@ -321,7 +321,7 @@ static void damage_at_random_is_repaired(void **state)
 		snprintf(parent, sizeof parent, "%.2000s/%zu", base, round);
 		assert_int_equal(mkdir(parent, 0750), 0);
 		snprintf(what, sizeof what, "round %zu, %s", round, sources[source].name);
-		assert_ok(repair_copy_tree(&atr_file_real, dirs[source], dir, &err), &err);
+		assert_ok(filetree_copy(&atr_file_real, dirs[source], dir, &err), &err);
 		list_files(dir, "", &list);
 		for (size_t i = 0; i < count; i++) {
 			const char *name = list.name[next_random(list.count)];
@@ -393,7 +393,7 @@ static void a_call_that_fails_leaves_the_old_or_the_new_stream(void **state)
 		snprintf(parent, sizeof parent, "%.3000s/f%lu", base, k);
 		assert_int_equal(mkdir(parent, 0750), 0);
 		assert_true(snprintf(dir, sizeof dir, "%s/%s", parent, streams[source]) < PATH_MAX);
-		assert_ok(repair_copy_tree(&atr_file_real, from, dir, &err), &err);
+		assert_ok(filetree_copy(&atr_file_real, from, dir, &err), &err);
 		{
 			size_t bytes;
 			uint8_t *content = fixture_read(fixture_path(dir, "msgs/1.blk"), &bytes);
