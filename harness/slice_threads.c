@@ -87,24 +87,38 @@ static int read_one(struct thread *t, uint64_t sequence, const struct target_mes
 	return generator_check(t->slice->session->generator, t->stream, sequence, m, &t->error);
 }
 
-static int random_loop(struct thread *t)
+/* Operation i, its latency and figures recorded. every: as in start_of. */
+typedef int operation_fn(struct thread *t, uint32_t every, uint64_t i);
+
+/* The slice's operations of a kind, shared by its threads. */
+static inline int each_operation(struct thread *t, _Atomic(uint64_t) *next, uint64_t count,
+                                 operation_fn *operation)
 {
-	struct slice *slice = t->slice;
-	struct session *s = slice->session;
-	uint32_t every = s->setup.workload.latency_every;
-	struct target_message m;
+	uint32_t every = t->slice->session->setup.workload.latency_every;
 	uint64_t first, last;
 
-	while (take(slice, &slice->next_read, s->reads, &first, &last)) {
-		for (uint64_t i = first; i < last; i++) {
-			uint64_t sequence = generator_sequence(s->generator, t->stream, i);
-			uint64_t started_ns = start_of(t, every, i);
-			if (s->target->get(t->reader, sequence, &m, &t->error) != 0 ||
-			    read_one(t, sequence, &m, started_ns) != 0)
+	while (take(t->slice, next, count, &first, &last))
+		for (uint64_t i = first; i < last; i++)
+			if (operation(t, every, i) != 0)
 				return -1;
-		}
-	}
 	return 0;
+}
+
+static int get_one(struct thread *t, uint32_t every, uint64_t i)
+{
+	struct session *s = t->slice->session;
+	uint64_t sequence = generator_sequence(s->generator, t->stream, i);
+	uint64_t started_ns = start_of(t, every, i);
+	struct target_message m;
+
+	if (s->target->get(t->reader, sequence, &m, &t->error) != 0)
+		return -1;
+	return read_one(t, sequence, &m, started_ns);
+}
+
+static int random_loop(struct thread *t)
+{
+	return each_operation(t, &t->slice->next_read, t->slice->session->reads, get_one);
 }
 
 /* From the first message on, and again when the end is reached. */
@@ -134,27 +148,23 @@ static int sequential_loop(struct thread *t)
 	return 0;
 }
 
+static int last_one(struct thread *t, uint32_t every, uint64_t i)
+{
+	struct session *s = t->slice->session;
+	struct target_message m;
+	size_t subject_bytes;
+	const char *subject;
+	uint64_t sequence = generator_last(s->generator, t->stream, i, &subject, &subject_bytes);
+	uint64_t started_ns = start_of(t, every, i);
+
+	if (s->target->last(t->reader, subject, &m, &t->error) != 0)
+		return -1;
+	return read_one(t, sequence, &m, started_ns);
+}
+
 static int last_loop(struct thread *t)
 {
-	struct slice *slice = t->slice;
-	struct session *s = slice->session;
-	uint32_t every = s->setup.workload.latency_every;
-	struct target_message m;
-	uint64_t first, last;
-
-	while (take(slice, &slice->next_read, s->reads, &first, &last)) {
-		for (uint64_t i = first; i < last; i++) {
-			const char *subject;
-			size_t subject_bytes;
-			uint64_t sequence = generator_last(s->generator, t->stream, i, &subject,
-			                                   &subject_bytes);
-			uint64_t started_ns = start_of(t, every, i);
-			if (s->target->last(t->reader, subject, &m, &t->error) != 0 ||
-			    read_one(t, sequence, &m, started_ns) != 0)
-				return -1;
-		}
-	}
-	return 0;
+	return each_operation(t, &t->slice->next_read, t->slice->session->reads, last_one);
 }
 
 /* Each message of the stream as soon as it was acknowledged and the last look found nothing more,
@@ -186,27 +196,25 @@ static int tail_loop(struct thread *t)
 	return 0;
 }
 
+static int delete_one(struct thread *t, uint32_t every, uint64_t i)
+{
+	struct session *s = t->slice->session;
+	uint64_t sequence = generator_removal(s->generator, i);
+	uint64_t started_ns = start_of(t, every, i);
+	struct target_message m;
+
+	if (s->target->remove(t->publisher, sequence, &t->error) != 0)
+		return -1;
+	record_latency(t, started_ns);
+	generator_message(s->generator, t->stream, sequence - 1, &m);
+	t->payload_bytes += m.payload_bytes;
+	t->operations++;
+	return 0;
+}
+
 static int remove_loop(struct thread *t)
 {
-	struct slice *slice = t->slice;
-	struct session *s = slice->session;
-	uint32_t every = s->setup.workload.latency_every;
-	struct target_message m;
-	uint64_t first, last;
-
-	while (take(slice, &slice->next_publish, s->removals, &first, &last)) {
-		for (uint64_t i = first; i < last; i++) {
-			uint64_t sequence = generator_removal(s->generator, i);
-			uint64_t started_ns = start_of(t, every, i);
-			if (s->target->remove(t->publisher, sequence, &t->error) != 0)
-				return -1;
-			record_latency(t, started_ns);
-			generator_message(s->generator, t->stream, sequence - 1, &m);
-			t->payload_bytes += m.payload_bytes;
-			t->operations++;
-		}
-	}
-	return 0;
+	return each_operation(t, &t->slice->next_publish, t->slice->session->removals, delete_one);
 }
 
 static int whole_loop(struct thread *t)

@@ -146,28 +146,37 @@ static enum atr_status check_compression(json_t *config, struct atr_error *err)
 	return ATR_OK;
 }
 
-enum atr_status atr_config_make(const char *json, const char *stream, int64_t created_ns,
-                                json_t **out, struct atr_error *err)
+/* What both begin with: the members that were given, taken as the table says, and "Created". Both
+ * objects are owned by the caller, whatever is returned. */
+static enum atr_status begin_config(const char *what, const char *json, int64_t created_ns,
+                                    const struct member *table, size_t table_count, json_t **given,
+                                    json_t **config, struct atr_error *err)
 {
 	enum atr_status rc = ATR_OK;
-	json_t *given, *config = json_object();
 	json_error_t where;
 	char created[40];
 
-	*out = NULL;
-	given = json_loads(json != NULL ? json : "{}", JSON_REJECT_DUPLICATES, &where);
-	if (given == NULL || !json_is_object(given)) {
-		rc = atr_error_set(err, ATR_EINVAL, NULL, -1, "stream configuration: %s",
-		                   given == NULL ? where.text : "not a JSON object");
-		goto done;
-	}
+	*config = json_object();
+	*given = json_loads(json != NULL ? json : "{}", JSON_REJECT_DUPLICATES, &where);
+	if (*given == NULL || !json_is_object(*given))
+		return atr_error_set(err, ATR_EINVAL, NULL, -1, "%s configuration: %s", what,
+		                     *given == NULL ? where.text : "not a JSON object");
 	atr_config_time(created_ns, created);
-	if (json_object_set_new(config, "Created", json_string(created)) != 0) {
-		rc = atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for a configuration");
-		goto done;
-	}
-	for (size_t i = 0; i < MEMBERS && rc == ATR_OK; i++)
-		rc = set_member(config, "stream", &members[i], given, err);
+	if (json_object_set_new(*config, "Created", json_string(created)) != 0)
+		return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for a configuration");
+	for (size_t i = 0; i < table_count && rc == ATR_OK; i++)
+		rc = set_member(*config, what, &table[i], *given, err);
+	return rc;
+}
+
+enum atr_status atr_config_make(const char *json, const char *stream, int64_t created_ns,
+                                json_t **out, struct atr_error *err)
+{
+	json_t *given, *config;
+	enum atr_status rc;
+
+	*out = NULL;
+	rc = begin_config("stream", json, created_ns, members, MEMBERS, &given, &config, err);
 	if (rc == ATR_OK)
 		rc = check_compression(config, err);
 	if (rc != ATR_OK)
@@ -278,41 +287,25 @@ static enum atr_status set_consumer_name(json_t *config, const char *consumer,
 enum atr_status atr_config_make_consumer(const char *json, const char *consumer, int64_t created_ns,
                                          json_t **out, struct atr_error *err)
 {
-	enum atr_status rc = ATR_OK;
-	json_t *given, *config = json_object();
-	json_error_t where;
-	char created[40];
+	json_t *given, *config;
+	enum atr_status rc;
 
 	*out = NULL;
-	given = json_loads(json != NULL ? json : "{}", JSON_REJECT_DUPLICATES, &where);
-	if (given == NULL || !json_is_object(given)) {
-		rc = atr_error_set(err, ATR_EINVAL, NULL, -1, "consumer configuration: %s",
-		                   given == NULL ? where.text : "not a JSON object");
-		goto done;
-	}
-	if (json_is_true(json_object_get(given, "mem_storage"))) {
+	rc = begin_config("consumer", json, created_ns, consumer_members, CONSUMER_MEMBERS, &given,
+	                  &config, err);
+	if (rc == ATR_OK && json_is_true(json_object_get(given, "mem_storage")))
 		rc = atr_error_set(err, ATR_EINVAL, NULL, -1,
 		                   "consumer configuration: mem_storage, which has no directory");
-		goto done;
-	}
-	atr_config_time(created_ns, created);
-	if (json_object_set_new(config, "Created", json_string(created)) != 0)
-		rc = ATR_ENOMEM;
-	for (size_t i = 0; i < CONSUMER_MEMBERS && rc == ATR_OK; i++)
-		rc = set_member(config, "consumer", &consumer_members[i], given, err);
 	if (rc == ATR_OK)
 		rc = check_words(config, err);
 	if (rc == ATR_OK)
 		rc = set_consumer_name(config, consumer, err);
 	if (rc == ATR_OK && set_consumer_defaults(config) != 0)
-		rc = ATR_ENOMEM;
-	if (rc == ATR_ENOMEM)
-		(void)atr_error_set(err, rc, NULL, -1, "no memory for a configuration");
+		rc = atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for a configuration");
 	if (rc == ATR_OK) {
 		*out = config;
 		config = NULL;
 	}
-done:
 	json_decref(given);
 	json_decref(config);
 	return rc;

@@ -93,7 +93,9 @@ static enum atr_status find_last(struct atr_reader *r, const char *name, size_t 
 		while (first <= last) {
 			enum atr_status rc = atr_reader_next(r, first, &m, err);
 
-			if (rc == ATR_EFORMAT) /* damage: the next call steps over it */
+			/* damage inside a block: the next call steps over it; one that cannot be
+			 * opened may have had the message */
+			if (rc == ATR_EFORMAT && r->in_block)
 				continue;
 			if (rc != ATR_OK && rc != ATR_END)
 				return rc;

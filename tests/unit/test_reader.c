@@ -243,6 +243,55 @@ static void appending_reading_and_syncing_at_once(void **state)
 	}
 }
 
+static void append_subject(struct atr_store *store, const char *subject)
+{
+	static const uint8_t payload[300];
+	struct atr_message m = {.subject = subject,
+	                        .subject_bytes = strlen(subject),
+	                        .payload = payload,
+	                        .payload_bytes = sizeof payload};
+	struct atr_error err;
+
+	assert_ok(atr_store_append(store, &m, NULL, &err), &err);
+}
+
+/* The last message of a subject was removed, and the one before it is behind a block whose key is
+ * damaged: that block may have had a later one, so it is named, and nothing is made up. */
+static void a_block_that_cannot_be_opened_ends_the_search_for_a_last_message(void **state)
+{
+	const char *dir = fixture_path(*state, "damaged");
+	struct atr_store_options o = make_options("aes");
+	struct atr_reader *reader;
+	struct atr_store *store;
+	struct atr_message m;
+	struct atr_error err;
+	char path[PATH_MAX];
+
+	o.block_bytes = 1000;
+	o.config_json = "{\"subjects\":[\">\"]}";
+	store = create(dir, o);
+	append_subject(store, "rare");
+	append_subject(store, "rare");
+	for (unsigned i = 0; i < 7; i++)
+		append_subject(store, "often");
+	append_subject(store, "rare");
+	append_subject(store, "often");
+	assert_ok(atr_store_close(store, &err), &err);
+	(void)snprintf(path, sizeof path, "%s/msgs/2.key", make_stream_path(dir));
+	fixture_write(path, "cut", 3);
+	(void)snprintf(path, sizeof path, "%s/msgs/index.db", make_stream_path(dir));
+	assert_int_equal(remove(path), 0);
+	assert_ok(atr_store_open(make_stream_path(dir), &o, &store, &err), &err);
+	assert_ok(atr_store_delete(store, 10, &err), &err);
+	reader = open_reader(store);
+	assert_status(atr_reader_last(reader, "rare", &m, &err), ATR_EFORMAT, &err);
+	assert_non_null(strstr(err.path, "2.key"));
+	assert_ok(atr_reader_last(reader, "often", &m, &err), &err);
+	assert_int_equal(m.sequence, 11);
+	atr_reader_close(reader);
+	assert_ok(atr_store_close(store, &err), &err);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -252,6 +301,7 @@ int main(void)
 	        TEST(more_blocks_than_a_reader_remembers),
 	        TEST(a_reader_of_an_empty_stream_finds_what_comes),
 	        TEST(appending_reading_and_syncing_at_once),
+	        TEST(a_block_that_cannot_be_opened_ends_the_search_for_a_last_message),
 	};
 
 	fixture_prefer_memory();
