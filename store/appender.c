@@ -298,13 +298,6 @@ static enum atr_status check_message(const struct atr_store *store, const struct
 	return ATR_OK;
 }
 
-/* A block that begins with a record whose length word spells "cmp" is taken for a compressed one
- * by servers. */
-static int spells_compressed(size_t record_bytes)
-{
-	return (record_bytes & 0xffffff) == ('c' | 'm' << 8 | 'p' << 16);
-}
-
 /* Chooses the block for a record of `bytes` with `gap` deleted sequences before it; *gap becomes
  * the number of placeholders to write. */
 static enum atr_status choose_block(struct atr_store *store, uint64_t sequence, size_t bytes,
@@ -314,12 +307,14 @@ static enum atr_status choose_block(struct atr_store *store, uint64_t sequence, 
 	uint64_t total = bytes + *gap * ATR_RECORD_BYTES_MIN;
 
 	if (active->is_open && active->file_bytes > 0 && *gap <= PLACEHOLDERS_MAX &&
-	    (active->file_bytes + total <= store->block_bytes || spells_compressed(bytes)))
+	    (active->file_bytes + total <= store->block_bytes ||
+	     atr_record_spells_compressed(bytes)))
 		return ATR_OK;
-	if (active->is_open && active->file_bytes == 0 && *gap == 0 && !spells_compressed(bytes))
+	if (active->is_open && active->file_bytes == 0 && *gap == 0 &&
+	    !atr_record_spells_compressed(bytes))
 		return ATR_OK;
 	*gap = 0; /* between two blocks it needs no placeholders */
-	if (spells_compressed(bytes))
+	if (atr_record_spells_compressed(bytes))
 		return atr_error_set(
 		        err, ATR_EINVAL, NULL, -1,
 		        "a record of %zu bytes cannot be the first of a block: servers "

@@ -18,8 +18,6 @@
 /* Placeholders for a longer gap would take more than 64 KiB: a new block begins behind it. */
 #define GAP_MAX        2184
 #define PROGRESS_EVERY 1000
-/* A block that begins with a record of this length looks compressed to some servers. */
-#define AMBIGUOUS_BYTES 7368035u
 
 struct backup {
 	struct atr_inspect *in;
@@ -97,7 +95,7 @@ static enum atr_status put_message(struct backup *b, const struct atr_message *m
 		uint64_t gap = m->sequence - b->next;
 
 		if (gap > GAP_MAX || (b->bytes + ATR_RECORD_BYTES_MIN * gap + bytes > BLOCK_BYTES &&
-		                      bytes != AMBIGUOUS_BYTES))
+		                      !atr_record_spells_compressed(bytes)))
 			rc = end_block(b, err);
 		else
 			for (uint64_t i = 0; i < gap && rc == ATR_OK; i++)

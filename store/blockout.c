@@ -200,8 +200,7 @@ enum atr_status atr_blockout_put(struct atr_blockout *out, const struct atr_mess
 	if (bytes == 0)
 		return atr_error_set(err, ATR_ETOOLARGE, out->blk_path, -1,
 		                     "record above 32 MiB or subject above 65535 bytes");
-	if (out->result.records == 0 && !out->compress &&
-	    (bytes & 0xffffff) == ('c' | 'm' << 8 | 'p' << 16))
+	if (out->result.records == 0 && !out->compress && atr_record_spells_compressed(bytes))
 		return atr_error_set(err, ATR_EINVAL, out->blk_path, 0,
 		                     "a record of %zu bytes cannot be the first of a block: "
 		                     "servers take the block for a compressed one",

@@ -88,8 +88,7 @@ static enum atr_status copy_message(struct copying *c, const struct atr_record *
 		rc = fill(c, sequence);
 	/* as the first record it would be taken for the mark of a compressed block: it was not the
 	 * first before either, so the sequence below it was this block's, and is deleted */
-	if (rc == ATR_OK && c->records == 0 &&
-	    (record->record_bytes & 0xffffff) == ('c' | 'm' << 8 | 'p' << 16) &&
+	if (rc == ATR_OK && c->records == 0 && atr_record_spells_compressed(record->record_bytes) &&
 	    store_find_entry(c->store, sequence - 1) == c->index)
 		rc = put_placeholder(c, sequence - 1, 0);
 	c->previous = sequence;
@@ -274,22 +273,12 @@ static void unlock_all(struct atr_store *store)
 /* The first block above number `done` that is to be rewritten; 0: none. state_lock held. */
 static uint64_t next_asked(const struct atr_store *store, uint64_t done, unsigned *asked)
 {
-	size_t low = 0, high = store->entry_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (store->entry[middle].number <= done)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (; low < store->entry_count; low++) {
-		*asked = store->entry[low].flags & (BLOCK_SETTLE | BLOCK_COMPRESS);
-		if (low + 1 == store->entry_count)
+	for (size_t at = store_lower_block(store, done + 1); at < store->entry_count; at++) {
+		*asked = store->entry[at].flags & (BLOCK_SETTLE | BLOCK_COMPRESS);
+		if (at + 1 == store->entry_count)
 			*asked &= ~BLOCK_COMPRESS;
 		if (*asked != 0)
-			return store->entry[low].number;
+			return store->entry[at].number;
 	}
 	return 0;
 }

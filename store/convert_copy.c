@@ -18,9 +18,6 @@
 #define GAP_MAX  64
 #define TAIL_MAX 65536
 
-/* The length word of this record reads "cmp". */
-#define RECORD_LIKE_CMP 7368035u
-
 struct copy {
 	struct convert *c;
 	struct atr_blockout *out; /* NULL: no block is open */
@@ -95,7 +92,7 @@ static enum atr_status put_message(struct copy *k, const struct atr_inspect_mess
 	int fresh = !k->begun;
 
 	/* as the first record it would be taken for the beginning of a compressed block */
-	compress |= !k->c->for_2_9 && atr_record_bytes(&m->message) == RECORD_LIKE_CMP;
+	compress |= !k->c->for_2_9 && atr_record_spells_compressed(atr_record_bytes(&m->message));
 
 	if (k->begun && sequence - k->previous - 1 > GAP_MAX) {
 		rc = finish_block(k, err);

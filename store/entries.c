@@ -30,7 +30,7 @@ size_t store_find_entry(const struct atr_store *store, uint64_t sequence)
 	return low;
 }
 
-size_t store_find_block(const struct atr_store *store, uint64_t number)
+size_t store_lower_block(const struct atr_store *store, uint64_t number)
 {
 	size_t low = 0, high = store->entry_count;
 
@@ -42,8 +42,15 @@ size_t store_find_block(const struct atr_store *store, uint64_t number)
 		else
 			high = middle;
 	}
-	return low < store->entry_count && store->entry[low].number == number ? low
-	                                                                      : store->entry_count;
+	return low;
+}
+
+size_t store_find_block(const struct atr_store *store, uint64_t number)
+{
+	size_t at = store_lower_block(store, number);
+
+	return at < store->entry_count && store->entry[at].number == number ? at
+	                                                                    : store->entry_count;
 }
 
 static uint64_t ask_file_bytes(struct atr_store *store, uint64_t number)

@@ -71,6 +71,11 @@ void atr_record_finish(const struct atr_hash_key *key, uint8_t *out, const struc
 	atr_le16_put(out + 20, laid->subject_bytes);
 }
 
+int atr_record_spells_compressed(size_t record_bytes)
+{
+	return (record_bytes & 0xffffff) == ('c' | 'm' << 8 | 'p' << 16);
+}
+
 size_t atr_record_encode(const struct atr_hash_key *key, const struct atr_message *m, uint8_t *out)
 {
 	struct atr_laid laid;

@@ -58,6 +58,10 @@ struct atr_record {
 /* Bytes of the record of m, or 0 when a limit of the format is passed. */
 size_t atr_record_bytes(const struct atr_message *m);
 
+/* 1 when the length word of a record of that many bytes begins with "cmp" (7,368,035 and 24,145,251
+ * bytes): as the first of a block it makes servers take the block for a compressed one. */
+int atr_record_spells_compressed(size_t record_bytes);
+
 /* Writes the record of m (sequence word as given, kind bits included) to out, which must hold
  * atr_record_bytes(m). Allocates nothing. Returns the bytes written. */
 size_t atr_record_encode(const struct atr_hash_key *key, const struct atr_message *m, uint8_t *out);

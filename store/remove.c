@@ -147,13 +147,12 @@ void remove_set_time(struct atr_store *store, size_t at, int64_t time_ns)
 uint64_t remove_place_first(const struct atr_store *store, const struct atr_subject_entry *s)
 {
 	uint64_t number = s->first & ~SUBJECT_IN_BLOCK;
+	size_t at;
 
 	if ((s->first & SUBJECT_IN_BLOCK) == 0)
 		return s->first;
-	for (size_t at = 0; at < store->entry_count; at++)
-		if (store->entry[at].number >= number)
-			return store->entry[at].first_seq;
-	return store->last_seq;
+	at = store_lower_block(store, number);
+	return at < store->entry_count ? store->entry[at].first_seq : store->last_seq;
 }
 
 enum atr_status remove_settle_times(struct atr_store *store, struct atr_error *err)

@@ -21,31 +21,15 @@
 
 /* ---- places of subjects ---- */
 
-/* The first entry whose number is not below number; entry_count: none. */
-static size_t entry_numbered(const struct atr_store *store, uint64_t number)
-{
-	size_t low = 0, high = store->entry_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (store->entry[middle].number < number)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 /* Entries at or behind which the first, at or before which the last message is. */
 static void place_of(const struct atr_store *store, const struct atr_subject_entry *e,
                      size_t *first, size_t *last)
 {
 	uint64_t a = e->first & ~SUBJECT_IN_BLOCK, b = e->last & ~SUBJECT_IN_BLOCK;
 
-	*first = (e->first & SUBJECT_IN_BLOCK) != 0 ? entry_numbered(store, a)
+	*first = (e->first & SUBJECT_IN_BLOCK) != 0 ? store_lower_block(store, a)
 	                                            : store_find_entry(store, a);
-	*last = (e->last & SUBJECT_IN_BLOCK) != 0 ? entry_numbered(store, b)
+	*last = (e->last & SUBJECT_IN_BLOCK) != 0 ? store_lower_block(store, b)
 	                                          : store_find_entry(store, b);
 	if (*last == store->entry_count ||
 	    ((e->last & SUBJECT_IN_BLOCK) != 0 && store->entry[*last].number > b && *last > 0))

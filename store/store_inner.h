@@ -174,8 +174,10 @@ struct atr_store {
 void store_block_path(const struct atr_store *store, uint64_t number, const char *suffix,
                       char *path, size_t path_bytes);
 /* The index of the first entry whose last sequence is not below sequence; entry_count if there is
- * none. append_lock or state_lock held, as in the next two. */
+ * none. append_lock or state_lock held, as in the next three. */
 size_t store_find_entry(const struct atr_store *store, uint64_t sequence);
+/* The first entry whose block number is not below number; entry_count: none. */
+size_t store_lower_block(const struct atr_store *store, uint64_t number);
 /* The index of that block; entry_count if it is gone. */
 size_t store_find_block(const struct atr_store *store, uint64_t number);
 int store_is_live(const struct block_entry *entry, uint64_t sequence);

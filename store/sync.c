@@ -37,26 +37,18 @@ static void look_at_blocks(struct atr_store *store, uint64_t *end, size_t *dead)
 /* The first block from *number on that has a file; 0: none below end. */
 static int next_block(struct atr_store *store, uint64_t *number, uint64_t end, unsigned *flags)
 {
-	size_t low = 0, high;
+	size_t at;
 	int found;
 
 	pthread_mutex_lock(&store->state_lock);
-	high = store->entry_count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (store->entry[middle].number < *number)
-			low = middle + 1;
-		else
-			high = middle;
-	}
+	at = store_lower_block(store, *number);
 	/* an empty one is perhaps without a file yet */
-	while (low < store->entry_count && atomic_load(&store->entry[low].file_bytes) == 0)
-		low++;
-	found = low < store->entry_count && store->entry[low].number < end;
+	while (at < store->entry_count && atomic_load(&store->entry[at].file_bytes) == 0)
+		at++;
+	found = at < store->entry_count && store->entry[at].number < end;
 	if (found) {
-		*number = store->entry[low].number;
-		*flags = store->entry[low].flags;
+		*number = store->entry[at].number;
+		*flags = store->entry[at].flags;
 	}
 	pthread_mutex_unlock(&store->state_lock);
 	return found;

@@ -220,6 +220,24 @@ static void lengths_that_cannot_be_are_refused(void **state)
 	assert_int_equal(atr_record_decode(&key, out, 64, &r, &need, &why), ATR_EFORMAT);
 }
 
+/* Its little-endian length word begins with the bytes of "cmp", whatever the fourth is. */
+static void two_lengths_look_like_a_compressed_block(void **state)
+{
+	size_t found = 0;
+
+	(void)state;
+	for (size_t bytes = ATR_RECORD_BYTES_MIN; bytes <= ATR_RECORD_BYTES_MAX; bytes++) {
+		uint32_t word = (uint32_t)bytes;
+
+		if (memcmp(&word, "cmp", 3) == 0)
+			found++;
+		assert_int_equal(atr_record_spells_compressed(bytes), memcmp(&word, "cmp", 3) == 0);
+	}
+	assert_int_equal(found, 2);
+	assert_true(atr_record_spells_compressed(7368035));
+	assert_true(atr_record_spells_compressed(24145251));
+}
+
 static void limits_of_the_format(void **state)
 {
 	struct atr_message m = {.subject_bytes = ATR_SUBJECT_BYTES_MAX};
@@ -248,6 +266,7 @@ int main(void)
 	        cmocka_unit_test(every_flipped_bit_is_found),
 	        cmocka_unit_test(lengths_that_cannot_be_are_refused),
 	        cmocka_unit_test(limits_of_the_format),
+	        cmocka_unit_test(two_lengths_look_like_a_compressed_block),
 	};
 
 	return cmocka_run_group_tests(tests, make_key, NULL);
