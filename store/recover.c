@@ -119,7 +119,8 @@ enum atr_status recover_open_walk(struct recovery *r, uint64_t number, struct at
 /* ---- the stream ---- */
 
 /* Appending goes on in the last block when it is under the cipher of new blocks, has room and
- * is known to no state file of its own; else a new one is made. */
+ * is known to no state file of its own (an old server's idx is sealed under the block's nonce, and
+ * gives key stream bytes away); else a new one is made. */
 enum atr_status recover_set_active(struct recovery *r, const struct listed *last,
                                    const struct atr_seed *seed, uint64_t file_bytes,
                                    struct atr_error *err)
@@ -157,9 +158,10 @@ static enum atr_status open_active(struct recovery *r, const struct listed *last
 	if (last == NULL || store->entry_count == 0 || r->entry.number != last->number ||
 	    r->damaged || r->torn || r->walk == NULL || atr_walk_is_compressed(r->walk))
 		return ATR_OK;
-	/* An old server's idx is sealed under the block's own nonce: what would be appended may be
-	 * under bytes of the key stream that it gives away. */
-	if ((last->has & HAS_IDX) != 0 && atr_walk_seed(r->walk) != NULL)
+	/* No state file was believed: a power cut may have taken whole records off the end, and
+	 * what follows would be under the key stream bytes that covered them. 2.9 has no state
+	 * file, and would begin a block at every open. */
+	if (atr_walk_seed(r->walk) != NULL && store->format == ATR_FORMAT_2_10)
 		return ATR_OK;
 	return recover_set_active(r, last, atr_walk_seed(r->walk),
 	                          atomic_load(&r->entry.file_bytes), err);
