@@ -120,3 +120,24 @@ void make_check_all(struct atr_store *store, uint64_t first, uint64_t last, size
 	assert_status(atr_reader_get(reader, last + 1, &m, &err), ATR_ENOTFOUND, &err);
 	atr_reader_close(reader);
 }
+
+struct atr_store *make_variant(void **state, unsigned v, const struct atr_store_options *o,
+                               char dir[PATH_MAX])
+{
+	struct atr_store *store;
+	struct atr_error err;
+
+	(void)snprintf(dir, PATH_MAX, "%s/%u", (const char *)*state, v);
+	assert_ok(atr_store_create(make_stream_path(dir), o, &store, &err), &err);
+	return store;
+}
+
+struct atr_store *make_reopen(struct atr_store *store, const struct atr_store_options *o,
+                              const char *dir)
+{
+	struct atr_error err;
+
+	assert_ok(atr_store_close(store, &err), &err);
+	assert_ok(atr_store_open(make_stream_path(dir), o, &store, &err), &err);
+	return store;
+}

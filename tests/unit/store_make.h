@@ -24,4 +24,11 @@ void make_check(const struct atr_message *m, uint64_t sequence, size_t payload_m
 /* Reads first..last in order and by sequence, everything compared; nothing may follow. */
 void make_check_all(struct atr_store *store, uint64_t first, uint64_t last, size_t payload_max);
 
+/* A new store in DIR/<v>, DIR being the fixture's; dir receives it. */
+struct atr_store *make_variant(void **state, unsigned v, const struct atr_store_options *o,
+                               char dir[PATH_MAX]);
+/* Closes it and opens it again. */
+struct atr_store *make_reopen(struct atr_store *store, const struct atr_store_options *o,
+                              const char *dir);
+
 #endif

@@ -31,27 +31,6 @@ static struct atr_store_options variant_options(unsigned v, const char *config)
 	return o;
 }
 
-static struct atr_store *create(void **state, unsigned v, const struct atr_store_options *o,
-                                char dir[PATH_MAX])
-{
-	struct atr_store *store;
-	struct atr_error err;
-
-	(void)snprintf(dir, PATH_MAX, "%s/%u", (const char *)*state, v);
-	assert_ok(atr_store_create(make_stream_path(dir), o, &store, &err), &err);
-	return store;
-}
-
-static struct atr_store *reopen(struct atr_store *store, const struct atr_store_options *o,
-                                const char *dir)
-{
-	struct atr_error err;
-
-	assert_ok(atr_store_close(store, &err), &err);
-	assert_ok(atr_store_open(make_stream_path(dir), o, &store, &err), &err);
-	return store;
-}
-
 static enum atr_status append(struct atr_store *store, const char *subject, size_t payload_bytes,
                               struct atr_error *err)
 {
@@ -113,7 +92,7 @@ static void only_the_newest_messages_stay(void **state)
 	for (unsigned v = 0; v < VARIANTS; v++) {
 		struct atr_store_options o = variant_options(v, "{\"max_msgs\": 10}");
 		char dir[PATH_MAX];
-		struct atr_store *store = create(state, v, &o, dir);
+		struct atr_store *store = make_variant(state, v, &o, dir);
 		struct atr_store_state s;
 		struct atr_error err;
 
@@ -123,7 +102,7 @@ static void only_the_newest_messages_stay(void **state)
 			check_state(store, 10, 291, 300);
 			atr_store_state(store, &s);
 			assert_true(s.blocks <= 3);
-			store = reopen(store, &o, dir);
+			store = make_reopen(store, &o, dir);
 		}
 		assert_ok(atr_store_close(store, &err), &err);
 	}
@@ -134,7 +113,7 @@ static void bytes_stay_within_their_limit(void **state)
 	for (unsigned v = 0; v < VARIANTS; v++) {
 		struct atr_store_options o = variant_options(v, "{\"max_bytes\": 2000}");
 		char dir[PATH_MAX];
-		struct atr_store *store = create(state, v, &o, dir);
+		struct atr_store *store = make_variant(state, v, &o, dir);
 		struct atr_error err;
 
 		/* 30 + 1 + 169 = 200 bytes each */
@@ -143,7 +122,7 @@ static void bytes_stay_within_their_limit(void **state)
 		check_state(store, 10, 91, 100);
 		append_ok(store, "a", 170); /* one byte more than there is room for */
 		check_state(store, 9, 93, 101);
-		store = reopen(store, &o, dir);
+		store = make_reopen(store, &o, dir);
 		check_state(store, 9, 93, 101);
 		assert_ok(atr_store_close(store, &err), &err);
 	}
@@ -155,7 +134,7 @@ static void each_subject_keeps_its_newest(void **state)
 		struct atr_store_options o =
 		        variant_options(v, "{\"max_msgs_per_subject\": 2, \"subjects\": [\">\"]}");
 		char dir[PATH_MAX], name[20];
-		struct atr_store *store = create(state, v, &o, dir);
+		struct atr_store *store = make_variant(state, v, &o, dir);
 		struct atr_reader *reader;
 		struct atr_message m;
 		struct atr_error err;
@@ -173,7 +152,7 @@ static void each_subject_keeps_its_newest(void **state)
 			assert_ok(atr_reader_next_matching(reader, "k.0", 1, &m, &err), &err);
 			assert_int_equal(m.sequence, 190);
 			atr_reader_close(reader);
-			store = reopen(store, &o, dir);
+			store = make_reopen(store, &o, dir);
 		}
 		assert_ok(atr_store_close(store, &err), &err);
 	}
@@ -185,7 +164,7 @@ static void old_messages_expire(void **state)
 		struct atr_store_options o =
 		        variant_options(v, "{\"max_age\": 10000000000}"); /* 10 s */
 		char dir[PATH_MAX];
-		struct atr_store *store = create(state, v, &o, dir);
+		struct atr_store *store = make_variant(state, v, &o, dir);
 		uint64_t expired;
 		struct atr_error err;
 
@@ -198,7 +177,7 @@ static void old_messages_expire(void **state)
 		assert_int_equal(expired, 6);
 		check_state(store, 4, 27, 30);
 		now_ns += 2 * SECOND;
-		store = reopen(store, &o, dir);
+		store = make_reopen(store, &o, dir);
 		check_state(store, 2, 29, 30);
 		now_ns += 20 * SECOND;
 		assert_ok(atr_store_expire(store, &expired, &err), &err);
@@ -206,7 +185,7 @@ static void old_messages_expire(void **state)
 		check_state(store, 0, 31, 30);
 		for (unsigned i = 0; i < 5; i++)
 			append_ok(store, "a", 100);
-		store = reopen(store, &o, dir);
+		store = make_reopen(store, &o, dir);
 		check_state(store, 5, 31, 35);
 		assert_ok(atr_store_close(store, &err), &err);
 	}
@@ -221,7 +200,7 @@ static void discard_new_refuses_in_the_servers_words(void **state)
 		        v, "{\"max_msgs\": 3, \"max_bytes\": 1000, \"discard\": \"new\","
 		           " \"max_msg_size\": 700}");
 		char dir[PATH_MAX];
-		struct atr_store *store = create(state, v, &o, dir);
+		struct atr_store *store = make_variant(state, v, &o, dir);
 		struct atr_error err;
 
 		append_refused(store, "a", 701, "message size exceeds maximum allowed");
@@ -233,7 +212,7 @@ static void discard_new_refuses_in_the_servers_words(void **state)
 		check_state(store, 3, 1, 3);
 		assert_ok(atr_store_delete(store, 2, &err), &err);
 		append_ok(store, "a", 10);
-		store = reopen(store, &o, dir);
+		store = make_reopen(store, &o, dir);
 		append_refused(store, "a", 10, "maximum messages exceeded");
 		check_state(store, 3, 1, 4);
 		assert_ok(atr_store_close(store, &err), &err);
@@ -251,7 +230,7 @@ static void discard_new_per_subject(void **state)
 		                     "\"new\","
 		                     " \"subjects\": [\">\"]}");
 		char dir[PATH_MAX];
-		struct atr_store *store = create(state, each, &o, dir);
+		struct atr_store *store = make_variant(state, each, &o, dir);
 		struct atr_error err;
 
 		append_ok(store, "a", 10);

@@ -22,27 +22,6 @@ static struct atr_store_options variant_options(unsigned v)
 	return o;
 }
 
-static struct atr_store *create(void **state, unsigned v, const struct atr_store_options *o,
-                                char dir[PATH_MAX])
-{
-	struct atr_store *store;
-	struct atr_error err;
-
-	(void)snprintf(dir, PATH_MAX, "%s/%u", (const char *)*state, v);
-	assert_ok(atr_store_create(make_stream_path(dir), o, &store, &err), &err);
-	return store;
-}
-
-static struct atr_store *reopen(struct atr_store *store, const struct atr_store_options *o,
-                                const char *dir)
-{
-	struct atr_error err;
-
-	assert_ok(atr_store_close(store, &err), &err);
-	assert_ok(atr_store_open(make_stream_path(dir), o, &store, &err), &err);
-	return store;
-}
-
 static struct atr_store_state state_of(struct atr_store *store)
 {
 	struct atr_store_state s;
@@ -84,7 +63,7 @@ static void a_deleted_message_stays_deleted(void **state)
 	for (unsigned v = 0; v < VARIANTS; v++) {
 		struct atr_store_options o = variant_options(v);
 		char dir[PATH_MAX];
-		struct atr_store *store = create(state, v, &o, dir);
+		struct atr_store *store = make_variant(state, v, &o, dir);
 		struct atr_reader *reader;
 		struct atr_message m;
 		struct atr_error err;
@@ -111,7 +90,7 @@ static void a_deleted_message_stays_deleted(void **state)
 			make_check(&m, 2, 300);
 			assert_status(atr_reader_next(reader, 50, &m, &err), ATR_END, &err);
 			atr_reader_close(reader);
-			store = reopen(store, &o, dir);
+			store = make_reopen(store, &o, dir);
 		}
 		assert_ok(atr_store_close(store, &err), &err);
 	}
@@ -122,7 +101,7 @@ static void the_last_sequence_outlives_every_message(void **state)
 	for (unsigned v = 0; v < VARIANTS; v++) {
 		struct atr_store_options o = variant_options(v);
 		char dir[PATH_MAX];
-		struct atr_store *store = create(state, v, &o, dir);
+		struct atr_store *store = make_variant(state, v, &o, dir);
 		struct atr_error err;
 
 		make_append(store, 140, 300);
@@ -137,10 +116,10 @@ static void the_last_sequence_outlives_every_message(void **state)
 			assert_int_equal(s.last_seq, 140);
 			assert_int_equal(s.first_seq, 141);
 			assert_true(s.blocks <= 4);
-			store = reopen(store, &o, dir);
+			store = make_reopen(store, &o, dir);
 		}
 		make_append(store, 1, 300);
-		store = reopen(store, &o, dir);
+		store = make_reopen(store, &o, dir);
 		check_range(store, 141, 141);
 		assert_ok(atr_store_close(store, &err), &err);
 	}
@@ -152,7 +131,7 @@ static void a_delete_outlives_the_block_that_told_it(void **state)
 	for (unsigned v = 0; v < VARIANTS; v++) {
 		struct atr_store_options o = variant_options(v);
 		char dir[PATH_MAX];
-		struct atr_store *store = create(state, v, &o, dir);
+		struct atr_store *store = make_variant(state, v, &o, dir);
 		struct atr_error err;
 		uint64_t last;
 
@@ -163,7 +142,7 @@ static void a_delete_outlives_the_block_that_told_it(void **state)
 		for (uint64_t i = 3; i <= last; i++)
 			delete_one(store, i);
 		assert_true(state_of(store).blocks <= 3);
-		store = reopen(store, &o, dir);
+		store = make_reopen(store, &o, dir);
 		check_range(store, 1, 1);
 		assert_int_equal(state_of(store).last_seq, last);
 		assert_ok(atr_store_close(store, &err), &err);
@@ -177,18 +156,18 @@ static void purge_of_all_keeps_the_last_sequence(void **state)
 	for (unsigned v = 0; v < VARIANTS; v++) {
 		struct atr_store_options o = variant_options(v);
 		char dir[PATH_MAX];
-		struct atr_store *store = create(state, v, &o, dir);
+		struct atr_store *store = make_variant(state, v, &o, dir);
 		struct atr_error err;
 
 		assert_int_equal(purge(store, (struct atr_purge){0}), 0);
 		make_append(store, 100, 300);
 		assert_int_equal(purge(store, (struct atr_purge){0}), 100);
 		assert_int_equal(state_of(store).blocks, 1);
-		store = reopen(store, &o, dir);
+		store = make_reopen(store, &o, dir);
 		assert_int_equal(state_of(store).messages, 0);
 		assert_int_equal(state_of(store).last_seq, 100);
 		make_append(store, 5, 300);
-		store = reopen(store, &o, dir);
+		store = make_reopen(store, &o, dir);
 		check_range(store, 101, 105);
 		assert_int_equal(purge(store, (struct atr_purge){.subject = ">"}), 5);
 		assert_ok(atr_store_close(store, &err), &err);
@@ -200,7 +179,7 @@ static void purge_below_a_sequence_and_to_a_count(void **state)
 	for (unsigned v = 0; v < VARIANTS; v++) {
 		struct atr_store_options o = variant_options(v);
 		char dir[PATH_MAX];
-		struct atr_store *store = create(state, v, &o, dir);
+		struct atr_store *store = make_variant(state, v, &o, dir);
 		struct atr_error err;
 		uint64_t purged;
 
@@ -208,18 +187,18 @@ static void purge_below_a_sequence_and_to_a_count(void **state)
 		assert_int_equal(purge(store, (struct atr_purge){.below_sequence = 1}), 0);
 		assert_int_equal(purge(store, (struct atr_purge){.below_sequence = 34}), 33);
 		check_range(store, 34, 100);
-		store = reopen(store, &o, dir);
+		store = make_reopen(store, &o, dir);
 		check_range(store, 34, 100);
 		assert_int_equal(purge(store, (struct atr_purge){.keep = 100}), 0);
 		assert_int_equal(purge(store, (struct atr_purge){.keep = 20}), 47);
-		store = reopen(store, &o, dir);
+		store = make_reopen(store, &o, dir);
 		check_range(store, 81, 100);
 		assert_status(atr_store_purge(store,
 		                              &(struct atr_purge){.below_sequence = 2, .keep = 1},
 		                              &purged, &err),
 		              ATR_EINVAL, &err);
 		assert_int_equal(purge(store, (struct atr_purge){.keep = 1}), 19);
-		store = reopen(store, &o, dir);
+		store = make_reopen(store, &o, dir);
 		check_range(store, 100, 100);
 		assert_ok(atr_store_close(store, &err), &err);
 	}
@@ -230,7 +209,7 @@ static void compact_beyond_the_last_sequence_moves_it(void **state)
 	for (unsigned v = 0; v < VARIANTS; v++) {
 		struct atr_store_options o = variant_options(v);
 		char dir[PATH_MAX];
-		struct atr_store *store = create(state, v, &o, dir);
+		struct atr_store *store = make_variant(state, v, &o, dir);
 		uint64_t purged;
 		struct atr_error err;
 
@@ -244,10 +223,10 @@ static void compact_beyond_the_last_sequence_moves_it(void **state)
 			assert_int_equal(state_of(store).messages, 0);
 			assert_int_equal(state_of(store).last_seq, 499);
 			assert_int_equal(state_of(store).first_seq, 500);
-			store = reopen(store, &o, dir);
+			store = make_reopen(store, &o, dir);
 		}
 		make_append(store, 1, 300);
-		store = reopen(store, &o, dir);
+		store = make_reopen(store, &o, dir);
 		check_range(store, 500, 500);
 		assert_ok(atr_store_close(store, &err), &err);
 	}
@@ -267,7 +246,7 @@ static void removed_blocks_leave_no_file(void **state)
 		struct atr_error err;
 
 		o.sync = v % 2 ? ATR_SYNC_INTERVAL : ATR_SYNC_NONE;
-		store = create(state, v, &o, dir);
+		store = make_variant(state, v, &o, dir);
 		make_append(store, 200, 300);
 		delete_one(store, 150);
 		(void)purge(store, (struct atr_purge){.below_sequence = 120});
@@ -365,7 +344,7 @@ static void readers_go_on_while_messages_and_blocks_go(void **state)
 		pthread_t thread;
 
 		o.read = v % 2 ? ATR_READ_RECORD : ATR_READ_BLOCK;
-		shared.store = create(state, v, &o, dir);
+		shared.store = make_variant(state, v, &o, dir);
 		atomic_init(&shared.gone, 0);
 		atomic_init(&shared.stop, 0);
 		while (state_of(shared.store).last_seq < SHARED_LAST)
