@@ -82,7 +82,7 @@ static struct table *plan_table(const struct plan *plan)
 		const struct plan_cell *cell = &plan->cells[c];
 		table_row(t);
 		table_text(t, cell->workload->name);
-		table_text(t, cell->target);
+		table_text(t, cell->target->name);
 		table_u64(t, cell->workload->messages);
 		table_u64(t, cell->arm_count);
 		table_u64(t, cell->rounds);
@@ -102,7 +102,7 @@ static json_t *plan_json(const struct run_options *options, const struct plan *p
 			json_array_append_new(arms, json_string(cell->arms[a].name));
 		json_array_append_new(cells,
 		                      json_pack("{ss ss sI si so}", "workload",
-		                                cell->workload->name, "target", cell->target,
+		                                cell->workload->name, "target", cell->target->name,
 		                                "messages", (json_int_t)cell->workload->messages,
 		                                "rounds", (int)cell->rounds, "arms", arms));
 	}

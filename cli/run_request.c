@@ -162,17 +162,23 @@ static int read_targets(const struct run_arguments *a, struct run_request *out)
 {
 	struct plan_request *request = &out->options.request;
 	const char *list = a->target == NULL ? "store" : a->target;
-	int count = split(list, &out->targets, request->targets);
+	const char *names[PLAN_CHOICES_MAX];
+	int count = split(list, &out->targets, names);
 
 	if (count < 0)
 		return complain(EXIT_USAGE,
 		                "--target: found '%s', expected a list such as store,null", list);
 	request->target_count = (size_t)count;
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < count; i++) {
+		struct plan_target *target = &request->targets[i];
+		if ((size_t)snprintf(target->name, sizeof(target->name), "%s", names[i]) >=
+		    sizeof(target->name))
+			return complain(EXIT_USAGE, "--target: unknown target '%s'", names[i]);
 		for (int j = 0; j < i; j++)
-			if (strcmp(request->targets[j], request->targets[i]) == 0)
+			if (strcmp(request->targets[j].name, target->name) == 0)
 				return complain(EXIT_USAGE, "--target: %s is named twice",
-				                request->targets[i]);
+				                target->name);
+	}
 	return EXIT_FINE;
 }
 

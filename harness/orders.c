@@ -42,6 +42,32 @@ static json_t *workload_text(const struct workload *w)
 	return string;
 }
 
+/* The texts of a server, each a member of that name. */
+#define SERVER_TEXTS(T)                                                                            \
+	T(program)                                                                                 \
+	T(version)                                                                                 \
+	T(urls)                                                                                    \
+	T(user)                                                                                    \
+	T(password)                                                                                \
+	T(creds)                                                                                   \
+	T(nkey)                                                                                    \
+	T(tls_cert)                                                                                \
+	T(tls_key)                                                                                 \
+	T(tls_ca)
+
+/* What is empty is left out. */
+static json_t *server_object(const struct order_server *server)
+{
+	json_t *o = json_pack("{sI}", "replicas", (json_int_t)server->replicas);
+
+#define T(name)                                                                                    \
+	if (server->name[0] != '\0')                                                               \
+		json_object_set_new(o, #name, json_string(server->name));
+	SERVER_TEXTS(T)
+#undef T
+	return o;
+}
+
 char *orders_write(const struct order *order)
 {
 	const char *kind = kind_names[order->kind];
@@ -49,11 +75,12 @@ char *orders_write(const struct order *order)
 
 	snprintf(seed, sizeof(seed), "%llu", (unsigned long long)order->seed);
 	if (order->kind == ORDER_SETUP)
-		return line_of(json_pack("{ss ss ss ss ss sI ss so}", "order", kind, "target",
-		                         order->target, "cipher", order->cipher, "provider",
-		                         order->provider, "seed", seed, "key_bytes",
-		                         (json_int_t)order->key_bytes, "name", order->workload.name,
-		                         "workload", workload_text(&order->workload)));
+		return line_of(json_pack(
+		        "{ss ss ss ss ss sI so ss so}", "order", kind, "target", order->target,
+		        "cipher", order->cipher, "provider", order->provider, "seed", seed,
+		        "key_bytes", (json_int_t)order->key_bytes, "server",
+		        server_object(&order->server), "name", order->workload.name, "workload",
+		        workload_text(&order->workload)));
 	if (order->kind == ORDER_FILL)
 		return line_of(json_pack("{ss ss}", "order", kind, "directory", order->directory));
 	return line_of(json_pack("{ss ss sb sb sb}", "order", kind, "directory", order->directory,
@@ -145,6 +172,22 @@ static int u64_of(const json_t *o, const char *key, uint64_t *out, char error[25
 	return -1;
 }
 
+static int read_server(const json_t *o, struct order_server *out, char error[256])
+{
+	uint64_t replicas = 0;
+
+	if (u64_of(o, "replicas", &replicas, error) != 0)
+		return -1;
+	out->replicas = (uint32_t)replicas;
+#define T(name)                                                                                    \
+	if (json_object_get(o, #name) != NULL &&                                                   \
+	    text_of(o, #name, out->name, sizeof(out->name), error) != 0)                           \
+		return -1;
+	SERVER_TEXTS(T)
+#undef T
+	return 0;
+}
+
 static int read_setup(const json_t *o, struct order *out, char error[256])
 {
 	struct workload_error why;
@@ -159,7 +202,8 @@ static int read_setup(const json_t *o, struct order *out, char error[256])
 	    text_of(o, "provider", out->provider, sizeof(out->provider), error) != 0 ||
 	    text_of(o, "name", name, sizeof(name), error) != 0 ||
 	    text_of(o, "seed", seed, sizeof(seed), error) != 0 ||
-	    u64_of(o, "key_bytes", &key_bytes, error) != 0)
+	    u64_of(o, "key_bytes", &key_bytes, error) != 0 ||
+	    read_server(json_object_get(o, "server"), &out->server, error) != 0)
 		return -1;
 	if (key_bytes > 4096 || text == NULL || text[0] == '\0') {
 		snprintf(error, 256, "no workload, or a key of %llu bytes",

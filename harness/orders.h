@@ -1,7 +1,7 @@
 /* orders.h - what the run and a worker process say to each other: one JSON object a line.
  *
  *   run -> worker                                worker -> run
- *                                                {"protocol":2,"version":...,"build":...}
+ *                                                {"protocol":3,"version":...,"build":...}
  *   {"order":"setup",...} and the key, raw       {"ok":true,...}
  *   {"order":"fill","directory":...}             {"ok":true,...}
  *   {"order":"slice","directory":...}            {"ok":true,"row":{column:value,...}}
@@ -19,10 +19,21 @@
 #include "harness/targets/target.h"
 #include "workloads/workload.h"
 
-#define ORDERS_PROTOCOL 2
+#define ORDERS_PROTOCOL 3
 #define ORDERS_LINE_MAX (256 * 1024)
 
 enum order_kind { ORDER_SETUP, ORDER_FILL, ORDER_SLICE };
+
+/* struct target_server as it travels. */
+struct order_server {
+	char program[4096];
+	char version[32];
+	char urls[1024];
+	char user[256], password[256];
+	char creds[4096], nkey[4096];
+	char tls_cert[4096], tls_key[4096], tls_ca[4096];
+	uint32_t replicas;
+};
 
 struct order {
 	enum order_kind kind;
@@ -33,6 +44,7 @@ struct order {
 	char provider[16]; /* "" = the default */
 	uint64_t seed;     /* as text in the line: JSON integers are signed */
 	size_t key_bytes;
+	struct order_server server; /* texts "" and 0 for targets without one */
 	struct workload workload;
 	/* slice */
 	int synced;  /* ends with a sync */

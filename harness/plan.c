@@ -122,6 +122,44 @@ static int cell_arms(struct plan_cell *cell, const struct plan_request *request,
 	return 0;
 }
 
+static int plan_cell(struct plan *plan, const struct plan_choice *choice, char error[256])
+{
+	const struct plan_request *request = plan->request;
+	const struct plan_target *at = &request->targets[choice->target];
+	const struct target *target = target_find(at->name);
+	struct plan_cell *cell = &plan->cells[plan->cell_count++];
+	uint32_t rounds = request->rounds != 0 ? request->rounds : choice->rounds;
+
+	cell->workload = &request->workloads[choice->workload];
+	cell->target = at;
+	if (target == NULL) {
+		snprintf(error, 256, "unknown target '%s', expected one of %s", at->name,
+		         target_names());
+		return -1;
+	}
+	if (!target_can(target, cell->workload->operation)) {
+		snprintf(error, 256, "%s: target %s has no such operation as this workload's",
+		         cell->workload->name, target->name);
+		return -1;
+	}
+	if (cell_arms(cell, request, target->ciphers, error) != 0)
+		return -1;
+	if (rounds == 0)
+		rounds = cell->workload->rounds;
+	if (rounds == 0)
+		rounds = 1;
+	cell->square_rounds = plan_square_rounds(cell->arm_count);
+	cell->rounds =
+	        (rounds + cell->square_rounds - 1) / cell->square_rounds * cell->square_rounds;
+	return 0;
+}
+
+static size_t cell_count(const struct plan_request *request)
+{
+	return request->choices != NULL ? request->choice_count
+	                                : request->workload_count * request->target_count;
+}
+
 static int plan_cells(struct plan *plan, char error[256])
 {
 	const struct plan_request *request = plan->request;
@@ -135,34 +173,13 @@ static int plan_cells(struct plan *plan, char error[256])
 				return -1;
 			}
 		}
-		for (size_t t = 0; t < request->target_count; t++) {
-			struct plan_cell *cell = &plan->cells[plan->cell_count++];
-			const struct target *target = target_find(request->targets[t]);
-			uint32_t rounds = request->rounds;
-
-			if (target == NULL) {
-				snprintf(error, 256, "unknown target '%s', expected one of %s",
-				         request->targets[t], target_names());
-				return -1;
-			}
-			if (!target_can(target, request->workloads[w].operation)) {
-				snprintf(error, 256,
-				         "%s: target %s has no such operation as this workload's",
-				         request->workloads[w].name, target->name);
-				return -1;
-			}
-			cell->workload = &request->workloads[w];
-			cell->target = target->name;
-			if (cell_arms(cell, request, target->ciphers, error) != 0)
-				return -1;
-			if (rounds == 0)
-				rounds = cell->workload->rounds;
-			if (rounds == 0)
-				rounds = 1;
-			cell->square_rounds = plan_square_rounds(cell->arm_count);
-			cell->rounds = (rounds + cell->square_rounds - 1) / cell->square_rounds *
-			               cell->square_rounds;
-		}
+	}
+	for (size_t i = 0; i < cell_count(request); i++) {
+		struct plan_choice choice = {.workload = i / request->target_count,
+		                             .target = i % request->target_count};
+		if (plan_cell(plan, request->choices != NULL ? &request->choices[i] : &choice,
+		              error) != 0)
+			return -1;
 	}
 	return 0;
 }
@@ -190,7 +207,7 @@ static void plan_round(struct plan *plan, uint32_t c, uint32_t round)
 
 int plan_make(const struct plan_request *request, struct plan *out, char error[256])
 {
-	size_t cells = request->workload_count * request->target_count;
+	size_t cells = cell_count(request);
 	uint32_t rounds = 0;
 	size_t slices = 0;
 	uint32_t *order;

@@ -1,6 +1,6 @@
 /* plan.h - which slices, in which order: cells, arms, rounds. Pure: same request, same plan.
  *
- *   cell   workload x target
+ *   cell   workload x target (a server's version is part of it)
  *   arm    cipher x directory x program of a cell:  CIPHER[@DIRECTORY][+PROGRAM]
  *          none is always there (the baseline); none-twin, the same again, only in the first
  *          directory and of this program
@@ -31,11 +31,34 @@ struct plan_place {
 	char path[PLAN_PATH_BYTES];
 };
 
+/* What workloads run against. */
+struct plan_target {
+	char name[16];                 /* target.h */
+	char version[32];              /* nats: of the program, such as "2.15.1"; else "" */
+	char program[PLAN_PATH_BYTES]; /* nats: path of the server's program; else "" */
+};
+
+/* Servers that are there (--server CIPHER=URL,...): the arms of the target server. */
+struct plan_server {
+	char cipher[16]; /* what the user says that their store is under */
+	char urls[1024];
+};
+
+/* One cell to be. */
+struct plan_choice {
+	size_t workload, target; /* indices of the request */
+	uint32_t rounds;         /* 0: what the request, else the workload says */
+};
+
 struct plan_request {
 	const struct workload *workloads; /* borrowed for as long as the plan */
 	size_t workload_count;
-	const char *targets[PLAN_CHOICES_MAX];
+	struct plan_target targets[PLAN_CHOICES_MAX];
 	size_t target_count;
+	struct plan_server servers[PLAN_CHOICES_MAX];
+	size_t server_count;
+	const struct plan_choice *choices; /* borrowed; NULL: every workload on every target */
+	size_t choice_count;
 	const char *ciphers[PLAN_CHOICES_MAX]; /* "none" need not be among them */
 	size_t cipher_count;
 	struct plan_place dirs[PLAN_CHOICES_MAX]; /* at least one */
@@ -49,13 +72,14 @@ struct plan_request {
 struct plan_arm {
 	char name[PLAN_ARM_BYTES];
 	const char *cipher; /* borrowed from the request */
+	size_t server;      /* target server: index of the request */
 	size_t dir;         /* index of the request */
 	size_t program;     /* 0: this one, else index + 1 of the request */
 };
 
 struct plan_cell {
 	const struct workload *workload;
-	const char *target;
+	const struct plan_target *target; /* of the request */
 	struct plan_arm arms[PLAN_ARMS_MAX];
 	size_t arm_count;
 	uint32_t rounds; /* whole squares */

@@ -202,7 +202,7 @@ uint64_t prepare_need_bytes(const struct plan *plan, size_t dir, int keep)
 
 	for (size_t c = 0; c < plan->cell_count; c++) {
 		const struct plan_cell *cell = &plan->cells[c];
-		const struct target *target = target_find(cell->target);
+		const struct target *target = target_find(cell->target->name);
 		uint64_t slice = prepare_slice_bytes(cell->workload) + copy_bytes(cell->workload);
 		uint64_t fill = prepare_fill_bytes(cell->workload);
 		uint64_t arms = 0;

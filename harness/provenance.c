@@ -26,6 +26,22 @@ static json_t *names(const char *const *list, size_t count)
 	return a;
 }
 
+static json_t *targets(const struct plan_request *request)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < request->target_count; i++) {
+		const struct plan_target *t = &request->targets[i];
+		json_t *o = json_pack("{ss}", "name", t->name);
+		if (t->version[0] != '\0')
+			json_object_set_new(o, "version", json_string(t->version));
+		if (t->program[0] != '\0')
+			json_object_set_new(o, "program", json_string(t->program));
+		json_array_append_new(a, o);
+	}
+	return a;
+}
+
 static json_t *directories(const struct plan_request *request)
 {
 	json_t *a = json_array();
@@ -67,10 +83,11 @@ static json_t *cells(const struct plan *plan)
 			                          ? NULL
 			                          : request->programs[arm->program - 1].name));
 		}
-		json_array_append_new(a, json_pack("{ss ss si si so}", "workload",
-		                                   cell->workload->name, "target", cell->target,
-		                                   "rounds", (int)cell->rounds, "square_rounds",
-		                                   (int)cell->square_rounds, "arms", arms));
+		json_array_append_new(
+		        a, json_pack("{ss ss ss si si so}", "workload", cell->workload->name,
+		                     "target", cell->target->name, "version", cell->target->version,
+		                     "rounds", (int)cell->rounds, "square_rounds",
+		                     (int)cell->square_rounds, "arms", arms));
 	}
 	return a;
 }
@@ -102,13 +119,13 @@ int provenance_start(struct provenance *p, const struct run_options *options,
 		paths[i] = request->dirs[i].path;
 	p->machine = machine_fingerprint(paths, request->dir_count, options->label);
 	p->warnings = json_array();
-	p->run = json_pack("{so so sI sI so so so so so so s{}}", "started", time_now(),
-	                   "arguments", arguments(options->arguments), "seed",
-	                   (json_int_t)request->seed, "slices", (json_int_t)plan->slice_count,
-	                   "targets", names(request->targets, request->target_count), "ciphers",
-	                   names(request->ciphers, request->cipher_count), "directories",
-	                   directories(request), "programs", programs(request, hellos), "cells",
-	                   cells(plan), "providers", providers(&options->providers), "libraries");
+	p->run =
+	        json_pack("{so so sI sI so so so so so so s{}}", "started", time_now(), "arguments",
+	                  arguments(options->arguments), "seed", (json_int_t)request->seed,
+	                  "slices", (json_int_t)plan->slice_count, "targets", targets(request),
+	                  "ciphers", names(request->ciphers, request->cipher_count), "directories",
+	                  directories(request), "programs", programs(request, hellos), "cells",
+	                  cells(plan), "providers", providers(&options->providers), "libraries");
 	if (options->scratch_bytes != 0)
 		json_object_set_new(p->run, "scratch_image",
 		                    json_pack("{sI ss}", "bytes",

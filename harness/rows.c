@@ -28,8 +28,9 @@ void row_put_slice(const struct plan *plan, const struct plan_slice *slice, cons
 
 	text_put(row->workload, cell->workload->name);
 	text_put(row->class_, cell->workload->class_);
-	text_put(row->target, cell->target);
-	text_put(row->target_version, machine_version());
+	text_put(row->target, cell->target->name);
+	text_put(row->target_version,
+	         cell->target->version[0] != '\0' ? cell->target->version : machine_version());
 	text_put(row->dir, plan->request->dirs[arm->dir].name);
 	text_put(row->cipher, arm->cipher);
 	text_put(row->provider, provider);

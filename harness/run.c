@@ -123,7 +123,7 @@ int run_slice_order(struct run *run, const struct plan_slice *slice, struct orde
 	order->synced = run->synced;
 	order->control = last;
 	order->keep = last && run->options->keep != NULL;
-	if (!target_find(cell->target)->stores)
+	if (!target_find(cell->target->name)->stores)
 		return 0;
 	if (prepare_writes(cell->workload) &&
 	    run_store_path(run, cell, &cell->arms[slice->arm], "round-", slice->round, state->store,
@@ -197,7 +197,7 @@ static void run_slice(struct run *run, const struct plan_slice *slice, struct or
 	rc = run_worker_ready(run, slice, &error);
 	if (rc == 0)
 		rc = run_slice_order(run, slice, order, &error);
-	if (rc == 0 && target_find(cell->target)->stores)
+	if (rc == 0 && target_find(cell->target->name)->stores)
 		create_ns = file_create_ns(run, arm);
 	if (rc == 0)
 		rc = worker_order(state->worker, order, NULL, reply, &run_stop_asked,

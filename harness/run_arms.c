@@ -41,7 +41,7 @@ static int worker_set_up(struct run *run, const struct plan_cell *cell, const st
 		goto done;
 	}
 	order->kind = ORDER_SETUP;
-	snprintf(order->target, sizeof(order->target), "%s", cell->target);
+	snprintf(order->target, sizeof(order->target), "%s", cell->target->name);
 	snprintf(order->cipher, sizeof(order->cipher), "%s", arm->cipher);
 	snprintf(order->provider, sizeof(order->provider), "%s", run_arm_provider(run, arm));
 	order->seed = run_seed_of(run, cell->workload);
@@ -141,7 +141,7 @@ int run_worker_ready(struct run *run, const struct plan_slice *slice, struct tar
 {
 	const struct plan_cell *cell = &run->plan->cells[slice->cell];
 	struct arm_state *state = run_arm_state(run, slice->cell, slice->arm);
-	const struct target *target = target_find(cell->target);
+	const struct target *target = target_find(cell->target->name);
 
 	if (!worker_alive(state->worker)) {
 		worker_kill(state->worker);

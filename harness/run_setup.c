@@ -205,7 +205,7 @@ static void lengthen(struct run *run)
 
 	for (size_t c = 0; order != NULL && reply != NULL && c < run->plan->cell_count; c++) {
 		const struct plan_cell *cell = &run->plan->cells[c];
-		if (!workload_appends(cell->workload) || !target_find(cell->target)->stores ||
+		if (!workload_appends(cell->workload) || !target_find(cell->target->name)->stores ||
 		    run_stop_asked)
 			continue;
 		if (try_slice(run, c, UINT32_MAX - 2, order, reply) == 0 &&

@@ -15,7 +15,7 @@
 #include "harness/output/csv.h"
 
 #define SAMPLES_SCHEMA         "atrest-samples"
-#define SAMPLES_SCHEMA_VERSION 1
+#define SAMPLES_SCHEMA_VERSION 2
 #define SAMPLES_TEXT_BYTES     192
 
 /* clang-format off */
@@ -38,7 +38,9 @@
 	U(written_bytes) U(writes) U(syncs) U(keys_made) U(key_wait_ns)                        \
 	U(steal_ns) U(pressure_cpu_us) U(pressure_io_us) U(other_cpu_ns) U(frequency_khz)      \
 	U(throttled_us) T(build) U(started_unix_ns) U(valid) T(error)              \
-	U(sync_ordered)
+	U(sync_ordered)                                                                        \
+	U(window) U(replicas) T(consumer) U(client_cpu_ns)                                     \
+	U(published) U(acknowledged) U(stored)
 /* clang-format on */
 
 struct sample {

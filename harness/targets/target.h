@@ -13,6 +13,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "workloads/workload.h"
 
@@ -62,6 +63,18 @@ enum target_use {
 	TARGET_CHECK    /* to be read, and left as it is */
 };
 
+/* Which nats-server: one that is started for a place, or those that are there. Texts are borrowed
+ * like the options; NULL is none. */
+struct target_server {
+	const char *program; /* target nats: path of its program */
+	const char *version; /* of that, such as "2.15.1" */
+	const char *urls;    /* target server: separated by commas */
+	const char *user, *password;
+	const char *creds, *nkey;                /* paths */
+	const char *tls_cert, *tls_key, *tls_ca; /* paths */
+	uint32_t replicas;                       /* of every stream */
+};
+
 /* Borrowed by a place until it is closed. */
 struct target_options {
 	const struct workload *workload;
@@ -70,6 +83,7 @@ struct target_options {
 	const char *provider; /* NULL: the default */
 	const uint8_t *key;   /* server key, raw; for ciphers that encrypt */
 	size_t key_bytes;
+	const struct target_server *server; /* NULL for targets in this process */
 	enum target_use use;
 };
 
@@ -93,7 +107,9 @@ struct target {
 	int stores;  /* keeps files: disk figures, canary and wrong key apply */
 	int ciphers; /* knows ciphers; 0: the arms are none and none-twin */
 
-	/* directory is a store_dir: absent or empty for create, with create's streams for open. */
+	/* directory is a store_dir: absent or empty for create, with create's streams for open. A
+	 * server that is started for the place keeps its configuration and log beside it, in
+	 * TARGET_LOG_SUFFIX. */
 	int (*create)(const struct target_options *options, const char *directory,
 	              struct target_place **out, struct target_error *error);
 	int (*open)(const struct target_options *options, const char *directory,
@@ -121,6 +137,12 @@ struct target {
 	int (*sync)(struct target_place *place, struct target_error *error);
 	void (*state)(struct target_place *place, uint32_t stream, struct target_state *out);
 	void (*counters)(struct target_place *place, struct target_counters *out);
+	/* The process that owns the streams, whose CPU time, memory and I/O are the row's. NULL, or
+	 * 0: this one. */
+	pid_t (*process)(const struct target_place *place);
+	/* Of the library or server, such as "2.15.1"; constant while the place is open. NULL: this
+	 * program's version. */
+	const char *(*version)(const struct target_place *place);
 	/* The place is gone after this, whatever is returned; NULL is 0. durable 0: what was not
 	 * synced yet is left to the kernel, since the files are cut to nothing next. */
 	int (*close)(struct target_place *place, int durable, struct target_error *error);
@@ -152,8 +174,14 @@ struct target {
 	               const char *directory, struct target_error *error);
 };
 
+/* "<directory><suffix>" is a folder with a server's configuration, log and process number. */
+#define TARGET_LOG_SUFFIX ".server"
+#define TARGET_LOG_FILE   "nats-server.log"
+
 extern const struct target target_null;
 extern const struct target target_store;
+extern const struct target target_nats;   /* a nats-server of its own for every place */
+extern const struct target target_server; /* servers that are there already */
 
 /* NULL when there is none of that name. */
 const struct target *target_find(const char *name);

@@ -132,7 +132,7 @@ static void nonsense_is_refused(void **state)
 	static const char *const hellos[] = {
 	        "hello", "{}",
 	        "{\"protocol\":1,\"version\":\"1\",\"commit\":\"1\",\"build\":\"1\"}",
-	        "{\"protocol\":2,\"version\":\"1\"}"};
+	        "{\"protocol\":3,\"version\":\"1\"}"};
 	struct order *order = calloc(1, sizeof(*order));
 	struct order_reply *reply = calloc(1, sizeof(*reply));
 	struct order_hello hello;

@@ -21,7 +21,7 @@ static void request_init(struct plan_request *request)
 	}
 	request->workloads = workloads;
 	request->workload_count = 3;
-	request->targets[0] = "store";
+	snprintf(request->targets[0].name, sizeof(request->targets[0].name), "%s", "store");
 	request->target_count = 1;
 	request->ciphers[0] = "none";
 	request->ciphers[1] = "chachapoly";
@@ -180,7 +180,7 @@ static void what_keeps_nothing_knows_no_cipher_and_no_directory(void **state)
 	(void)state;
 	request_init(&request);
 	dir_add(&request, "luks");
-	request.targets[0] = "null";
+	snprintf(request.targets[0].name, sizeof(request.targets[0].name), "%s", "null");
 	assert_int_equal(plan_make(&request, &plan, error), 0);
 	assert_int_equal(plan.cells[0].arm_count, 2);
 	plan_free(&plan);
@@ -262,7 +262,7 @@ static void bad_requests_are_refused(void **state)
 
 	(void)state;
 	request_init(&request);
-	request.targets[0] = "disk";
+	snprintf(request.targets[0].name, sizeof(request.targets[0].name), "%s", "disk");
 	assert_int_equal(plan_make(&request, &plan, error), -1);
 	assert_non_null(strstr(error, "unknown target 'disk'"));
 

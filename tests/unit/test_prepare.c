@@ -83,7 +83,7 @@ static void needs_count_what_is_there_at_once(void **state)
 	snprintf(w[1].name, sizeof(w[1].name), "read");
 	request.workloads = w;
 	request.workload_count = 1;
-	request.targets[0] = "store";
+	snprintf(request.targets[0].name, sizeof(request.targets[0].name), "%s", "store");
 	request.target_count = 1;
 	request.ciphers[0] = "aes";
 	request.cipher_count = 1;
@@ -122,7 +122,7 @@ static void needs_count_what_operations_write_beside(void **state)
 	memset(&request, 0, sizeof(request));
 	request.workloads = &w;
 	request.workload_count = request.target_count = request.cipher_count = 1;
-	request.targets[0] = "store";
+	snprintf(request.targets[0].name, sizeof(request.targets[0].name), "%s", "store");
 	request.ciphers[0] = "aes";
 	request.dir_count = 1;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
