@@ -48,6 +48,13 @@ enum workload_convert {
 	WORKLOAD_CONVERT_ROTATE
 };
 
+/* How messages are read off a server: fetched in batches, or pushed in order and at no one's
+ * request. */
+enum workload_consumer { WORKLOAD_CONSUMER_PULL, WORKLOAD_CONSUMER_ORDERED };
+/* How many of the messages that were appended are read back after a slice, untimed. In the last
+ * round of an arm it is always all. */
+enum workload_checking { WORKLOAD_CHECK_SOME, WORKLOAD_CHECK_ALL };
+
 #define WORKLOAD_BLOCK_BYTES_SERVER UINT64_MAX
 
 /* One piece of a size mix: payloads of low..high bytes (equal = fixed), drawn uniformly, with
@@ -95,7 +102,11 @@ struct workload {
 	enum workload_cache cache;      /* reading cells; cold: dropped once before the slice */
 	enum workload_state state;      /* open: the state file is there, or taken away before */
 	enum workload_convert convert;  /* convert: from what */
-	uint32_t latency_every;         /* record the latency of each n-th operation; 0: none */
+	uint32_t window;                /* server: unacknowledged messages of a publisher at most */
+	enum workload_consumer consumer; /* server: sequential reading and tail */
+	uint64_t max_bytes;              /* limit of each stream; 0: none */
+	enum workload_checking check;
+	uint32_t latency_every; /* record the latency of each n-th operation; 0: none */
 };
 
 /* Every default of workloads/README.md. */

@@ -82,6 +82,22 @@ static int check_threads(const struct workload *w, struct workload_error *err)
 	return 0;
 }
 
+/* A limit would take out what is to be read. */
+static int check_limit(const struct workload *w, struct workload_error *err)
+{
+	double messages = workload_appends(w) ? (double)w->messages : 0;
+	double record = RECORD_FRAME + (double)strlen(w->subject_prefix) + 20 + w->headers_bytes +
+	                workload_payload_bytes_mean(w);
+
+	messages += workload_fills(w) ? (double)w->fill_messages : 0;
+	if (w->max_bytes == 0 || messages * record <= (double)w->max_bytes)
+		return 0;
+	return refuse(w, err,
+	              "max_bytes is %" PRIu64 ", expected 0 or %.0f and more: a stream would lose "
+	              "messages",
+	              w->max_bytes, messages * record);
+}
+
 int workload_check(const struct workload *w, struct workload_error *err)
 {
 	uint64_t record = RECORD_FRAME + strlen(w->subject_prefix) + 20 + w->headers_bytes +
@@ -115,5 +131,7 @@ int workload_check(const struct workload *w, struct workload_error *err)
 		              ", expected no more than fill_messages (%" PRIu64
 		              "): a stream without a message stays empty",
 		              w->streams, w->fill_messages);
+	if (check_limit(w, err) != 0)
+		return -1;
 	return check_threads(w, err);
 }

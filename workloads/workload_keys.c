@@ -23,6 +23,8 @@ static const char *const reads[] = {"block", "record", NULL};
 static const char *const caches[] = {"warm", "cold", NULL};
 static const char *const states[] = {"kept", "none", NULL};
 static const char *const converts[] = {"encrypt", "cipher", "rotate", NULL};
+static const char *const consumers[] = {"pull", "ordered", NULL};
+static const char *const checks[] = {"some", "all", NULL};
 
 const struct workload_key workload_keys[] = {
         {"question", KEY_TEXT, FIELD(question), 1, WORKLOAD_QUESTION_BYTES_MAX, NULL},
@@ -53,6 +55,10 @@ const struct workload_key workload_keys[] = {
         {"cache", KEY_WORD, FIELD(cache), 0, 0, caches},
         {"state", KEY_WORD, FIELD(state), 0, 0, states},
         {"convert", KEY_WORD, FIELD(convert), 0, 0, converts},
+        {"window", KEY_COUNT32, FIELD(window), 1, 65536, NULL},
+        {"consumer", KEY_WORD, FIELD(consumer), 0, 0, consumers},
+        {"max_bytes", KEY_BYTES64, FIELD(max_bytes), 0, UINT64_C(1) << 50, NULL},
+        {"check", KEY_WORD, FIELD(check), 0, 0, checks},
         {"latency_every", KEY_COUNT32, FIELD(latency_every), 0, 1000000, NULL},
         {NULL, KEY_TEXT, 0, 0, 0, NULL},
 };
@@ -85,6 +91,9 @@ void workload_init(struct workload *w)
 	w->cache = WORKLOAD_WARM;
 	w->state = WORKLOAD_STATE_KEPT;
 	w->convert = WORKLOAD_CONVERT_ENCRYPT;
+	w->window = 512;
+	w->consumer = WORKLOAD_CONSUMER_PULL;
+	w->check = WORKLOAD_CHECK_SOME;
 	w->latency_every = 1;
 }
 
@@ -220,7 +229,8 @@ static int set_count(const struct workload_key *key, const char *text, struct wo
 {
 	char *field = (char *)w + key->offset;
 	uint64_t n;
-	int bytes = key->kind == KEY_BYTES32 || key->kind == KEY_BLOCK;
+	int wide = key->kind == KEY_COUNT64 || key->kind == KEY_BYTES64 || key->kind == KEY_BLOCK;
+	int bytes = key->kind != KEY_COUNT32 && key->kind != KEY_COUNT64;
 
 	if (key->kind == KEY_BLOCK && strcmp(text, "server") == 0) {
 		w->block_bytes = WORKLOAD_BLOCK_BYTES_SERVER;
@@ -230,7 +240,7 @@ static int set_count(const struct workload_key *key, const char *text, struct wo
 		return -1;
 	if (n < key->low || n > key->high)
 		return -1;
-	if (key->kind == KEY_COUNT64 || key->kind == KEY_BLOCK) {
+	if (wide) {
 		memcpy(field, &n, sizeof(n));
 	} else {
 		uint32_t small = (uint32_t)n;
@@ -392,6 +402,7 @@ static void say_expected(const struct workload_key *key, char *out, size_t bytes
 		         key->high);
 		break;
 	case KEY_BYTES32:
+	case KEY_BYTES64:
 		snprintf(out, bytes, "a size of %" PRIu64 " to %" PRIu64 " bytes, as 512 or 16k",
 		         key->low, key->high);
 		break;
@@ -441,6 +452,7 @@ int workload_key_set(const struct workload_key *key, const char *text, struct wo
 	case KEY_COUNT32:
 	case KEY_COUNT64:
 	case KEY_BYTES32:
+	case KEY_BYTES64:
 	case KEY_BLOCK:
 		rc = set_count(key, text, w);
 		break;

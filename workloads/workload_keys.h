@@ -12,6 +12,7 @@ enum workload_kind {
 	KEY_COUNT32, /* whole number, uint32_t */
 	KEY_COUNT64, /* whole number, uint64_t */
 	KEY_BYTES32, /* size with k, m, g, uint32_t */
+	KEY_BYTES64, /* the same, uint64_t */
 	KEY_BLOCK,   /* size or "server", uint64_t */
 	KEY_SHARE,   /* decimal number of low..high, double */
 	KEY_WORD,    /* one of words, an enum */

@@ -64,6 +64,7 @@ static void write_value(const struct workload_key *key, const struct workload *w
 		fprintf(out, "%" PRIu32 "\n", small);
 		break;
 	case KEY_COUNT64:
+	case KEY_BYTES64:
 	case KEY_BLOCK:
 		memcpy(&n, field, sizeof(n));
 		if (key->kind == KEY_BLOCK && n == WORKLOAD_BLOCK_BYTES_SERVER)

@@ -173,15 +173,17 @@ static int opens_without_state(const struct target_options *options)
 	       options->workload->state == WORKLOAD_STATE_NONE;
 }
 
-/* {"subjects":["PREFIX.>"]}; the caller frees it. */
-static char *config_of(const struct generator *g, uint32_t stream)
+/* {"subjects":["PREFIX.>"],"max_bytes":N}; the caller frees it. */
+static char *config_of(const struct target_options *options, uint32_t stream)
 {
+	uint64_t limit = options->workload->max_bytes;
 	char subjects[256];
 	json_t *config;
 	char *text;
 
-	generator_subjects(g, stream, subjects, sizeof(subjects));
-	config = json_pack("{s[s]}", "subjects", subjects);
+	generator_subjects(options->generator, stream, subjects, sizeof(subjects));
+	config = json_pack("{s[s] sI}", "subjects", subjects, "max_bytes",
+	                   limit == 0 ? (json_int_t)-1 : (json_int_t)limit);
 	text = config == NULL ? NULL : json_dumps(config, JSON_COMPACT);
 	json_decref(config);
 	return text;
@@ -199,7 +201,7 @@ static int stream_open(struct target_place *place, const struct target_options *
 
 	if (target_store_path(directory, stream, name, path, error) != 0)
 		return -1;
-	config = config_of(options->generator, stream);
+	config = config_of(options, stream);
 	if (config == NULL)
 		return target_fail(error, TARGET_SYSTEM, "out of memory");
 	if (opens_without_state(options)) {

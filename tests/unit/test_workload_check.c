@@ -185,6 +185,25 @@ static void records_and_totals_have_limits(void **state)
 	refused(&w, "expected 1000000000000000000 at most");
 }
 
+static void a_limit_has_room_for_every_message(void **state)
+{
+	struct workload w;
+	struct workload_error err;
+
+	(void)state;
+	workload_init(&w);
+	w.messages = 1000;
+	w.max_bytes = 1024 * 1000;
+	refused(&w, "max_bytes is 1024000, expected 0 or ");
+	w.max_bytes = 1100 * 1000;
+	assert_int_equal(check(&w, &err), 0);
+	w.operation = WORKLOAD_MIXED;
+	w.fill_messages = 1000;
+	refused(&w, "a stream would lose messages");
+	w.max_bytes = 0;
+	assert_int_equal(check(&w, &err), 0);
+}
+
 /* Read, sound, of its own name, and a slice writes at most 128 MiB. */
 static void a_ready_file_is_sound(const char *name)
 {
@@ -221,7 +240,7 @@ static void every_ready_file_is_sound(void **state)
 		}
 	}
 	closedir(dir);
-	assert_true(files >= 13);
+	assert_true(files >= 31);
 }
 
 int main(void)
@@ -236,6 +255,7 @@ int main(void)
 	        cmocka_unit_test(a_tail_is_one_reader_per_stream),
 	        cmocka_unit_test(whole_streams_count_their_messages),
 	        cmocka_unit_test(records_and_totals_have_limits),
+	        cmocka_unit_test(a_limit_has_room_for_every_message),
 	        cmocka_unit_test(every_ready_file_is_sound),
 	};
 

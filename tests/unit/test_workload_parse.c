@@ -54,7 +54,8 @@ static void values_of_every_key(void **state)
 	     "subject_distribution = zipf\r\nzipf_exponent = 1.1\r\npublishers = 4\r\n"
 	     "readers = 3\r\nstreams = 2\r\nread_share = 1\r\nflush = async\r\nsync = 500ms\r\n"
 	     "block_bytes = server\r\nread = record\r\nkey_ahead = 0\r\nkeystream_ahead = 0\r\n"
-	     "cache = cold\r\nlatency_every = 0",
+	     "cache = cold\r\nlatency_every = 0\r\nwindow = 1\r\nconsumer = ordered\r\n"
+	     "max_bytes = 8g\r\ncheck = all",
 	     &w);
 	assert_string_equal(w.name, "case");
 	assert_string_equal(w.question, "Is it \"dear\" = so?");
@@ -92,6 +93,10 @@ static void values_of_every_key(void **state)
 	assert_int_equal(w.keystream_ahead_bytes, 0);
 	assert_int_equal(w.cache, WORKLOAD_COLD);
 	assert_int_equal(w.latency_every, 0);
+	assert_int_equal(w.window, 1);
+	assert_int_equal(w.consumer, WORKLOAD_CONSUMER_ORDERED);
+	assert_true(w.max_bytes == UINT64_C(8) << 30);
+	assert_int_equal(w.check, WORKLOAD_CHECK_ALL);
 }
 
 static void one_key_is_enough_and_the_rest_has_defaults(void **state)
@@ -190,6 +195,12 @@ static const struct bad bad_values[] = {
         {"block_bytes = servers\n", "found \"servers\""},
         {"operation = read\n", "expected one of publish, read-sequential, read-random, mixed"},
         {"operation = PUBLISH\n", "found \"PUBLISH\""},
+        {"window = 0\n", "window: found \"0\", expected a whole number of 1 to 65536"},
+        {"window = 65537\n", "found \"65537\""},
+        {"max_bytes = -1\n", "expected a size of 0 to 1125899906842624 bytes"},
+        {"max_bytes = 1048577g\n", "found \"1048577g\""},
+        {"consumer = push\n", "expected one of pull, ordered"},
+        {"check = none\n", "expected one of some, all"},
         {"flush = always\n", "expected one of each, async"},
         {"sync = 0\n", "expected always, none, or a duration"},
         {"sync = 0s\n", "found \"0s\""},
