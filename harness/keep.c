@@ -60,7 +60,7 @@ int keep_open(const char *dir, const uint8_t *key, size_t key_bytes, char error[
 	return 0;
 }
 
-static int copy_file(const char *from, const char *to, char error[512])
+int keep_file(const char *from, const char *to, char error[512])
 {
 	int in = open(from, O_RDONLY | O_CLOEXEC);
 	int out = -1, rc = -1;
@@ -109,7 +109,7 @@ static int copy_tree(const char *from, const char *to, char error[512])
 		else if (lstat(a, &st) != 0)
 			rc = failed(error, a, errno);
 		else
-			rc = S_ISDIR(st.st_mode) ? copy_tree(a, b, error) : copy_file(a, b, error);
+			rc = S_ISDIR(st.st_mode) ? copy_tree(a, b, error) : keep_file(a, b, error);
 	}
 	closedir(d);
 	return rc;

@@ -10,7 +10,8 @@
 /* Which slice it was. */
 void row_put_slice(const struct plan *plan, const struct plan_slice *slice, const char *provider,
                    struct sample *row);
-/* What was to be done. */
-void row_put_workload(const struct workload *w, uint64_t seed, struct sample *row);
+/* What was to be done. replicas: of the streams of a server, 0 the default. */
+void row_put_workload(const struct plan_cell *cell, uint64_t seed, uint32_t replicas,
+                      struct sample *row);
 
 #endif

@@ -87,7 +87,8 @@ static void row_identity(const struct run *run, const struct plan_slice *slice, 
 	const struct plan_cell *cell = &run->plan->cells[slice->cell];
 
 	row_put_slice(run->plan, slice, run_arm_provider(run, &cell->arms[slice->arm]), row);
-	row_put_workload(cell->workload, run_seed_of(run, cell->workload), row);
+	row_put_workload(cell, run_seed_of(run, cell->workload), run->options->server.replicas,
+	                 row);
 	row->sync_ordered = (uint64_t)(run->synced && prepare_writes(cell->workload));
 }
 
@@ -123,7 +124,7 @@ int run_slice_order(struct run *run, const struct plan_slice *slice, struct orde
 	order->synced = run->synced;
 	order->control = last;
 	order->keep = last && run->options->keep != NULL;
-	if (!target_find(cell->target->name)->stores)
+	if (!target_find(cell->target->name)->keeps)
 		return 0;
 	if (prepare_writes(cell->workload) &&
 	    run_store_path(run, cell, &cell->arms[slice->arm], "round-", slice->round, state->store,
@@ -139,11 +140,10 @@ static void store_done(struct run *run, const struct plan_slice *slice, const st
 {
 	const struct plan_cell *cell = &run->plan->cells[slice->cell];
 	struct arm_state *state = run_arm_state(run, slice->cell, slice->arm);
-	char name[WORKLOAD_NAME_BYTES + PLAN_ARM_BYTES + 2], error[512];
+	char name[RUN_PLACE_BYTES], error[512];
 
 	if (order->keep && valid && state->store[0] != '\0') {
-		snprintf(name, sizeof(name), "%s-%s", cell->workload->name,
-		         cell->arms[slice->arm].name);
+		run_arm_place(cell, &cell->arms[slice->arm], name);
 		if (keep_store(run->options->keep, name, state->store, error) != 0)
 			run_note_fault(run->result, TARGET_SYSTEM, error);
 	}
@@ -164,16 +164,20 @@ static void row_add(struct run *run, const struct sample *row)
 	run_note_fault(run->result, TARGET_SYSTEM, text);
 }
 
-static void row_spoil(struct run *run, struct sample *row, const struct target_error *error)
+static void row_spoil(struct run *run, const struct plan_slice *slice, struct sample *row,
+                      const struct target_error *error)
 {
-	char text[700];
+	const char *store = run_arm_state(run, slice->cell, slice->arm)->store;
+	char text[800 + RUN_PLACE_BYTES], log[RUN_PLACE_BYTES + 64];
 
+	run_log_keep(run, slice, store, log);
 	row->valid = 0;
 	if (row->error[0] == '\0')
 		snprintf(row->error, sizeof(row->error), "%.190s", error->text);
 	run->result->invalid = 1;
-	snprintf(text, sizeof(text), "%.60s, %.60s, round %llu: %s", row->workload, row->arm,
-	         (unsigned long long)row->round, error->text);
+	snprintf(text, sizeof(text), "%.60s, %.60s, round %llu: %s%s%s%s", row->workload, row->arm,
+	         (unsigned long long)row->round, error->text, log[0] == '\0' ? "" : " (log: ", log,
+	         log[0] == '\0' ? "" : ")");
 	run_note_fault(run->result, error->fault, text);
 	/* What ends the run is told then, once. */
 	if (error->fault == TARGET_SYSTEM || error->fault == TARGET_USAGE)
@@ -211,7 +215,7 @@ static void run_slice(struct run *run, const struct plan_slice *slice, struct or
 	row_identity(run, slice, &reply->row);
 	reply->row.file_create_ns = create_ns;
 	if (rc != 0)
-		row_spoil(run, &reply->row, &error);
+		row_spoil(run, slice, &reply->row, &error);
 	if (reply->warning[0] != '\0')
 		run_warn(run, reply->warning);
 	row_add(run, &reply->row);

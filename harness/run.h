@@ -12,6 +12,7 @@
 #define ATREST_HARNESS_RUN_H
 
 #include "harness/measure/providers.h"
+#include "harness/orders.h"
 #include "harness/output/run_folder.h"
 #include "harness/output/samples.h"
 #include "harness/plan.h"
@@ -24,14 +25,15 @@ struct run_options {
 	                                path "" is the folder of the results */
 	struct workload *workloads;  /* made smaller or longer by run_prepare */
 	struct provider_choice providers;
-	const char *label;      /* NULL: the host's name */
-	const char *output;     /* NULL: results/<time>-<label> */
-	const char *keep;       /* --keep-stores, NULL: none */
-	uint64_t scratch_bytes; /* --scratch-image: of a file system made for the stores of this
-	                           run; the one directory is that then. 0: none */
-	run_warn_fn *warn;      /* a line about what a reader of the result should know */
-	char *const *arguments; /* for machine.json, NULL-terminated */
-	int capped;             /* set by run_prepare: some slices were made smaller */
+	struct order_server server; /* replicas, and what to log in with; the rest is the plan's */
+	const char *label;          /* NULL: the host's name */
+	const char *output;         /* NULL: results/<time>-<label> */
+	const char *keep;           /* --keep-stores, NULL: none */
+	uint64_t scratch_bytes;     /* --scratch-image: of a file system made for the stores of this
+	                               run; the one directory is that then. 0: none */
+	run_warn_fn *warn;          /* a line about what a reader of the result should know */
+	char *const *arguments;     /* for machine.json, NULL-terminated */
+	int capped;                 /* set by run_prepare: some slices were made smaller */
 };
 
 /* All 0 is a result without a flaw. */

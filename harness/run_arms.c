@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "harness/keep.h"
 #include "harness/measure/filesystem.h"
 #include "harness/prepare.h"
 
@@ -14,6 +16,17 @@
 static const char *program_of(const struct run *run, const struct plan_arm *arm)
 {
 	return arm->program == 0 ? NULL : run->plan->request->programs[arm->program - 1].path;
+}
+
+void run_arm_place(const struct plan_cell *cell, const struct plan_arm *arm,
+                   char name[RUN_PLACE_BYTES])
+{
+	const char *target = cell->target->name, *version = cell->target->version;
+
+	if (strcmp(target, "store") == 0)
+		target = "";
+	snprintf(name, RUN_PLACE_BYTES, "%s-%s%s%s%s%s", cell->workload->name, arm->name,
+	         target[0] == '\0' ? "" : "-", target, version[0] == '\0' ? "" : "-", version);
 }
 
 const char *run_arm_provider(const struct run *run, const struct plan_arm *arm)
@@ -26,6 +39,18 @@ const char *run_arm_provider(const struct run *run, const struct plan_arm *arm)
 uint64_t run_seed_of(const struct run *run, const struct workload *w)
 {
 	return w->seed != 0 ? w->seed : run->plan->request->seed;
+}
+
+/* Who is asked, where the target is a server. */
+static void server_put(const struct run *run, const struct plan_cell *cell,
+                       const struct plan_arm *arm, struct order_server *out)
+{
+	*out = run->options->server;
+	snprintf(out->program, sizeof(out->program), "%s", cell->target->program);
+	snprintf(out->version, sizeof(out->version), "%s", cell->target->version);
+	if (strcmp(cell->target->name, TARGET_SERVER_NAME) == 0)
+		snprintf(out->urls, sizeof(out->urls), "%s",
+		         run->plan->request->servers[arm->server].urls);
 }
 
 static int worker_set_up(struct run *run, const struct plan_cell *cell, const struct plan_arm *arm,
@@ -47,12 +72,14 @@ static int worker_set_up(struct run *run, const struct plan_cell *cell, const st
 	order->seed = run_seed_of(run, cell->workload);
 	order->workload = *cell->workload;
 	order->key_bytes = RUN_KEY_BYTES;
+	server_put(run, cell, arm, &order->server);
 	if (worker_start(program_of(run, arm), out, &hello, error) != 0 ||
 	    worker_order(*out, order, run->key, reply, &run_stop_asked, START_TIMEOUT_NS, error) !=
 	            0)
 		goto done;
 	if (reply->ok) {
-		provenance_library(&run->provenance, arm->cipher, reply->library);
+		if (target_find(cell->target->name)->process == NULL)
+			provenance_library(&run->provenance, arm->cipher, reply->library);
 		rc = 0;
 	} else {
 		*error = reply->error;
@@ -76,11 +103,12 @@ int run_store_path(struct run *run, const struct plan_cell *cell, const struct p
                    const char *kind, uint32_t n, char path[PLAN_PATH_BYTES],
                    struct target_error *error)
 {
-	char parent[PLAN_PATH_BYTES - 64];
+	char parent[PLAN_PATH_BYTES - 64], name[RUN_PLACE_BYTES];
 	int rc;
 
-	if ((size_t)snprintf(parent, sizeof(parent), "%s/%s-%s", run->scratch[arm->dir],
-	                     cell->workload->name, arm->name) >= sizeof(parent))
+	run_arm_place(cell, arm, name);
+	if ((size_t)snprintf(parent, sizeof(parent), "%s/%s", run->scratch[arm->dir], name) >=
+	    sizeof(parent))
 		return target_fail(error, TARGET_USAGE, "%s: path too long",
 		                   run->scratch[arm->dir]);
 	rc = run_folder_make(parent);
@@ -88,6 +116,28 @@ int run_store_path(struct run *run, const struct plan_cell *cell, const struct p
 		return target_fail(error, TARGET_SYSTEM, "%s: %s", parent, strerror(-rc));
 	snprintf(path, PLAN_PATH_BYTES, "%s/%s%u", parent, kind, n);
 	return 0;
+}
+
+void run_log_keep(struct run *run, const struct plan_slice *slice, const char *store,
+                  char name[RUN_PLACE_BYTES + 64])
+{
+	const struct plan_cell *cell = &run->plan->cells[slice->cell];
+	char from[PLAN_PATH_BYTES + 64], to[RUN_FOLDER_BYTES], place[RUN_PLACE_BYTES], error[512];
+
+	name[0] = '\0';
+	if (store[0] == '\0' || target_find(cell->target->name)->process == NULL)
+		return;
+	snprintf(from, sizeof(from), "%s%s/%s", store, TARGET_LOG_SUFFIX, TARGET_LOG_FILE);
+	if (access(from, F_OK) != 0)
+		return;
+	if (run_folder_make(run_folder_file(&run->result->folder, "logs", to)) != 0)
+		return;
+	run_arm_place(cell, &cell->arms[slice->arm], place);
+	snprintf(name, RUN_PLACE_BYTES + 64, "logs/%s-round-%u.log", place, slice->round);
+	if (keep_file(from, run_folder_file(&run->result->folder, name, to), error) == 0)
+		return;
+	run_warn(run, error);
+	name[0] = '\0';
 }
 
 void run_store_cut(struct run *run, struct arm_state *state)
@@ -149,7 +199,7 @@ int run_worker_ready(struct run *run, const struct plan_slice *slice, struct tar
 		if (worker_set_up(run, cell, &cell->arms[slice->arm], &state->worker, error) != 0)
 			return -1;
 	}
-	if (target->stores && !prepare_writes(cell->workload) && !state->filled)
+	if (target->keeps && !prepare_writes(cell->workload) && !state->filled)
 		return fill_store(run, slice, state, error);
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include "harness/targets/target.h"
 #include "harness/worker_client.h"
 
+#define RUN_PLACE_BYTES   (WORKLOAD_NAME_BYTES + PLAN_ARM_BYTES + 64)
 #define RUN_KEY_RAW_BYTES 32
 #define RUN_KEY_BYTES     (1 + 2 * RUN_KEY_RAW_BYTES) /* text, as a server would have it */
 
@@ -57,10 +58,17 @@ struct arm_state *run_arm_state(struct run *run, size_t cell, size_t arm);
 const char *run_arm_provider(const struct run *run, const struct plan_arm *arm);
 uint64_t run_seed_of(const struct run *run, const struct workload *w);
 
-/* "<scratch>/<workload>-<arm>/<kind><n>" into path, its parent made. 0, or -1. */
+/* "WORKLOAD-ARM", for servers "WORKLOAD-ARM-nats-VERSION". */
+void run_arm_place(const struct plan_cell *cell, const struct plan_arm *arm,
+                   char name[RUN_PLACE_BYTES]);
+/* "<scratch>/<place>/<kind><n>" into path, its parent made. 0, or -1. */
 int run_store_path(struct run *run, const struct plan_cell *cell, const struct plan_arm *arm,
                    const char *kind, uint32_t n, char path[PLAN_PATH_BYTES],
                    struct target_error *error);
+/* After a slice that failed: the log of its server, if it had one, into the folder of the results;
+ * its name there, "" if there is none. */
+void run_log_keep(struct run *run, const struct plan_slice *slice, const char *store,
+                  char name[RUN_PLACE_BYTES + 64]);
 /* Frees the space of the arm's store; its files stay until the end of the run, since deleting
  * them makes the next creations dearer on some file systems. */
 void run_store_cut(struct run *run, struct arm_state *state);

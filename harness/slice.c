@@ -34,6 +34,30 @@ static void count_operations(struct session *s)
 	s->publishes = w->messages - s->reads;
 }
 
+static const char *text_or_null(const char *text)
+{
+	return text[0] == '\0' ? NULL : text;
+}
+
+static void server_set(struct session *s)
+{
+	const struct order_server *from = &s->setup.server;
+
+	s->server = (struct target_server){.program = text_or_null(from->program),
+	                                   .version = text_or_null(from->version),
+	                                   .urls = text_or_null(from->urls),
+	                                   .user = text_or_null(from->user),
+	                                   .password = text_or_null(from->password),
+	                                   .creds = text_or_null(from->creds),
+	                                   .nkey = text_or_null(from->nkey),
+	                                   .tls_cert = text_or_null(from->tls_cert),
+	                                   .tls_key = text_or_null(from->tls_key),
+	                                   .tls_ca = text_or_null(from->tls_ca),
+	                                   .replicas = from->replicas == 0 ? 1 : from->replicas};
+	if (s->server.program != NULL || s->server.urls != NULL)
+		s->options.server = &s->server;
+}
+
 int session_open(const struct order *setup, const uint8_t *key, struct session **out,
                  struct target_error *error)
 {
@@ -68,6 +92,7 @@ int session_open(const struct order *setup, const uint8_t *key, struct session *
 	                                .provider = provider == NULL ? NULL : s->setup.provider,
 	                                .key = key,
 	                                .key_bytes = setup->key_bytes};
+	server_set(s);
 	count_operations(s);
 	if (whole_open(s, error) == 0)
 		return 0;
@@ -147,18 +172,44 @@ int session_fill(struct session *session, const char *directory, struct target_e
 	return slice_fill(session, &session->options, directory, error);
 }
 
+/* ---- the process that owns the streams ---- */
+
+pid_t slice_owner(const struct slice *slice)
+{
+	const struct target *target = slice->session->target;
+
+	if (target->process == NULL)
+		return 0;
+	return slice->place == NULL ? -1 : target->process(slice->place);
+}
+
+void slice_owner_cpu(const struct slice *slice, struct cpu_process *out)
+{
+	pid_t owner = slice_owner(slice);
+	struct cpu_process now = {0};
+
+	/* One that has just died: its row is not valid. */
+	if (owner >= 0)
+		(void)cpu_process_read(owner, &now);
+	*out = slice->cpu_ended;
+	out->total_ns += now.total_ns;
+	out->user_ns += now.user_ns;
+	out->system_ns += now.system_ns;
+}
+
 /* ---- rows ---- */
 
 /* What else is read before and after. */
 struct surroundings {
 	struct cpu_machine machine;
-	struct cpu_process process;
+	struct cpu_process owner, client;
 	struct disk_device device;
 	struct target_counters counters;
 };
 
 static void surroundings_read(const struct slice *slice, struct surroundings *out)
 {
+	pid_t owner = slice_owner(slice);
 	struct rusage usage;
 
 	memset(out, 0, sizeof(*out));
@@ -166,11 +217,15 @@ static void surroundings_read(const struct slice *slice, struct surroundings *ou
 		slice->session->target->counters(slice->place, &out->counters);
 	/* A process that may not be dumped may not read its own /proc/self/io, root excepted; the
 	 * kernel gives the same counters in units of 512 bytes here. */
-	if (disk_device_read(0, &out->device) != 0 && getrusage(RUSAGE_SELF, &usage) == 0) {
+	if (owner > 0)
+		(void)disk_device_read(owner, &out->device);
+	else if (owner == 0 && disk_device_read(0, &out->device) != 0 &&
+	         getrusage(RUSAGE_SELF, &usage) == 0) {
 		out->device.read_bytes = (uint64_t)usage.ru_inblock * 512;
 		out->device.written_bytes = (uint64_t)usage.ru_oublock * 512;
 	}
-	cpu_process_read(0, &out->process);
+	slice_owner_cpu(slice, &out->owner);
+	cpu_process_read(0, &out->client);
 	cpu_machine_read(&out->machine);
 }
 
@@ -179,19 +234,21 @@ static uint64_t since(uint64_t after, uint64_t before)
 	return after > before ? after - before : 0;
 }
 
-static void row_surroundings(const struct surroundings *before, const struct surroundings *after,
-                             struct sample *row)
+static void row_surroundings(const struct slice *slice, const struct surroundings *before,
+                             const struct surroundings *after, struct sample *row)
 {
 	struct cpu_machine machine = cpu_machine_since(&before->machine, &after->machine);
+	uint64_t ours_ns = since(after->owner.total_ns, before->owner.total_ns);
 
+	if (slice->session->target->process != NULL)
+		ours_ns += since(after->client.total_ns, before->client.total_ns);
 	row->machine_cpu_ns = machine.busy_ns;
 	row->steal_ns = machine.steal_ns;
 	row->pressure_cpu_us = machine.pressure_cpu_us;
 	row->pressure_io_us = machine.pressure_io_us;
 	row->throttled_us = machine.throttled_us;
 	row->frequency_khz = machine.frequency_khz;
-	row->other_cpu_ns =
-	        cpu_other_ns(&machine, since(after->process.total_ns, before->process.total_ns));
+	row->other_cpu_ns = cpu_other_ns(&machine, ours_ns);
 	row->device_read_bytes = since(after->device.read_bytes, before->device.read_bytes);
 	row->device_written_bytes =
 	        since(after->device.written_bytes, before->device.written_bytes);
@@ -214,6 +271,9 @@ static void row_times(const struct slice *slice, struct sample *row)
 	row->cpu_ns = cpu.total_ns;
 	row->cpu_user_ns = cpu.user_ns;
 	row->cpu_system_ns = cpu.system_ns;
+	if (slice->session->target->process != NULL)
+		row->client_cpu_ns =
+		        since(slice->client_acked.total_ns, slice->client_started.total_ns);
 	for (uint32_t i = 0; i < slice->thread_count; i++) {
 		const struct thread *t = &slice->threads[i];
 		/* Behind the writer a message counts once, when it was read. */
@@ -221,7 +281,10 @@ static void row_times(const struct slice *slice, struct sample *row)
 			row->messages += t->operations;
 			row->payload_total_bytes += t->payload_bytes;
 		}
-		row->reads_checked += slice->threads[i].checked;
+		row->reads_checked += t->checked;
+		if (slice->session->publishes > 0 && t->publisher != NULL)
+			row->published += t->operations;
+		row->acknowledged += t->acknowledged;
 		if (i > 0)
 			histogram_merge(all, &slice->threads[i].latency);
 	}
@@ -337,6 +400,21 @@ static int settle(struct slice *slice, const struct order *order, struct surroun
 	return 0;
 }
 
+/* What the streams' own states say, and who says so. */
+static void row_place(const struct slice *slice, struct sample *row)
+{
+	const struct session *s = slice->session;
+	struct target_state state;
+
+	if (s->target->version != NULL)
+		snprintf(row->target_version, sizeof(row->target_version), "%s",
+		         s->target->version(slice->place));
+	for (uint32_t i = 0; s->publishes > 0 && i < s->setup.workload.streams; i++) {
+		s->target->state(slice->place, i, &state);
+		row->stored += since(state.messages, generator_filled(s->generator, i));
+	}
+}
+
 /* What is checked before the streams are closed: all of it, where messages were removed. */
 static int check_open(struct slice *slice, uint64_t *checked, struct target_error *error)
 {
@@ -348,6 +426,9 @@ static int check_open(struct slice *slice, uint64_t *checked, struct target_erro
 		generator_note_removals(s->generator);
 	if (w->operation == WORKLOAD_PURGE)
 		generator_note_purge(s->generator);
+	if (workload_appends(w) && w->check == WORKLOAD_CHECK_ALL)
+		return controls_read_all(s->target, s->generator, w, slice->place, expected,
+		                         checked, error);
 	if (workload_appends(w))
 		return controls_read_some(s->target, s->generator, w, slice->place, expected,
 		                          checked, error);
@@ -362,6 +443,7 @@ static int slice_measure(struct slice *slice, const struct order *order, struct 
 	struct session *s = slice->session;
 	struct surroundings before, after;
 	struct target_error *error = &reply->error;
+	pid_t owner;
 
 	if (place_open(s, order->directory, &slice->place, reply->warning, sizeof(reply->warning),
 	               error) != 0 ||
@@ -369,15 +451,21 @@ static int slice_measure(struct slice *slice, const struct order *order, struct 
 		return -1;
 	for (uint32_t i = 0; i < s->setup.workload.streams; i++)
 		slice->first_op += generator_filled(s->generator, i);
-	cpu_memory_peak_reset(0);
+	owner = slice_owner(slice);
+	if (owner >= 0)
+		cpu_memory_peak_reset(owner);
 	surroundings_read(slice, &before);
 	if (threads_run(slice, error) != 0 || settle(slice, order, &after, error) != 0)
 		return -1;
-	cpu_memory_peak_bytes(0, &reply->row.rss_peak_bytes);
+	owner = slice_owner(slice);
+	if (owner >= 0)
+		cpu_memory_peak_bytes(owner, &reply->row.rss_peak_bytes);
 	row_times(slice, &reply->row);
-	row_surroundings(&before, &after, &reply->row);
-	if (slice->place != NULL)
+	row_surroundings(slice, &before, &after, &reply->row);
+	if (slice->place != NULL) {
+		row_place(slice, &reply->row);
 		return check_open(slice, &reply->row.reads_checked, error);
+	}
 	return whole_after(slice, &reply->row.reads_checked, error);
 }
 

@@ -18,6 +18,7 @@ struct session {
 	const struct target *target;
 	const struct atr_cipher *cipher;
 	struct target_options options;
+	struct target_server server;  /* its texts are setup's */
 	struct target_options before; /* convert: what a stream was */
 	uint8_t *previous_key;        /* secret memory; rotate only */
 	struct generator *generator;
@@ -42,6 +43,7 @@ struct thread {
 	uint64_t now_ns; /* last reading of the clock */
 	uint64_t payload_bytes;
 	uint64_t operations;
+	uint64_t acknowledged;
 	uint64_t checked;
 	int failed;
 	struct target_error error;
@@ -63,12 +65,19 @@ struct slice {
 	struct thread *threads;
 	/* the timed region */
 	uint64_t started_ns, acked_ns, synced_ns;
-	struct cpu_process cpu_started, cpu_acked;
+	struct cpu_process cpu_started, cpu_acked;       /* of the process that owns the streams */
+	struct cpu_process client_started, client_acked; /* of this one */
+	struct cpu_process cpu_ended;                    /* of owners that have ended since */
 	int failed;
 	struct target_error error;
 };
 
 /* ---- slice.c ---- */
+
+/* The process that owns the streams: 0 this one, -1 unknown, or not there yet. */
+pid_t slice_owner(const struct slice *slice);
+/* The CPU time of the owner, those that have ended included. */
+void slice_owner_cpu(const struct slice *slice, struct cpu_process *out);
 
 /* session_fill with other options: of another cipher or key. */
 int slice_fill(struct session *session, const struct target_options *as, const char *directory,

@@ -49,6 +49,7 @@ static void publish_acked(void *arg, struct target_ticket ticket, uint64_t seque
 	struct thread *t = arg;
 
 	record_latency(t, ticket.started_ns);
+	t->acknowledged++;
 	if (t->notes)
 		generator_note(t->slice->session->generator, t->stream, sequence, ticket.op);
 }
@@ -73,7 +74,13 @@ static int publish_loop(struct thread *t)
 		}
 		t->operations += last - first;
 	}
-	return target->drain(t->publisher, &t->error);
+	if (target->drain(t->publisher, &t->error) != 0)
+		return -1;
+	if (t->acknowledged == t->operations)
+		return 0;
+	return target_fail(&t->error, TARGET_VERIFY,
+	                   "%llu messages were acknowledged, expected %llu",
+	                   (unsigned long long)t->acknowledged, (unsigned long long)t->operations);
 }
 
 /* One message was read as that sequence: it must be the right one. */
@@ -244,7 +251,8 @@ static void finish(struct slice *slice)
 	    s->target->flush(slice->place, &slice->error) != 0)
 		slice->failed = 1;
 	slice->acked_ns = clock_ns();
-	cpu_process_read(0, &slice->cpu_acked);
+	slice_owner_cpu(slice, &slice->cpu_acked);
+	cpu_process_read(0, &slice->client_acked);
 }
 
 static void *thread_main(void *arg)
@@ -253,7 +261,8 @@ static void *thread_main(void *arg)
 	struct slice *slice = t->slice;
 
 	if (pthread_barrier_wait(&slice->ready) == PTHREAD_BARRIER_SERIAL_THREAD) {
-		cpu_process_read(0, &slice->cpu_started);
+		cpu_process_read(0, &slice->client_started);
+		slice_owner_cpu(slice, &slice->cpu_started);
 		slice->started_ns = clock_ns();
 	}
 	pthread_barrier_wait(&slice->go);

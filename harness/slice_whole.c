@@ -97,20 +97,24 @@ int whole_before(struct session *s, const char *directory, struct target_error *
 	return slice_fill(s, &s->before, directory, error);
 }
 
-/* Opened, as many messages as there must be, closed. Nothing was changed, so that closing has
- * nothing to wait for. */
-static int open_call(struct session *s, const char *directory, struct target_error *error)
+/* Opened, as many messages as there must be; closed by the next call, or after the slice. Nothing
+ * was changed, so that closing has nothing to wait for. */
+static int open_call(struct slice *slice, struct target_error *error)
 {
-	struct target_place *place = NULL;
+	struct session *s = slice->session;
+	struct target_place *before = slice->place;
 	struct target_state state;
-	struct target_error why;
-	int rc = s->target->open(&s->options, directory, &place, error);
 
-	for (uint32_t i = 0; rc == 0 && i < s->setup.workload.streams; i++) {
+	slice_owner_cpu(slice, &slice->cpu_ended);
+	slice->place = NULL;
+	if (s->target->close(before, 0, error) != 0 ||
+	    s->target->open(&s->options, slice->order->directory, &slice->place, error) != 0)
+		return -1;
+	for (uint32_t i = 0; i < s->setup.workload.streams; i++) {
 		uint64_t filled = generator_filled(s->generator, i);
-		s->target->state(place, i, &state);
+		s->target->state(slice->place, i, &state);
 		if (state.messages != filled || state.last_sequence != filled)
-			rc = target_fail(
+			return target_fail(
 			        error, TARGET_VERIFY,
 			        "stream %u opened with %llu messages up to sequence %llu, expected "
 			        "%llu",
@@ -118,11 +122,7 @@ static int open_call(struct session *s, const char *directory, struct target_err
 			        (unsigned long long)state.last_sequence,
 			        (unsigned long long)filled);
 	}
-	if (s->target->close(place, 0, &why) != 0 && rc == 0) {
-		*error = why;
-		rc = -1;
-	}
-	return rc;
+	return 0;
 }
 
 int whole_call(struct slice *slice, struct target_error *error)
@@ -135,7 +135,7 @@ int whole_call(struct slice *slice, struct target_error *error)
 	case WORKLOAD_PURGE:
 		return s->target->purge(slice->place, error);
 	case WORKLOAD_OPEN:
-		return open_call(s, directory, error);
+		return open_call(slice, error);
 	case WORKLOAD_CONVERT:
 		return s->target->convert(&s->before, &s->options, directory, error);
 	case WORKLOAD_SNAPSHOT:

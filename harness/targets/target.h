@@ -105,6 +105,8 @@ struct target_counters {
 struct target {
 	const char *name;
 	int stores;  /* keeps files: disk figures, canary and wrong key apply */
+	int keeps;   /* what create and a durable close left is there for open; where there are no
+	                files, under a name that follows from the last three parts of directory */
 	int ciphers; /* knows ciphers; 0: the arms are none and none-twin */
 
 	/* directory is a store_dir: absent or empty for create, with create's streams for open. A
@@ -137,14 +139,15 @@ struct target {
 	int (*sync)(struct target_place *place, struct target_error *error);
 	void (*state)(struct target_place *place, uint32_t stream, struct target_state *out);
 	void (*counters)(struct target_place *place, struct target_counters *out);
-	/* The process that owns the streams, whose CPU time, memory and I/O are the row's. NULL, or
-	 * 0: this one. */
+	/* The process that owns the streams, whose CPU time, memory and I/O are the row's; -1: one
+	 * of another machine. NULL: this process. */
 	pid_t (*process)(const struct target_place *place);
 	/* Of the library or server, such as "2.15.1"; constant while the place is open. NULL: this
 	 * program's version. */
 	const char *(*version)(const struct target_place *place);
 	/* The place is gone after this, whatever is returned; NULL is 0. durable 0: what was not
-	 * synced yet is left to the kernel, since the files are cut to nothing next. */
+	 * synced yet is left to the kernel, since the files are cut to nothing next; where there
+	 * are no files, what create made is deleted. */
 	int (*close)(struct target_place *place, int durable, struct target_error *error);
 
 	/* ---- operations that not every target has: NULL ---- */
@@ -177,6 +180,9 @@ struct target {
 /* "<directory><suffix>" is a folder with a server's configuration, log and process number. */
 #define TARGET_LOG_SUFFIX ".server"
 #define TARGET_LOG_FILE   "nats-server.log"
+
+/* The one whose arms are plan_server's. */
+#define TARGET_SERVER_NAME "server"
 
 extern const struct target target_null;
 extern const struct target target_store;

@@ -476,6 +476,7 @@ static void store_counters(struct target_place *place, struct target_counters *o
 const struct target target_store = {
         .name = "store",
         .stores = 1,
+        .keeps = 1,
         .ciphers = 1,
         .create = store_create,
         .open = store_open,
