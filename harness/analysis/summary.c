@@ -25,6 +25,7 @@ struct metric {
 	enum metric_kind kind;
 	int more_is_better;
 	int required;           /* a zero is a failed measurement, not "not measured" */
+	int owner_only;         /* of a process that a server elsewhere does not show */
 	uint64_t latencies_min; /* samples a percentile needs in each row */
 	double (*value)(const struct sample *s, int synced);
 };
@@ -75,6 +76,12 @@ static double cpu_per_gib(const struct sample *s, int synced)
 	return (double)s->cpu_ns / ((double)s->payload_total_bytes / (1024.0 * 1024.0 * 1024.0));
 }
 
+static double client_cpu_per_msg(const struct sample *s, int synced)
+{
+	(void)synced;
+	return (double)s->client_cpu_ns / (double)s->messages;
+}
+
 #define FIELD_VALUE(name)                                                                          \
 	static double value_##name(const struct sample *s, int synced)                             \
 	{                                                                                          \
@@ -91,20 +98,21 @@ FIELD_VALUE(rss_peak_bytes)
 FIELD_VALUE(device_written_bytes)
 
 static const struct metric metrics[] = {
-        {"throughput_msgs_s", "msgs/s", METRIC_PAIRED, 1, 1, 0, throughput},
-        {"time_ns_per_msg", "ns", METRIC_PAIRED, 0, 1, 0, time_per_msg},
-        {"cpu_ns_per_msg", "ns", METRIC_PAIRED, 0, 1, 0, cpu_per_msg},
-        {"machine_cpu_ns_per_msg", "ns", METRIC_PAIRED, 0, 0, 0, machine_cpu_per_msg},
-        {"cpu_ns_per_gib", "ns", METRIC_PAIRED, 0, 0, 0, cpu_per_gib},
-        {"latency_p50_ns", "ns", METRIC_PERCENTILE, 0, 0, 1, value_latency_p50_ns},
-        {"latency_p99_ns", "ns", METRIC_PERCENTILE, 0, 0, 1, value_latency_p99_ns},
+        {"throughput_msgs_s", "msgs/s", METRIC_PAIRED, 1, 1, 0, 0, throughput},
+        {"time_ns_per_msg", "ns", METRIC_PAIRED, 0, 1, 0, 0, time_per_msg},
+        {"cpu_ns_per_msg", "ns", METRIC_PAIRED, 0, 1, 1, 0, cpu_per_msg},
+        {"client_cpu_ns_per_msg", "ns", METRIC_PAIRED, 0, 0, 0, 0, client_cpu_per_msg},
+        {"machine_cpu_ns_per_msg", "ns", METRIC_PAIRED, 0, 0, 0, 0, machine_cpu_per_msg},
+        {"cpu_ns_per_gib", "ns", METRIC_PAIRED, 0, 0, 0, 0, cpu_per_gib},
+        {"latency_p50_ns", "ns", METRIC_PERCENTILE, 0, 0, 0, 1, value_latency_p50_ns},
+        {"latency_p99_ns", "ns", METRIC_PERCENTILE, 0, 0, 0, 1, value_latency_p99_ns},
         /* Of fewer than 1000 the 99.9th percentile is the maximum. */
-        {"latency_p999_ns", "ns", METRIC_PERCENTILE, 0, 0, 1000, value_latency_p999_ns},
-        {"disk_apparent_bytes", "bytes", METRIC_EXACT, 0, 0, 0, value_disk_apparent_bytes},
-        {"disk_allocated_bytes", "bytes", METRIC_EXACT, 0, 0, 0, value_disk_allocated_bytes},
-        {"files", "files", METRIC_EXACT, 0, 0, 0, value_files},
-        {"rss_peak_bytes", "bytes", METRIC_PAIRED, 0, 0, 0, value_rss_peak_bytes},
-        {"device_written_bytes", "bytes", METRIC_EXACT, 0, 0, 0, value_device_written_bytes},
+        {"latency_p999_ns", "ns", METRIC_PERCENTILE, 0, 0, 0, 1000, value_latency_p999_ns},
+        {"disk_apparent_bytes", "bytes", METRIC_EXACT, 0, 0, 0, 0, value_disk_apparent_bytes},
+        {"disk_allocated_bytes", "bytes", METRIC_EXACT, 0, 0, 0, 0, value_disk_allocated_bytes},
+        {"files", "files", METRIC_EXACT, 0, 0, 0, 0, value_files},
+        {"rss_peak_bytes", "bytes", METRIC_PAIRED, 0, 0, 0, 0, value_rss_peak_bytes},
+        {"device_written_bytes", "bytes", METRIC_EXACT, 0, 0, 0, 0, value_device_written_bytes},
 };
 #define METRIC_COUNT (sizeof(metrics) / sizeof(metrics[0]))
 
@@ -124,6 +132,7 @@ struct cell {
 	struct arm arms[ARMS_MAX];
 	size_t arm_count;
 	const struct arm *baseline, *twin; /* NULL when absent */
+	int alone;  /* there is nothing to compare with, and that is no fault */
 	int synced; /* its slices end with a sync, and the headline with that */
 	/* room for the pairs of two arms */
 	double *x, *y, *scratch;
@@ -159,11 +168,23 @@ static int class_rank(const char *class_)
 	return strncmp(class_, "read", strlen("read")) == 0 ? 1 : 2;
 }
 
+/* Who stands for a deployment first, then the store, then the rest. */
+static int target_rank(const char *target)
+{
+	static const char *const known[] = {"nats", "server", "store"};
+	int i = 0;
+	while (i < 3 && strcmp(known[i], target) != 0)
+		i++;
+	return i;
+}
+
 static int cell_order(const struct sample *x, const struct sample *y)
 {
-	int order = strcmp(x->target, y->target);
+	int order = target_rank(x->target) - target_rank(y->target);
 	if (order == 0)
-		order = strcmp(x->target_version, y->target_version);
+		order = strcmp(x->target, y->target);
+	if (order == 0) /* numbers in it count as numbers, the newest comes first */
+		order = strverscmp(y->target_version, x->target_version);
 	if (order == 0)
 		order = class_rank(x->class_) - class_rank(y->class_);
 	if (order == 0)
@@ -222,6 +243,12 @@ static int arm_fails(const struct cell *c, const struct arm *a, int complete)
 	return a->valid == 0;
 }
 
+/* A server that the run did not start: its process is not this machine's to look at. */
+static int is_elsewhere(const struct cell *c)
+{
+	return strcmp(c->rows[0]->target, "server") == 0;
+}
+
 static int split_arms(struct cell *c, int complete)
 {
 	c->arm_count = 0;
@@ -242,7 +269,10 @@ static int split_arms(struct cell *c, int complete)
 	c->twin = arm_named(c, "none-twin");
 	for (size_t i = 0; i < c->arm_count; i++)
 		c->arms[i].invalid = arm_fails(c, &c->arms[i], complete);
-	for (size_t i = 0; i < c->arm_count; i++)
+	/* Servers that were there are what the user has; elsewhere plaintext is always ordered. */
+	c->alone = c->baseline == NULL && is_elsewhere(c);
+	c->twin = c->alone ? NULL : c->twin;
+	for (size_t i = 0; i < c->arm_count && !c->alone; i++)
 		c->arms[i].invalid |= c->baseline == NULL || c->baseline->invalid;
 	return 0;
 }
@@ -348,9 +378,11 @@ static double floor_of(struct cell *c, const struct metric *m)
 	return m->kind == METRIC_EXACT ? fabs(twin.estimate) : verdict_floor(twin);
 }
 
-static enum verdict judge(const struct metric *m, const struct arm *a, const struct effect *e,
-                          double floor)
+static enum verdict judge(const struct cell *c, const struct metric *m, const struct arm *a,
+                          const struct effect *e, double floor)
 {
+	if (c->alone && !a->invalid)
+		return VERDICT_INCONCLUSIVE;
 	if (a->invalid || (m->required && !isfinite(e->overhead.estimate)))
 		return VERDICT_INVALID;
 	if (m->kind == METRIC_EXACT)
@@ -408,7 +440,8 @@ static void fill_row(struct cell *c, const struct metric *m, const struct arm *a
                      struct summary_row *row)
 {
 	struct effect e = {0, NAN, NAN, {NAN, NAN, NAN}, {NAN, NAN, NAN}};
-	if (!a->invalid)
+	int compared = !a->invalid && !c->alone;
+	if (compared)
 		e = effect_of(c, m, c->baseline, a);
 	/* The twin is judged against zero alone: it is the floor. */
 	double own_floor = a == c->twin || a == c->baseline ? 0 : floor;
@@ -416,18 +449,17 @@ static void fill_row(struct cell *c, const struct metric *m, const struct arm *a
 	name_row(row, a->rows[0]);
 	snprintf(row->metric, sizeof(row->metric), "%s", m->name);
 	snprintf(row->unit, sizeof(row->unit), "%s", m->unit);
-	snprintf(row->baseline, sizeof(row->baseline), "none");
+	snprintf(row->baseline, sizeof(row->baseline), "%s", c->alone ? "" : "none");
 	snprintf(row->verdict, sizeof(row->verdict), "%s",
-	         verdict_name(judge(m, a, &e, own_floor)));
-	row->rounds = a->invalid ? a->valid : e.rounds;
+	         verdict_name(judge(c, m, a, &e, own_floor)));
+	row->rounds = compared ? e.rounds : a->valid;
 	row->baseline_value = e.baseline_value;
-	row->value = a->invalid ? median_of(c, m, a) : e.value;
+	row->value = compared ? e.value : median_of(c, m, a);
 	row->overhead_pct = e.overhead.estimate;
 	row->low_pct = e.overhead.low;
 	row->high_pct = e.overhead.high;
 	row->floor_pct = floor;
-	row->overhead_own_dir_pct =
-	        a->invalid ? NAN : own_dir_overhead(c, m, a, e.overhead.estimate);
+	row->overhead_own_dir_pct = compared ? own_dir_overhead(c, m, a, e.overhead.estimate) : NAN;
 	row->added = e.added.estimate;
 	row->added_low = e.added.low;
 	row->added_high = e.added.high;
@@ -436,7 +468,7 @@ static void fill_row(struct cell *c, const struct metric *m, const struct arm *a
 /* Not measured: zero in every valid row, or too few latencies for the percentile. */
 static int measured(const struct cell *c, const struct metric *m)
 {
-	if (m->required)
+	if (m->required && !(m->owner_only && is_elsewhere(c)))
 		return 1;
 	int found = 0;
 	for (size_t i = 0; i < c->count; i++) {
@@ -579,6 +611,17 @@ void summary_free(struct summary *s)
 {
 	free(s->rows);
 	memset(s, 0, sizeof(*s));
+}
+
+int summary_is_server(const struct summary_row *row)
+{
+	return strcmp(row->target, "nats") == 0 || strcmp(row->target, "server") == 0;
+}
+
+int summary_same_target(const struct summary_row *a, const struct summary_row *b)
+{
+	return strcmp(a->target, b->target) == 0 &&
+	       strcmp(a->target_version, b->target_version) == 0;
 }
 
 int summary_inconclusive(const struct summary_run *run)

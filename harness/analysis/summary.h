@@ -3,6 +3,8 @@
  *
  * Cell      workload, target, target_version. Its baseline is the arm `none`, its twin
  *           `none-twin`; an arm NAME@DIR is also compared with none@DIR.
+ *           Servers that were there already may have no plaintext: their arms then have
+ *           values and nothing to compare them with.
  * Pair      an arm's row and the baseline's row of the same round, both valid. Rows with
  *           valid = 0 never count. One whose error begins with "repeated" was set aside with its
  *           whole round and measured again; any other makes its arm invalid, and every arm when
@@ -73,7 +75,9 @@ struct summary_run {
 };
 
 struct summary {
-	struct summary_row *rows; /* by target, class, payload, workload, arm, metric */
+	/* By target (servers, the store, others), version (the newest first), class, payload,
+	 * workload, arm, metric. */
+	struct summary_row *rows;
 	size_t count, capacity;
 	struct summary_run run;
 };
@@ -82,6 +86,10 @@ struct summary {
 int summary_make(const struct samples *samples, struct summary *out);
 int summary_add(struct summary *s, const struct summary_row *row); /* 0, or -1: memory */
 void summary_free(struct summary *s);
+
+/* 1 for rows of a nats-server, of the run's own or one that was there. */
+int summary_is_server(const struct summary_row *row);
+int summary_same_target(const struct summary_row *a, const struct summary_row *b);
 
 /* 1 when more twins exclude zero than chance allows. */
 int summary_inconclusive(const struct summary_run *run);

@@ -20,6 +20,26 @@ const struct synthetic_cell synthetic_quick[] = {
 };
 const size_t synthetic_quick_count = sizeof(synthetic_quick) / sizeof(synthetic_quick[0]);
 
+static const struct synthetic_cell nats_new[] = {
+        {"publish-128b", "publish", "2m", 128, 52000, 8, 3817, 0.97, 150, 75},
+        {"publish-1k", "publish", "2m", 1024, 39000, 12, 5076, 0.97, 1340, 265},
+        {"publish-8k", "publish", "2m", 8192, 13000, 8, 15015, 0.98, 9400, 1450},
+        {"publish-64k", "publish", "2m", 65536, 1900, 8, 72000, 0.98, 65000, 9300},
+        {"read-1k", "read", "2m", 1024, 82000, 8, 2433, 0.96, 950, 170},
+};
+const struct synthetic_suite synthetic_nats_new = {"nats", "2.15.1", nats_new,
+                                                   sizeof(nats_new) / sizeof(nats_new[0])};
+
+static const struct synthetic_cell nats_old[] = {
+        {"publish-128b", "publish", "2m", 128, 63000, 8, 3164, 0.97, 5610, 5850},
+        {"publish-1k", "publish", "2m", 1024, 41000, 12, 4785, 0.97, 7260, 10140},
+        {"publish-8k", "publish", "2m", 8192, 13000, 8, 15037, 0.98, 25900, 28200},
+        {"publish-64k", "publish", "2m", 65536, 1900, 8, 102000, 0.98, 111000, 125000},
+        {"read-1k", "read", "2m", 1024, 82000, 8, 2299, 0.96, 1130, 1190},
+};
+const struct synthetic_suite synthetic_nats_old = {"nats", "2.9.10", nats_old,
+                                                   sizeof(nats_old) / sizeof(nats_old[0])};
+
 double synthetic_normal(uint64_t *state)
 {
 	/* Box and Muller; 53 bits, never 0. */
@@ -153,4 +173,28 @@ void synthetic_add(struct samples *s, const struct synthetic_cell *cells, size_t
 		}
 	}
 	s->complete = 1;
+}
+
+void synthetic_add_server(struct samples *s, const struct synthetic_suite *suite,
+                          struct synthetic_noise noise, uint64_t seed)
+{
+	size_t first = s->count;
+	synthetic_add(s, suite->cells, suite->count, noise, seed);
+	for (size_t i = first; i < s->count; i++) {
+		struct sample *row = &s->rows[i];
+		snprintf(row->target, sizeof(row->target), "%s", suite->target);
+		snprintf(row->target_version, sizeof(row->target_version), "%s", suite->version);
+		row->provider[0] = '\0';
+		row->block_bytes = 0;
+		row->window = 512;
+		row->replicas = 1;
+		snprintf(row->consumer, sizeof(row->consumer), "pull");
+		row->client_cpu_ns = row->messages * (900 + row->payload_bytes / 4);
+		row->machine_cpu_ns = row->cpu_ns + row->client_cpu_ns;
+		if (strncmp(row->class_, "publish", strlen("publish")) == 0) {
+			row->published = row->messages;
+			row->acknowledged = row->messages;
+			row->stored = row->messages;
+		}
+	}
 }

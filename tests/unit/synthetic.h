@@ -22,6 +22,12 @@ struct synthetic_cell {
 	double aes_ns;
 };
 
+struct synthetic_suite {
+	const char *target, *version;
+	const struct synthetic_cell *cells;
+	size_t count;
+};
+
 struct synthetic_noise {
 	double round; /* standard deviation of the log, common to a round */
 	double slice; /* of each slice */
@@ -32,10 +38,18 @@ struct synthetic_noise {
 extern const struct synthetic_cell synthetic_quick[];
 extern const size_t synthetic_quick_count;
 
+/* nats-servers over loopback: one with fast AES and slow XChaCha20, and an old one that pays as
+ * much for either. */
+extern const struct synthetic_suite synthetic_nats_new, synthetic_nats_old;
+
 /* Adds the rows of cells in running order: rounds outside, cells inside, arms none, none-twin,
  * chachapoly, aes rotating. Rows count as complete. */
 void synthetic_add(struct samples *s, const struct synthetic_cell *cells, size_t count,
                    struct synthetic_noise noise, uint64_t seed);
+
+/* The same as rows of a server: block size by its own rule, a client with CPU time of its own. */
+void synthetic_add_server(struct samples *s, const struct synthetic_suite *suite,
+                          struct synthetic_noise noise, uint64_t seed);
 
 /* A new folder below the current one, and its removal with all that is in it. */
 void synthetic_folder(char path[64]);

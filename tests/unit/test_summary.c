@@ -492,6 +492,78 @@ static void an_owed_sync_that_is_missing_is_a_failed_measurement(void **state)
 	samples_free(&s);
 }
 
+/* Servers lead, the newest first; numbers within a version count as numbers. */
+static void targets_and_versions_are_cells_of_their_own(void **state)
+{
+	struct samples s = {0};
+	struct summary m;
+	(void)state;
+	synthetic_add(&s, synthetic_quick, 2, quiet, 1);
+	synthetic_add_server(&s, &synthetic_nats_old, quiet, 2);
+	synthetic_add_server(&s, &synthetic_nats_new, quiet, 3);
+	assert_int_equal(summary_make(&s, &m), 0);
+	assert_int_equal(m.run.cells, 12);
+	assert_int_equal(m.run.twins, 12);
+	assert_int_equal(m.run.arms_missing, 0);
+	assert_string_equal(m.rows[0].target_version, "2.15.1");
+	assert_string_equal(m.rows[m.count - 1].target, "store");
+	const struct summary_row *new = row_of(&m, "aes", "cpu_ns_per_msg");
+	assert_near(new->added, 75, 75);
+	size_t versions = 1;
+	for (size_t i = 1; i < m.count; i++)
+		versions += !summary_same_target(&m.rows[i - 1], &m.rows[i]);
+	assert_int_equal(versions, 3);
+	/* The client's time is a row of its own, where there is a client. */
+	assert_near(row_of(&m, "none", "client_cpu_ns_per_msg")->value, 932, 1);
+	assert_null(summary_find(&m, &m.rows[m.count - 1], "none", "client_cpu_ns_per_msg"));
+	summary_free(&m);
+	samples_free(&s);
+}
+
+/* Servers that were there: their process is not seen, and there need be none in plaintext. */
+static void a_server_elsewhere_has_values_without_plaintext(void **state)
+{
+	struct samples s = {0};
+	struct summary m;
+	(void)state;
+	synthetic_add_server(&s, &synthetic_nats_new, quiet, 3);
+	for (size_t i = s.count; i-- > 0;) {
+		strcpy(s.rows[i].target, "server");
+		s.rows[i].cpu_ns = 0;
+		if (strcmp(s.rows[i].cipher, "none") == 0)
+			s.rows[i] = s.rows[--s.count];
+	}
+	assert_int_equal(summary_make(&s, &m), 0);
+	assert_int_equal(m.run.arms_invalid, 0);
+	assert_int_equal(m.run.arms_missing, 0);
+	assert_int_equal(m.run.twins, 0);
+	const struct summary_row *r = row_of(&m, "aes", "throughput_msgs_s");
+	assert_string_equal(r->verdict, "inconclusive");
+	assert_string_equal(r->baseline, "");
+	assert_true(r->value > 1e5);
+	assert_int_equal(r->rounds, 8);
+	assert_true(isnan(r->overhead_pct) && isnan(r->added) && isnan(r->baseline_value));
+	assert_null(summary_find(&m, r, "aes", "cpu_ns_per_msg"));
+	assert_non_null(summary_find(&m, r, "aes", "client_cpu_ns_per_msg"));
+	summary_free(&m);
+	samples_free(&s);
+}
+
+static void a_failed_slice_elsewhere_makes_its_arm_invalid(void **state)
+{
+	struct samples s = {0};
+	struct summary m;
+	(void)state;
+	synthetic_add_server(&s, &synthetic_nats_new, quiet, 3);
+	for (size_t i = 0; i < s.count; i++)
+		strcpy(s.rows[i].target, "server");
+	sample_of(&s, "aes", 3)->valid = 0;
+	assert_int_equal(summary_make(&s, &m), 0);
+	assert_int_equal(m.run.arms_invalid, 1);
+	summary_free(&m);
+	samples_free(&s);
+}
+
 static void the_order_of_rows_does_not_matter(void **state)
 {
 	struct samples s = {0};
@@ -632,6 +704,9 @@ int main(void)
 	        cmocka_unit_test(a_second_directory_has_two_baselines),
 	        cmocka_unit_test(headline_ends_at_the_sync_where_one_is_owed),
 	        cmocka_unit_test(an_owed_sync_that_is_missing_is_a_failed_measurement),
+	        cmocka_unit_test(targets_and_versions_are_cells_of_their_own),
+	        cmocka_unit_test(a_server_elsewhere_has_values_without_plaintext),
+	        cmocka_unit_test(a_failed_slice_elsewhere_makes_its_arm_invalid),
 	        cmocka_unit_test(the_order_of_rows_does_not_matter),
 	        cmocka_unit_test(no_rows_give_an_empty_summary),
 	        cmocka_unit_test(summary_file_is_read_back),
