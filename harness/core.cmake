@@ -17,5 +17,6 @@ target_sources(atrest_harness PRIVATE
   run.c
   run_arms.c
   run_setup.c
+  process_record.c
   output/run_folder.c
   output/progress.c)
