@@ -357,6 +357,49 @@ static void compressed_blocks_are_read(void **state)
 	free(content);
 }
 
+/* Every read of a whole piece goes to memory that lies in its page as the bytes do in the file's.
+ */
+static ssize_t read_into_the_same_place_of_a_page(void *context, int fd, void *out, size_t bytes,
+                                                  uint64_t offset)
+{
+	size_t *reads = context;
+
+	if (bytes > 8) { /* not the check at the end of the file */
+		(*reads)++;
+		assert_int_equal((uintptr_t)out % 4096, offset % 4096);
+	}
+	return atr_file_real.pread(NULL, fd, out, bytes, offset);
+}
+
+static void pieces_are_read_to_where_the_file_has_a_page(void **state)
+{
+	static size_t starts[20001];
+	struct atr_file_table files = atr_file_real;
+	struct atr_block_home home = home_of(*state, NULL);
+	struct atr_walk *walk;
+	struct atr_error err;
+	size_t bytes, reads = 0;
+	uint8_t *content = make_records(1, 20000, 200, &bytes, starts);
+
+	files.context = &reads;
+	files.pread = read_into_the_same_place_of_a_page;
+	home.files = &files;
+	write_compressed(*state, "none", content, bytes);
+	assert_ok(atr_walk_open(&home, 1, &walk, &err), &err);
+	check_walk(walk, 0, 20000, starts);
+	write_block(*state, "none", 1, content, bytes);
+	assert_ok(atr_walk_reopen(walk, 1, &err), &err);
+	atr_walk_seek(walk, starts[15000]); /* before anything is read there */
+	check_walk(walk, 15000, 20000, starts);
+	atr_walk_seek(walk, starts[10001]);
+	check_walk(walk, 10001, 20000, starts);
+	atr_walk_seek(walk, 0);
+	check_walk(walk, 0, 20000, starts);
+	assert_true(reads > 20);
+	atr_walk_close(walk);
+	free(content);
+}
+
 /* Records damaged before they were compressed: the frame is whole. */
 static void damage_inside_a_compressed_block_costs_one_record(void **state)
 {
@@ -465,6 +508,7 @@ int main(void)
 	        TEST(one_damaged_record_costs_one_record),
 	        TEST(keys_decide),
 	        TEST(compressed_blocks_are_read),
+	        TEST(pieces_are_read_to_where_the_file_has_a_page),
 	        TEST(damage_inside_a_compressed_block_costs_one_record),
 	        TEST(a_damaged_compressed_block_is_named),
 	        TEST(a_first_record_that_spells_cmp_is_read),
