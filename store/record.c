@@ -110,35 +110,6 @@ static uint64_t hash_in_place(const struct atr_hash_key *key, uint8_t *data, siz
 	return hash;
 }
 
-static void fill(struct atr_record *out, uint8_t *data, size_t subject_bytes, int has_headers,
-                 uint32_t headers_bytes, uint32_t bytes)
-{
-	uint64_t word = atr_le64_get(data + 4);
-	uint8_t *p = data + FIXED_BYTES;
-	uint8_t *end = data + bytes - ATR_HASH_BYTES;
-
-	if (word == 0 || (word & ATR_SEQUENCE_ERASED) != 0)
-		out->kind = ATR_RECORD_ERASED;
-	else if ((word & ATR_SEQUENCE_TOMBSTONE) != 0)
-		out->kind = ATR_RECORD_TOMBSTONE;
-	else
-		out->kind = ATR_RECORD_MESSAGE;
-	out->record_bytes = bytes;
-	out->hash = atr_le64_get(end);
-	out->message.sequence = word & ATR_SEQUENCE_MAX;
-	out->message.time_ns = (int64_t)atr_le64_get(data + 12);
-	out->message.subject = (const char *)p;
-	out->message.subject_bytes = subject_bytes;
-	p += subject_bytes;
-	if (has_headers)
-		p += LENGTH_BYTES;
-	out->message.headers = headers_bytes > 0 ? p : NULL;
-	out->message.headers_bytes = headers_bytes;
-	p += headers_bytes;
-	out->message.payload = p;
-	out->message.payload_bytes = (size_t)(end - p);
-}
-
 /* Lengths of a record, checked against each other and what is available. */
 struct shape {
 	uint32_t bytes, headers_bytes;
@@ -184,14 +155,48 @@ static enum atr_status measure(const uint8_t *data, size_t available_bytes, stru
 	return ATR_OK;
 }
 
-static enum atr_status compare(uint64_t hash, uint8_t *data, const struct shape *s,
-                               struct atr_record *out, const char **why)
+/* Sequence word and timestamp, from where they stand. */
+struct stamp {
+	uint64_t word, time;
+};
+
+static struct stamp stamp_at(const uint8_t *p)
 {
-	if (hash != atr_le64_get(data + s->bytes - ATR_HASH_BYTES)) {
+	return (struct stamp){atr_le64_get(p), atr_le64_get(p + 8)};
+}
+
+static enum atr_record_kind kind_of(uint64_t word)
+{
+	if (word == 0 || (word & ATR_SEQUENCE_ERASED) != 0)
+		return ATR_RECORD_ERASED;
+	return (word & ATR_SEQUENCE_TOMBSTONE) != 0 ? ATR_RECORD_TOMBSTONE : ATR_RECORD_MESSAGE;
+}
+
+/* ATR_EFORMAT unless the hash that was taken is the stored one. */
+static enum atr_status fill(uint64_t hash, uint8_t *data, const struct shape *s, struct stamp stamp,
+                            struct atr_record *out, const char **why)
+{
+	uint8_t *p = data + FIXED_BYTES, *end = data + s->bytes - ATR_HASH_BYTES;
+
+	if (hash != atr_le64_get(end)) {
 		*why = "record hash differs";
 		return ATR_EFORMAT;
 	}
-	fill(out, data, s->subject_bytes, s->has_headers, s->headers_bytes, s->bytes);
+	out->kind = kind_of(stamp.word);
+	out->record_bytes = s->bytes;
+	out->hash = hash;
+	out->message.sequence = stamp.word & ATR_SEQUENCE_MAX;
+	out->message.time_ns = (int64_t)stamp.time;
+	out->message.subject = (const char *)p;
+	out->message.subject_bytes = s->subject_bytes;
+	p += s->subject_bytes;
+	if (s->has_headers)
+		p += LENGTH_BYTES;
+	out->message.headers = s->headers_bytes > 0 ? p : NULL;
+	out->message.headers_bytes = s->headers_bytes;
+	p += s->headers_bytes;
+	out->message.payload = p;
+	out->message.payload_bytes = (size_t)(end - p);
 	return ATR_OK;
 }
 
@@ -204,14 +209,14 @@ enum atr_status atr_record_decode(const struct atr_hash_key *key, uint8_t *data,
 
 	if (rc != ATR_OK)
 		return rc;
-	return compare(
+	return fill(
 	        hash_in_place(key, data, s.subject_bytes, s.has_headers, s.headers_bytes, s.bytes),
-	        data, &s, out, why);
+	        data, &s, stamp_at(data + 4), out, why);
 }
 
 /* ---- one record ahead ---- */
 
-int atr_record_prepare(uint8_t *data, size_t available_bytes)
+static int prepare(uint8_t *data, size_t available_bytes)
 {
 	uint8_t head[HASHED_PREFIX];
 	struct shape s;
@@ -226,7 +231,7 @@ int atr_record_prepare(uint8_t *data, size_t available_bytes)
 	return (int)s.subject_bytes;
 }
 
-void atr_record_restore(uint8_t *data, int prepared)
+static void restore(uint8_t *data, int prepared)
 {
 	uint8_t head[HASHED_PREFIX];
 
@@ -235,12 +240,32 @@ void atr_record_restore(uint8_t *data, int prepared)
 	atr_le16_put(data + 20, (uint16_t)prepared);
 }
 
-enum atr_status atr_record_decode_prepared(const struct atr_hash_key *key, uint8_t *data,
-                                           int prepared, struct atr_record *out, const char **why)
+int atr_record_prepare(uint8_t *data, size_t available_bytes)
 {
-	struct shape s = {.bytes = atr_le32_get(data), .subject_bytes = (size_t)prepared};
-	uint64_t hash = atr_hash64(key, data + 6, s.bytes - ATR_HASH_BYTES - 6);
+	return prepare(data, available_bytes);
+}
 
-	atr_record_restore(data, prepared);
-	return compare(hash, data, &s, out, why);
+void atr_record_restore(uint8_t *data, int prepared)
+{
+	restore(data, prepared);
+}
+
+enum atr_status atr_record_decode_prepared(const struct atr_hash_key *key, uint8_t *data,
+                                           size_t available_bytes, int *prepared,
+                                           struct atr_record *out, const char **why)
+{
+	int here = *prepared;
+	struct shape s = {.bytes = atr_le32_get(data), .subject_bytes = (size_t)here};
+	/* before this one's hash, so that the stores are done when its own is taken */
+	int next = prepare(data + s.bytes, available_bytes - s.bytes);
+	uint64_t hash = atr_hash64(key, data + 6, s.bytes - ATR_HASH_BYTES - 6);
+	enum atr_status rc = fill(hash, data, &s, stamp_at(data + 6), out, why);
+
+	restore(data, here);
+	if (rc != ATR_OK && next >= 0) {
+		restore(data + s.bytes, next);
+		next = -1;
+	}
+	*prepared = next;
+	return rc;
 }

@@ -98,11 +98,14 @@ enum atr_status atr_record_decode(const struct atr_hash_key *key, uint8_t *data,
  * prepare    lays out the record at data, when it is whole, short and without headers. Returns
  *            what the other two are to be given, or -1: left as it was, to be decoded as usual.
  * decode     as atr_record_decode, of a prepared record; it is restored whatever is returned.
+ *            *prepared becomes that of the record behind it, in the available_bytes from data on;
+ *            -1 unless ATR_OK.
  * restore    for a record that is not decoded after all.
  */
 int atr_record_prepare(uint8_t *data, size_t available_bytes);
 enum atr_status atr_record_decode_prepared(const struct atr_hash_key *key, uint8_t *data,
-                                           int prepared, struct atr_record *out, const char **why);
+                                           size_t available_bytes, int *prepared,
+                                           struct atr_record *out, const char **why);
 void atr_record_restore(uint8_t *data, int prepared);
 
 #ifdef __cplusplus

@@ -142,45 +142,70 @@ static enum atr_status see_live(struct recovery *r, const struct atr_record *rec
 	return ATR_OK;
 }
 
+/* Names a sequence of any block; the stream got at least that far. */
+static enum atr_status see_tombstone(struct recovery *r, uint64_t sequence, struct atr_error *err)
+{
+	if (sequence > r->last_seq && r->first_record == 0)
+		r->last_seq = sequence;
+	return atr_seqset_add(&r->tombstones, sequence, sequence) == ATR_OK ? ATR_OK
+	                                                                    : no_memory(err);
+}
+
+/* The block's first record, or one that does not follow the one before at once. */
+static enum atr_status see_jump(struct recovery *r, uint64_t last, uint64_t sequence,
+                                struct atr_error *err)
+{
+	if (r->first_record == 0) {
+		settle_gap(r, sequence);
+		r->first_record = sequence;
+	} else if (!r->gap_is_damage &&
+	           atr_seqset_add(&r->deleted, last + 1, sequence - 1) != ATR_OK) {
+		return no_memory(err);
+	}
+	return ATR_OK;
+}
+
+static enum atr_status see_deleted(struct recovery *r, const struct atr_record *record,
+                                   struct atr_error *err)
+{
+	uint64_t sequence = record->message.sequence;
+	enum atr_status rc = ATR_OK;
+
+	if (record->kind == ATR_RECORD_MESSAGE)
+		rc = atr_seqset_add(&r->state_deleted, sequence, sequence);
+	if (rc == ATR_OK)
+		rc = atr_seqset_add(&r->deleted, sequence, sequence);
+	return rc == ATR_OK ? rc : no_memory(err);
+}
+
 static enum atr_status see_record(struct recovery *r, const struct atr_record *record,
                                   struct listings *listings, struct atr_error *err)
 {
 	uint64_t sequence = record->message.sequence, last;
 	struct block_entry *entry = &r->entry;
-	enum atr_status rc = ATR_OK;
+	enum atr_status rc;
 
-	if (record->kind == ATR_RECORD_TOMBSTONE) {
-		/* names a sequence of any block; the stream got at least that far */
-		if (sequence > r->last_seq && r->first_record == 0)
-			r->last_seq = sequence;
-		return atr_seqset_add(&r->tombstones, sequence, sequence) == ATR_OK
-		               ? ATR_OK
-		               : no_memory(err);
-	}
+	if (record->kind == ATR_RECORD_TOMBSTONE)
+		return see_tombstone(r, sequence, err);
 	last = atomic_load_explicit(&entry->last_seq, memory_order_relaxed);
-	if (sequence == 0 || (r->first_record != 0 && sequence <= last))
-		return ATR_OK;
-	if (r->first_record == 0) {
-		settle_gap(r, sequence);
-		r->first_record = sequence;
-	} else if (sequence > last + 1 && !r->gap_is_damage) {
-		rc = atr_seqset_add(&r->deleted, last + 1, sequence - 1);
+	if (sequence != last + 1 || r->first_record == 0) {
+		if (sequence == 0 || (r->first_record != 0 && sequence <= last))
+			return ATR_OK;
+		rc = see_jump(r, last, sequence, err);
+		if (rc != ATR_OK)
+			return rc;
 	}
 	r->gap_is_damage = 0;
 	atomic_store_explicit(&entry->last_seq, sequence, memory_order_relaxed);
 	confirm(&listings->index, record);
 	confirm(&listings->idx, record);
-	if (record->kind == ATR_RECORD_MESSAGE) {
-		entry->last_time_ns = record->message.time_ns;
-		if (!lists_as_deleted(&listings->index, sequence) &&
-		    !lists_as_deleted(&listings->idx, sequence))
-			return rc == ATR_OK ? see_live(r, record, err) : no_memory(err);
-		if (rc == ATR_OK)
-			rc = atr_seqset_add(&r->state_deleted, sequence, sequence);
-	}
-	if (rc == ATR_OK)
-		rc = atr_seqset_add(&r->deleted, sequence, sequence);
-	return rc == ATR_OK ? rc : no_memory(err);
+	if (record->kind != ATR_RECORD_MESSAGE)
+		return see_deleted(r, record, err);
+	entry->last_time_ns = record->message.time_ns;
+	if (lists_as_deleted(&listings->index, sequence) ||
+	    lists_as_deleted(&listings->idx, sequence))
+		return see_deleted(r, record, err);
+	return see_live(r, record, err);
 }
 
 /* All records of the open walk into r->entry. */

@@ -325,23 +325,30 @@ static enum atr_status find_or_make(struct atr_subjects_table *t, const char *na
 	return ATR_OK;
 }
 
-enum atr_status atr_subjects_add(struct atr_subjects_table *t, const char *name, size_t name_bytes,
-                                 uint64_t sequence)
+static enum atr_status count_in(struct atr_subject_entry *e, uint64_t sequence)
 {
-	struct atr_subject_entry *e = t->recent;
-
-	if (e == NULL || e->name_bytes != name_bytes ||
-	    !is_same(t->recent_name, name, name_bytes)) {
-		enum atr_status rc = find_or_make(t, name, name_bytes);
-
-		if (rc != ATR_OK)
-			return rc;
-		e = t->recent;
-	}
 	if (e->messages++ == 0)
 		e->first = sequence;
 	e->last = sequence;
 	return ATR_OK;
+}
+
+/* Apart, so that the way above it keeps no registers for it. */
+__attribute__((noinline)) static enum atr_status
+add_other(struct atr_subjects_table *t, const char *name, size_t name_bytes, uint64_t sequence)
+{
+	enum atr_status rc = find_or_make(t, name, name_bytes);
+
+	return rc == ATR_OK ? count_in(t->recent, sequence) : rc;
+}
+
+enum atr_status atr_subjects_add(struct atr_subjects_table *t, const char *name, size_t name_bytes,
+                                 uint64_t sequence)
+{
+	if (t->recent != NULL && t->recent->name_bytes == name_bytes &&
+	    is_same(t->recent_name, name, name_bytes))
+		return count_in(t->recent, sequence);
+	return add_other(t, name, name_bytes, sequence);
 }
 
 enum atr_status atr_subjects_put(struct atr_subjects_table *t, const char *name, size_t name_bytes,
