@@ -38,6 +38,13 @@ static void shuffled(uint32_t *out, uint32_t count, uint64_t *state)
 	}
 }
 
+const char *plan_target_text(const struct plan_target *target, char text[PLAN_TARGET_BYTES])
+{
+	snprintf(text, PLAN_TARGET_BYTES, "%s%s%s", target->name,
+	         target->version[0] == '\0' ? "" : " ", target->version);
+	return text;
+}
+
 uint32_t plan_square_rounds(size_t arms)
 {
 	return (uint32_t)(arms % 2 == 0 ? arms : 2 * arms);
@@ -99,6 +106,28 @@ static int arm_add(struct plan_cell *cell, const char *cipher, const char *suffi
 	return 0;
 }
 
+/* A server keeps what it is told to where it wants to: no directories. */
+static int server_arms(struct plan_cell *cell, const struct plan_request *request, char error[256])
+{
+	for (size_t program = 0; program <= request->program_count; program++) {
+		for (size_t s = 0; s < request->server_count; s++) {
+			const char *cipher = request->servers[s].cipher;
+			size_t first = cell->arm_count;
+			if (arm_add(cell, cipher, "", request, 0, program, error) != 0)
+				return -1;
+			if (program == 0 && strcmp(cipher, "none") == 0 &&
+			    arm_add(cell, cipher, "-twin", request, 0, 0, error) != 0)
+				return -1;
+			for (size_t a = first; a < cell->arm_count; a++)
+				cell->arms[a].server = s;
+		}
+	}
+	if (cell->arm_count > 0)
+		return 0;
+	snprintf(error, 256, "target %s: no server was named for it", TARGET_SERVER_NAME);
+	return -1;
+}
+
 static int cell_arms(struct plan_cell *cell, const struct plan_request *request, int ciphers,
                      char error[256])
 {
@@ -142,7 +171,9 @@ static int plan_cell(struct plan *plan, const struct plan_choice *choice, char e
 		         cell->workload->name, target->name);
 		return -1;
 	}
-	if (cell_arms(cell, request, target->ciphers, error) != 0)
+	if (strcmp(target->name, TARGET_SERVER_NAME) == 0
+	            ? server_arms(cell, request, error) != 0
+	            : cell_arms(cell, request, target->ciphers, error) != 0)
 		return -1;
 	if (rounds == 0)
 		rounds = cell->workload->rounds;

@@ -3,7 +3,8 @@
  *   cell   workload x target (a server's version is part of it)
  *   arm    cipher x directory x program of a cell:  CIPHER[@DIRECTORY][+PROGRAM]
  *          none is always there (the baseline); none-twin, the same again, only in the first
- *          directory and of this program
+ *          directory and of this program. Of servers that are there (target server) the arms
+ *          are the ciphers that have one, none among them or not; none-twin is on those of none
  *   round  one slice of every arm, back to back
  *   square as many rounds as there are arms (twice as many when that is odd): each arm is at
  *          each position equally often, and follows each other arm equally often (Williams)
@@ -107,6 +108,10 @@ struct plan {
  * cells of one name, out of memory. */
 int plan_make(const struct plan_request *request, struct plan *out, char error[256]);
 void plan_free(struct plan *plan);
+
+/* "store", "nats 2.15.1"; returns text. */
+#define PLAN_TARGET_BYTES 64
+const char *plan_target_text(const struct plan_target *target, char text[PLAN_TARGET_BYTES]);
 
 /* Rounds of one square of so many arms. */
 uint32_t plan_square_rounds(size_t arms);

@@ -1,8 +1,8 @@
 /* prepare.h - what is settled before a run: how large a slice may be or has to be, what the run
  * needs of disk and time. Pure functions of workloads and plans.
  *
- * Times are a rough model (a write, a copy, a hash, a sync), good for an order of magnitude; a
- * run corrects it by what its own slices took.
+ * Times are a rough model (a write, a copy, a hash, a sync; of a server a start, a pause and round
+ * trips), good for an order of magnitude; a run corrects it by what its own slices took.
  */
 #ifndef ATREST_HARNESS_PREPARE_H
 #define ATREST_HARNESS_PREPARE_H
@@ -35,12 +35,12 @@ uint64_t prepare_dirty_limit(void);
 void prepare_long(struct workload *w, double plain_s);
 
 /* Estimates: one slice, filling one store, the whole plan. */
-double prepare_slice_s(const struct workload *w);
-double prepare_fill_s(const struct workload *w);
+double prepare_slice_s(const struct plan_cell *cell);
+double prepare_fill_s(const struct plan_cell *cell);
 double prepare_plan_s(const struct plan *plan);
 
 /* How long an order may take before its worker is given up: far above any honest duration. */
-uint64_t prepare_timeout_ns(const struct workload *w);
+uint64_t prepare_timeout_ns(const struct plan_cell *cell);
 
 /* Bytes a directory of the plan must have free; keep: the stores of the last round stay. */
 uint64_t prepare_need_bytes(const struct plan *plan, size_t dir, int keep);

@@ -42,6 +42,16 @@ static json_t *targets(const struct plan_request *request)
 	return a;
 }
 
+static json_t *servers(const struct plan_request *request)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < request->server_count; i++)
+		json_array_append_new(a, json_pack("{ss ss}", "cipher", request->servers[i].cipher,
+		                                   "urls", request->servers[i].urls));
+	return a;
+}
+
 static json_t *directories(const struct plan_request *request)
 {
 	json_t *a = json_array();
@@ -119,13 +129,15 @@ int provenance_start(struct provenance *p, const struct run_options *options,
 		paths[i] = request->dirs[i].path;
 	p->machine = machine_fingerprint(paths, request->dir_count, options->label);
 	p->warnings = json_array();
-	p->run =
-	        json_pack("{so so sI sI so so so so so so s{}}", "started", time_now(), "arguments",
-	                  arguments(options->arguments), "seed", (json_int_t)request->seed,
-	                  "slices", (json_int_t)plan->slice_count, "targets", targets(request),
-	                  "ciphers", names(request->ciphers, request->cipher_count), "directories",
-	                  directories(request), "programs", programs(request, hellos), "cells",
-	                  cells(plan), "providers", providers(&options->providers), "libraries");
+	p->run = json_pack("{so so sI sI so so so so so so so s{}}", "started", time_now(),
+	                   "arguments", arguments(options->arguments), "seed",
+	                   (json_int_t)request->seed, "slices", (json_int_t)plan->slice_count,
+	                   "targets", targets(request), "servers", servers(request), "ciphers",
+	                   names(request->ciphers, request->cipher_count), "directories",
+	                   directories(request), "programs", programs(request, hellos), "cells",
+	                   cells(plan), "providers", providers(&options->providers), "libraries");
+	for (const char *const *note = options->notes; note != NULL && *note != NULL; note++)
+		(void)provenance_warn(p, *note);
 	if (options->scratch_bytes != 0)
 		json_object_set_new(p->run, "scratch_image",
 		                    json_pack("{sI ss}", "bytes",

@@ -205,7 +205,7 @@ static void run_slice(struct run *run, const struct plan_slice *slice, struct or
 		create_ns = file_create_ns(run, arm);
 	if (rc == 0)
 		rc = worker_order(state->worker, order, NULL, reply, &run_stop_asked,
-		                  prepare_timeout_ns(cell->workload), &error);
+		                  prepare_timeout_ns(cell), &error);
 	if (rc == 0 && (!reply->ok || !reply->row.valid)) {
 		error = reply->error;
 		rc = -1;
@@ -227,10 +227,11 @@ static void run_slice(struct run *run, const struct plan_slice *slice, struct or
 static void progress_show(struct run *run, const struct plan_slice *slice)
 {
 	const struct plan_cell *cell = &run->plan->cells[slice->cell];
-	char text[256];
+	char text[320], target[PLAN_TARGET_BYTES];
 
-	snprintf(text, sizeof(text), "round %u of %u  %-18s %-10s", slice->round + 1, cell->rounds,
-	         cell->workload->name, cell->arms[slice->arm].name);
+	snprintf(text, sizeof(text), "round %u of %u  %-18s %-10s %-10s", slice->round + 1,
+	         cell->rounds, cell->workload->name, plan_target_text(cell->target, target),
+	         cell->arms[slice->arm].name);
 	progress_update(&run->progress, run->done_s, text);
 }
 
@@ -252,11 +253,10 @@ static void run_rounds(struct run *run)
 		if (slice->position == 0 && slice->round % cell->square_rounds == 0) {
 			run_square_start(run, slice);
 			if (!prepare_writes(cell->workload))
-				run->done_s +=
-				        (double)cell->arm_count * prepare_fill_s(cell->workload);
+				run->done_s += (double)cell->arm_count * prepare_fill_s(cell);
 		}
 		run_slice(run, slice, order, reply);
-		run->done_s += prepare_slice_s(cell->workload);
+		run->done_s += prepare_slice_s(cell);
 		if (slice->round + 1 == cell->rounds) {
 			struct arm_state *state = run_arm_state(run, slice->cell, slice->arm);
 			run_worker_end(state);

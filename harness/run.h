@@ -33,6 +33,8 @@ struct run_options {
 	                               run; the one directory is that then. 0: none */
 	run_warn_fn *warn;          /* a line about what a reader of the result should know */
 	char *const *arguments;     /* for machine.json, NULL-terminated */
+	const char *const *notes;   /* what the user was told before, for machine.json: NULL ends;
+	                               NULL: nothing */
 	int capped;                 /* set by run_prepare: some slices were made smaller */
 };
 

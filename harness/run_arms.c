@@ -175,7 +175,7 @@ static int fill_store(struct run *run, const struct plan_slice *slice, struct ar
 		order->kind = ORDER_FILL;
 		snprintf(order->directory, sizeof(order->directory), "%s", state->store);
 		rc = worker_order(state->worker, order, NULL, reply, &run_stop_asked,
-		                  prepare_timeout_ns(cell->workload), error);
+		                  prepare_timeout_ns(cell), error);
 		if (rc == 0 && !reply->ok) {
 			*error = reply->error;
 			rc = -1;

@@ -189,7 +189,7 @@ static int try_slice(struct run *run, size_t c, uint32_t round, struct order *or
 	if (run_worker_ready(run, &slice, &error) == 0 &&
 	    run_slice_order(run, &slice, order, &error) == 0 &&
 	    worker_order(state->worker, order, NULL, reply, &run_stop_asked,
-	                 prepare_timeout_ns(cell->workload), &error) == 0 &&
+	                 prepare_timeout_ns(cell), &error) == 0 &&
 	    reply->ok && reply->row.valid)
 		rc = 0;
 	run_store_cut(run, state);

@@ -186,6 +186,79 @@ static void what_keeps_nothing_knows_no_cipher_and_no_directory(void **state)
 	plan_free(&plan);
 }
 
+static void server_add(struct plan_request *request, const char *cipher, const char *urls)
+{
+	struct plan_server *server = &request->servers[request->server_count++];
+
+	snprintf(server->cipher, sizeof(server->cipher), "%s", cipher);
+	snprintf(server->urls, sizeof(server->urls), "%s", urls);
+}
+
+/* Each arm knows whom to ask; the twin asks the servers of plaintext. */
+static void servers_that_are_there_are_arms(void **state)
+{
+	static const struct {
+		const char *name;
+		size_t server;
+	} arms[] = {{"aes", 0}, {"none", 1}, {"none-twin", 1}};
+	struct plan_request request;
+	struct plan plan;
+	char error[256];
+
+	(void)state;
+	if (target_find(TARGET_SERVER_NAME) == NULL)
+		skip();
+	request_init(&request);
+	dir_add(&request, "luks");
+	snprintf(request.targets[0].name, sizeof(request.targets[0].name), "%s",
+	         TARGET_SERVER_NAME);
+	assert_int_equal(plan_make(&request, &plan, error), -1);
+	assert_non_null(strstr(error, "no server was named"));
+	server_add(&request, "aes", "nats://a:4222");
+	assert_int_equal(plan_make(&request, &plan, error), 0);
+	assert_int_equal(plan.cells[0].arm_count, 1);
+	assert_int_equal(plan.cells[0].rounds, 12);
+	plan_free(&plan);
+	server_add(&request, "none", "nats://b:4222,nats://c:4222");
+	assert_int_equal(plan_make(&request, &plan, error), 0);
+	assert_int_equal(plan.cells[0].arm_count, sizeof(arms) / sizeof(arms[0]));
+	for (size_t i = 0; i < plan.cells[0].arm_count; i++) {
+		assert_string_equal(plan.cells[0].arms[i].name, arms[i].name);
+		assert_int_equal(plan.cells[0].arms[i].server, arms[i].server);
+	}
+	plan_free(&plan);
+}
+
+/* Cells one by one, with rounds of their own; a target's version is part of its name. */
+static void cells_are_chosen(void **state)
+{
+	static const struct plan_choice choices[] = {{2, 0, 0}, {0, 1, 4}, {1, 1, 0}};
+	struct plan_request request;
+	struct plan plan;
+	char error[256], text[PLAN_TARGET_BYTES];
+
+	(void)state;
+	request_init(&request);
+	request.targets[1] = request.targets[0];
+	snprintf(request.targets[1].version, sizeof(request.targets[1].version), "2.15.1");
+	request.target_count = 2;
+	request.choices = choices;
+	request.choice_count = 3;
+	assert_int_equal(plan_make(&request, &plan, error), 0);
+	assert_int_equal(plan.cell_count, 3);
+	assert_ptr_equal(plan.cells[0].workload, &workloads[2]);
+	assert_int_equal(plan.cells[0].rounds, 8);
+	assert_int_equal(plan.cells[1].rounds, 4);
+	assert_int_equal(plan.cells[2].rounds, 12);
+	assert_string_equal(plan_target_text(plan.cells[0].target, text), "store");
+	assert_string_equal(plan_target_text(plan.cells[1].target, text), "store 2.15.1");
+	plan_free(&plan);
+	request.rounds = 20;
+	assert_int_equal(plan_make(&request, &plan, error), 0);
+	assert_int_equal(plan.cells[1].rounds, 20);
+	plan_free(&plan);
+}
+
 static void rounds_are_made_up_to_whole_squares(void **state)
 {
 	static const struct {
@@ -323,6 +396,8 @@ int main(void)
 	        cmocka_unit_test(plaintext_is_there_without_being_asked_for),
 	        cmocka_unit_test(further_directories_and_programs_are_arms),
 	        cmocka_unit_test(what_keeps_nothing_knows_no_cipher_and_no_directory),
+	        cmocka_unit_test(servers_that_are_there_are_arms),
+	        cmocka_unit_test(cells_are_chosen),
 	        cmocka_unit_test(rounds_are_made_up_to_whole_squares),
 	        cmocka_unit_test(every_slice_is_there_once_rounds_outside),
 	        cmocka_unit_test(order_follows_from_the_seed),

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "harness/prepare.h"
+#include "harness/targets/target.h"
 
 #define MIB (UINT64_C(1024) * 1024)
 
@@ -137,6 +138,32 @@ static void needs_count_what_operations_write_beside(void **state)
 	}
 }
 
+/* A slice of a server has a start and a pause; what waits for each answer waits longer. */
+static void servers_take_longer(void **state)
+{
+	struct plan_target at = {.name = "store"};
+	struct workload w;
+	struct plan_cell cell = {.workload = &w, .target = &at};
+	double store_s;
+
+	(void)state;
+	publish_of(&w, 10000, 1024);
+	store_s = prepare_slice_s(&cell);
+	assert_true(store_s > 0.05 && store_s < 0.2);
+	assert_true(prepare_timeout_ns(&cell) >= UINT64_C(120000000000));
+	if (target_find("nats") == NULL)
+		skip();
+	snprintf(at.name, sizeof(at.name), "nats");
+	assert_true(prepare_slice_s(&cell) > store_s + 0.3);
+	w.window = 1;
+	assert_true(prepare_slice_s(&cell) > store_s + 0.8);
+	assert_true((double)prepare_timeout_ns(&cell) / 1e9 > 10 * prepare_slice_s(&cell));
+	w.operation = WORKLOAD_OPEN;
+	w.messages = w.fill_messages = 10000;
+	assert_true(prepare_slice_s(&cell) > 0.5);
+	assert_true(prepare_fill_s(&cell) > 0.2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -145,6 +172,7 @@ int main(void)
 	        cmocka_unit_test(long_slices_have_bytes_and_seconds),
 	        cmocka_unit_test(needs_count_what_is_there_at_once),
 	        cmocka_unit_test(needs_count_what_operations_write_beside),
+	        cmocka_unit_test(servers_take_longer),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
