@@ -13,7 +13,7 @@ if(ATREST_WITH_NATS)
   atrest_test(test_convert_server server
     SOURCES compat/test_convert_server.c compat/server.c compat/contents.c compat/program.c
             compat/fixture_copy.c unit/store_fixture.c
-    LIBRARIES atrest_store PkgConfig::NATS PkgConfig::JANSSON PkgConfig::SODIUM TIMEOUT 300)
+    LIBRARIES atrest_harness PkgConfig::NATS PkgConfig::JANSSON PkgConfig::SODIUM TIMEOUT 300)
   add_dependencies(test_convert_server atrest)
 endif()
 add_test(NAME test_convert_kill_long

@@ -19,25 +19,25 @@ endif()
 if(ATREST_WITH_NATS)
   atrest_test(test_server server
     SOURCES compat/test_server.c compat/server.c compat/contents.c
-    LIBRARIES PkgConfig::NATS PkgConfig::JANSSON PkgConfig::SODIUM TIMEOUT 300)
+    LIBRARIES atrest_harness PkgConfig::NATS PkgConfig::JANSSON PkgConfig::SODIUM TIMEOUT 300)
   add_dependencies(test_server atrest)
   atrest_test(test_server_repair server
     SOURCES compat/test_server_repair.c compat/server.c compat/contents.c
-    LIBRARIES PkgConfig::NATS PkgConfig::JANSSON PkgConfig::SODIUM TIMEOUT 300)
+    LIBRARIES atrest_harness PkgConfig::NATS PkgConfig::JANSSON PkgConfig::SODIUM TIMEOUT 300)
   add_dependencies(test_server_repair atrest)
   atrest_test(test_server_snapshot server
     SOURCES compat/test_server_snapshot.c compat/server.c compat/contents.c
-    LIBRARIES atrest_store PkgConfig::NATS PkgConfig::JANSSON PkgConfig::SODIUM TIMEOUT 300)
+    LIBRARIES atrest_harness PkgConfig::NATS PkgConfig::JANSSON PkgConfig::SODIUM TIMEOUT 300)
   add_dependencies(test_server_snapshot atrest)
   atrest_test(test_server_adopt server
     SOURCES compat/test_server_adopt.c compat/server.c compat/contents.c unit/store_fixture.c
-    LIBRARIES atrest_store PkgConfig::NATS PkgConfig::JANSSON PkgConfig::SODIUM TIMEOUT 300)
+    LIBRARIES atrest_harness PkgConfig::NATS PkgConfig::JANSSON PkgConfig::SODIUM TIMEOUT 300)
   atrest_test(test_server_compressed server
     SOURCES compat/test_server_compressed.c compat/server.c compat/contents.c
             unit/store_compress.c unit/store_fixture.c
-    LIBRARIES atrest_store PkgConfig::NATS PkgConfig::JANSSON PkgConfig::SODIUM TIMEOUT 300)
+    LIBRARIES atrest_harness PkgConfig::NATS PkgConfig::JANSSON PkgConfig::SODIUM TIMEOUT 300)
   atrest_test(test_server_state server
     SOURCES compat/test_server_state.c compat/server.c compat/contents.c unit/state_hide.c
             unit/store_make.c unit/store_fixture.c
-    LIBRARIES atrest_store PkgConfig::NATS PkgConfig::JANSSON PkgConfig::SODIUM TIMEOUT 300)
+    LIBRARIES atrest_harness PkgConfig::NATS PkgConfig::JANSSON PkgConfig::SODIUM TIMEOUT 300)
 endif()

@@ -6,7 +6,7 @@ if(ATREST_WITH_NATS)
   atrest_test(test_both_ways server
     SOURCES compat/test_both_ways.c compat/ways.c compat/way_ours.c compat/way_theirs.c
             compat/server.c compat/contents.c compat/program.c unit/store_fixture.c
-    LIBRARIES atrest_store PkgConfig::NATS PkgConfig::JANSSON PkgConfig::SODIUM TIMEOUT 600)
+    LIBRARIES atrest_harness PkgConfig::NATS PkgConfig::JANSSON PkgConfig::SODIUM TIMEOUT 600)
   add_dependencies(test_both_ways atrest)
   # 216 of them
   add_test(NAME test_both_ways_long COMMAND test_both_ways)
@@ -15,6 +15,6 @@ if(ATREST_WITH_NATS)
   atrest_test(test_grown compat
     SOURCES compat/test_grown.c compat/ways.c compat/server.c compat/contents.c compat/program.c
             unit/store_fixture.c
-    LIBRARIES atrest_store PkgConfig::NATS PkgConfig::JANSSON PkgConfig::SODIUM TIMEOUT 300)
+    LIBRARIES atrest_harness PkgConfig::NATS PkgConfig::JANSSON PkgConfig::SODIUM TIMEOUT 300)
   add_dependencies(test_grown atrest)
 endif()

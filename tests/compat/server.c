@@ -1,192 +1,58 @@
 /* server.c - see server.h. */
 #include "tests/compat/server.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <nats/nats.h>
-#include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
-#define WAIT_MS       20000
-#define STEP_MS       10
-#define KEY_VARIABLE  "ATREST_TEST_SERVER_KEY"
-#define PREV_VARIABLE "ATREST_TEST_SERVER_PREV_KEY"
+#include "harness/targets/nats_server.h"
 
 struct server {
-	pid_t pid;
+	struct nats_server *process;
 	natsConnection *connection;
-	char log[1024];
 };
-
-static void pause_step(void)
-{
-	const struct timespec step = {.tv_nsec = STEP_MS * 1000000L};
-
-	(void)nanosleep(&step, NULL);
-}
 
 int server_find(const char *version, char *path, size_t path_bytes, char *why, size_t why_bytes)
 {
-	char command[1024];
-	FILE *pipe;
-	size_t got;
-	int status;
+	char program[NATS_SERVER_PATH_BYTES], found[NATS_SERVER_VERSION_BYTES];
+	struct target_error error;
 
-	/* Both streams come through the pipe: the path, or one line that says why not. Other lines
-	 * (a download) come before it. */
-	(void)snprintf(command, sizeof(command), "'%s/scripts/get-nats-server' %s 2>&1 | tail -n 1",
-	               ATREST_SOURCE_DIR, version);
-	pipe = popen(command, "r");
-	if (!pipe) {
-		(void)snprintf(why, why_bytes, "%s: %s", command, strerror(errno));
+	if (nats_server_find(version, program, found, &error) != 0) {
+		(void)snprintf(why, why_bytes, "%s", error.text);
 		return -1;
 	}
-	got = fread(path, 1, path_bytes - 1, pipe);
-	path[got] = '\0';
-	path[strcspn(path, "\n")] = '\0';
-	status = pclose(pipe);
-	if (status != 0 || path[0] != '/') {
-		(void)snprintf(why, why_bytes, "%s", path[0] ? path : "no answer");
-		return -1;
-	}
+	(void)snprintf(path, path_bytes, "%s", program);
 	return 0;
-}
-
-static int write_config(const struct server_config *config, const char *path)
-{
-	FILE *file = fopen(path, "w");
-
-	if (!file) {
-		fprintf(stderr, "%s: %s\n", path, strerror(errno));
-		return -1;
-	}
-	fprintf(file, "listen: \"127.0.0.1:-1\"\nports_file_dir: \"%s\"\n", config->folder);
-	fprintf(file, "jetstream {\n  store_dir: \"%s\"\n", config->store_dir);
-	if (config->key)
-		fprintf(file, "  cipher: %s\n  key: $%s\n", config->cipher, KEY_VARIABLE);
-	if (config->prev_key)
-		fprintf(file, "  prev_encryption_key: $%s\n", PREV_VARIABLE);
-	fprintf(file, "}\n");
-	return fclose(file) == 0 ? 0 : -1;
-}
-
-/* In the child: nothing but system calls up to exec. */
-static void become_server(const struct server_config *config, const char *config_path,
-                          const char *log_path, pid_t parent)
-{
-	int fd = open(log_path, O_WRONLY | O_CREAT | O_APPEND, 0640);
-
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (fd < 0 || getppid() != parent || dup2(fd, 1) < 0 || dup2(fd, 2) < 0)
-		_exit(126);
-	execl(config->program, "nats-server", "-c", config_path, (char *)NULL);
-	_exit(127);
-}
-
-static void tell_log(const char *path)
-{
-	char line[1024];
-	FILE *file = fopen(path, "r");
-
-	fprintf(stderr, "---- %s\n", path);
-	if (!file)
-		return;
-	(void)fseek(file, -4000, SEEK_END);
-	while (fgets(line, sizeof(line), file))
-		fputs(line, stderr);
-	(void)fclose(file);
-}
-
-/* The address from <folder>/nats-server_<pid>.ports, once it is complete. */
-static int read_ports(const char *folder, pid_t pid, char *url, size_t url_bytes)
-{
-	const char *text;
-	json_t *ports;
-	char path[1024];
-	int rc = -1;
-
-	(void)snprintf(path, sizeof(path), "%s/nats-server_%d.ports", folder, (int)pid);
-	ports = json_load_file(path, 0, NULL);
-	text = json_string_value(json_array_get(json_object_get(ports, "nats"), 0));
-	if (text) {
-		(void)snprintf(url, url_bytes, "%s", text);
-		rc = 0;
-	}
-	json_decref(ports);
-	return rc;
-}
-
-static int wait_ready(struct server *server, const char *folder)
-{
-	char url[256] = "";
-	json_t *reply = NULL;
-	int waited, ready;
-
-	for (waited = 0; waited < WAIT_MS; waited += STEP_MS, pause_step()) {
-		if (waitpid(server->pid, NULL, WNOHANG) == server->pid) {
-			server->pid = 0;
-			return -1;
-		}
-		if (!url[0] && read_ports(folder, server->pid, url, sizeof(url)) != 0)
-			continue;
-		if (!server->connection &&
-		    natsConnection_ConnectTo(&server->connection, url) != NATS_OK)
-			continue;
-		/* Not $JS.API.INFO: 2.10 tells of 2^64 - 1 reserved bytes, which no JSON reader
-		 * takes. */
-		reply = server_request(server, "$JS.API.STREAM.NAMES", "");
-		ready = reply && !json_object_get(reply, "error");
-		json_decref(reply);
-		if (ready)
-			return 0;
-	}
-	return -1;
-}
-
-/* The value keeps its quotes, so that digits stay a string in the server's eyes. */
-static void set_key(const char *variable, const char *key)
-{
-	char quoted[256];
-
-	if (!key)
-		return;
-	(void)snprintf(quoted, sizeof(quoted), "\"%s\"", key);
-	(void)setenv(variable, quoted, 1);
 }
 
 int server_start(const struct server_config *config, struct server **out)
 {
-	struct server *server;
-	char config_path[1024];
-	const pid_t parent = getpid();
+	const struct nats_server_config process = {
+	        .program = config->program,
+	        .store_dir = config->store_dir,
+	        .folder = config->folder,
+	        .cipher = config->key ? config->cipher : "none",
+	        .key = (const uint8_t *)config->key,
+	        .key_bytes = config->key ? strlen(config->key) : 0,
+	        .prev_key = (const uint8_t *)config->prev_key,
+	        .prev_key_bytes = config->prev_key ? strlen(config->prev_key) : 0,
+	};
+	struct server *server = calloc(1, sizeof(*server));
+	struct target_error error;
 
 	*out = NULL;
-	server = calloc(1, sizeof(*server));
 	if (!server)
 		return -1;
-	(void)snprintf(config_path, sizeof(config_path), "%s/server.conf", config->folder);
-	(void)snprintf(server->log, sizeof(server->log), "%s/server.log", config->folder);
-	if (write_config(config, config_path) != 0) {
+	if (nats_server_start(&process, &server->process, &error) != 0) {
+		fprintf(stderr, "%s\n", error.text);
 		free(server);
 		return -1;
 	}
-	/* Set here: the child may not allocate. */
-	set_key(KEY_VARIABLE, config->key);
-	set_key(PREV_VARIABLE, config->prev_key);
-	server->pid = fork();
-	if (server->pid == 0)
-		become_server(config, config_path, server->log, parent);
-	(void)unsetenv(KEY_VARIABLE);
-	(void)unsetenv(PREV_VARIABLE);
-	if (server->pid < 0 || wait_ready(server, config->folder) != 0) {
-		fprintf(stderr, "%s did not become ready\n", config->program);
-		tell_log(server->log);
+	if (natsConnection_ConnectTo(&server->connection, nats_server_url(server->process)) !=
+	    NATS_OK) {
+		fprintf(stderr, "%s: no connection\n", nats_server_url(server->process));
 		(void)server_stop(server);
 		return -1;
 	}
@@ -196,24 +62,15 @@ int server_start(const struct server_config *config, struct server **out)
 
 int server_stop(struct server *server)
 {
-	int waited, rc = 0;
+	struct target_error error;
+	int rc;
 
 	if (!server)
 		return 0;
 	natsConnection_Destroy(server->connection);
-	if (server->pid > 0) {
-		(void)kill(server->pid, SIGTERM);
-		for (waited = 0; waited < WAIT_MS; waited += STEP_MS, pause_step())
-			if (waitpid(server->pid, NULL, WNOHANG) == server->pid)
-				break;
-		if (waited >= WAIT_MS) {
-			fprintf(stderr, "the server did not leave and is killed\n");
-			tell_log(server->log);
-			(void)kill(server->pid, SIGKILL);
-			(void)waitpid(server->pid, NULL, 0);
-			rc = -1;
-		}
-	}
+	rc = nats_server_stop(server->process, &error);
+	if (rc != 0)
+		fprintf(stderr, "%s\n", error.text);
 	free(server);
 	return rc;
 }

@@ -1,9 +1,5 @@
-/* server.h - a private nats-server on a store_dir, for the tests against real servers.
- *
- * Configuration, ports file and log are in a folder of the caller's; the key reaches the server in
- * its environment. It listens on 127.0.0.1 at a port that it finds itself, dies with the thread
- * that started it, and is stopped by its process id. What goes wrong is told on stderr, with the
- * end of the server's log.
+/* server.h - a private nats-server (harness/targets/nats_server.h) and a connection to it, for the
+ * tests against real servers. What goes wrong is told on stderr.
  */
 #ifndef ATREST_TESTS_COMPAT_SERVER_H
 #define ATREST_TESTS_COMPAT_SERVER_H
@@ -19,11 +15,10 @@ struct server_config {
 	const char *cipher;    /* "none", "chachapoly", "aes" */
 	const char *key;       /* letters and digits; NULL with "none" */
 	const char *prev_key;  /* of a rotation, from 2.10 on; NULL: none */
-	const char *folder;    /* for server.conf, the ports file and server.log */
+	const char *folder;    /* for configuration and log */
 };
 
-/* Asks scripts/get-nats-server for version ("2.9.10", "newest"). 0, or -1 with its reason in why.
- */
+/* The program of a version ("2.9.10", "newest"). 0, or -1 with the reason in why. */
 int server_find(const char *version, char *path, size_t path_bytes, char *why, size_t why_bytes);
 
 /* Starts it and waits until JetStream answers, at most 20 s. 0, or -1; *out is NULL then. */
