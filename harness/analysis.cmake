@@ -2,4 +2,6 @@ target_sources(atrest_harness PRIVATE
   analysis/stats.c
   analysis/verdict.c
   analysis/summary.c
-  analysis/summary_file.c)
+  analysis/summary_file.c
+  analysis/transfer.c
+  analysis/transfer_file.c)

@@ -2,6 +2,7 @@ target_sources(atrest_harness PRIVATE
   output/csv.c
   output/figures.c
   output/headline.c
+  output/headline_sentence.c
   output/page.c
   output/replace.c
   output/samples.c

@@ -618,6 +618,11 @@ int summary_is_server(const struct summary_row *row)
 	return strcmp(row->target, "nats") == 0 || strcmp(row->target, "server") == 0;
 }
 
+int summary_is_cipher(const struct summary_row *row)
+{
+	return arm_rank(row->arm, strcspn(row->arm, "@+")) >= 2;
+}
+
 int summary_same_target(const struct summary_row *a, const struct summary_row *b)
 {
 	return strcmp(a->target, b->target) == 0 &&

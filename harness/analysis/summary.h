@@ -89,6 +89,8 @@ void summary_free(struct summary *s);
 
 /* 1 for rows of a nats-server, of the run's own or one that was there. */
 int summary_is_server(const struct summary_row *row);
+/* 1 for an arm that is neither plaintext nor the twin, in whichever directory or program. */
+int summary_is_cipher(const struct summary_row *row);
 int summary_same_target(const struct summary_row *a, const struct summary_row *b);
 
 /* 1 when more twins exclude zero than chance allows. */

@@ -1,10 +1,7 @@
 /* headline.c - see headline.h. */
 #include "harness/output/headline.h"
 
-#include "harness/analysis/verdict.h"
-
 #include <math.h>
-#include <stdarg.h>
 #include <string.h>
 
 /* ---- numbers ---- */
@@ -82,49 +79,56 @@ const char *headline_ns(struct stats_interval i, char text[HEADLINE_TEXT_BYTES])
 	return text;
 }
 
+/* ---- what a row says ---- */
+
+enum verdict headline_verdict(const struct summary_row *row)
+{
+	enum verdict v = VERDICT_INVALID;
+	(void)verdict_parse(row->verdict, &v);
+	return v;
+}
+
+double headline_at_most(const struct summary_row *row)
+{
+	return verdict_at_most(headline_overhead(row), row->floor_pct);
+}
+
 /* ---- which cell, who ---- */
-
-int headline_is_cipher(const struct summary_row *row)
-{
-	char cipher[SAMPLES_TEXT_BYTES];
-	snprintf(cipher, sizeof(cipher), "%.*s", (int)strcspn(row->arm, "@+"), row->arm);
-	return strcmp(cipher, "none") != 0 && strcmp(cipher, "none-twin") != 0;
-}
-
-static int is_server(const struct summary_row *row)
-{
-	return strcmp(row->target, "nats") == 0;
-}
 
 /* Smaller is preferred; compared from left to right. */
 struct preference {
-	int target, class_;
+	int class_;
 	double distance;
 };
 
 static struct preference preference_of(const struct summary_row *row)
 {
 	struct preference p;
-	p.target = is_server(row) ? 0 : strcmp(row->target, "store") == 0 ? 1 : 2;
 	p.class_ = strcmp(row->class_, "publish") != 0;
 	p.distance = fabs(log2((double)row->payload_bytes + 1) - log2(1025));
 	return p;
 }
 
-const struct summary_row *headline_cell(const struct summary *s)
+static int is_plaintext_throughput(const struct summary_row *row)
+{
+	return strcmp(row->arm, "none") == 0 && strcmp(row->metric, "throughput_msgs_s") == 0;
+}
+
+const struct summary_row *headline_next_cell(const struct summary *s,
+                                             const struct summary_row *before)
 {
 	const struct summary_row *best = NULL;
-	struct preference best_p = {0, 0, 0};
-	for (size_t i = 0; i < s->count; i++) {
+	struct preference best_p = {0, 0};
+	for (size_t i = before != NULL ? (size_t)(before - s->rows) + 1 : 0; i < s->count; i++) {
 		const struct summary_row *row = &s->rows[i];
-		if (strcmp(row->arm, "none") != 0 || strcmp(row->metric, "throughput_msgs_s") != 0)
+		if (!is_plaintext_throughput(row) ||
+		    (before != NULL && summary_same_target(row, before)))
 			continue;
+		if (best != NULL && !summary_same_target(row, best))
+			break;
 		struct preference p = preference_of(row);
-		int better = best == NULL || p.target < best_p.target;
-		if (best != NULL && p.target == best_p.target)
-			better = p.class_ < best_p.class_ ||
-			         (p.class_ == best_p.class_ && p.distance < best_p.distance);
-		if (better) {
+		if (best == NULL || p.class_ < best_p.class_ ||
+		    (p.class_ == best_p.class_ && p.distance < best_p.distance)) {
 			best = row;
 			best_p = p;
 		}
@@ -132,256 +136,22 @@ const struct summary_row *headline_cell(const struct summary *s)
 	return best;
 }
 
+const struct summary_row *headline_cell(const struct summary *s)
+{
+	return headline_next_cell(s, NULL);
+}
+
 const char *headline_subject(const struct summary_row *cell, char text[HEADLINE_TEXT_BYTES])
 {
-	if (is_server(cell))
-		snprintf(text, HEADLINE_TEXT_BYTES, "nats-server %.60s", cell->target_version);
+	if (summary_is_server(cell))
+		snprintf(text, HEADLINE_TEXT_BYTES, "nats-server %.60s%s", cell->target_version,
+		         strcmp(cell->target, "server") == 0 ? " (--server)" : "");
 	else if (strcmp(cell->target, "store") == 0)
 		snprintf(text, HEADLINE_TEXT_BYTES, "this store");
 	else
 		snprintf(text, HEADLINE_TEXT_BYTES, "the harness alone (target %.40s)",
 		         cell->target);
 	return text;
-}
-
-/* ---- the sentence ---- */
-
-static void say(char text[HEADLINE_BYTES], const char *format, ...)
-        __attribute__((format(printf, 2, 3)));
-
-static void say(char text[HEADLINE_BYTES], const char *format, ...)
-{
-	size_t bytes = strlen(text);
-	va_list arguments;
-	va_start(arguments, format);
-	vsnprintf(text + bytes, HEADLINE_BYTES - bytes, format, arguments);
-	va_end(arguments);
-}
-
-#define SENTENCE_ARMS_MAX 16
-
-struct arm_rows {
-	const struct summary_row *throughput, *cpu, *disk;
-	enum verdict verdict;
-};
-
-static enum verdict verdict_in(const struct summary_row *row)
-{
-	enum verdict v = VERDICT_INVALID;
-	(void)verdict_parse(row->verdict, &v);
-	return v;
-}
-
-/* The cipher arms of a cell in its first directory and this program; chachapoly before aes, in
- * every run. */
-static size_t arms_of(const struct summary *s, const struct summary_row *cell,
-                      struct arm_rows arms[SENTENCE_ARMS_MAX])
-{
-	size_t count = 0;
-	for (size_t i = 0; i < s->count && count < SENTENCE_ARMS_MAX; i++) {
-		const struct summary_row *row = &s->rows[i];
-		if (strcmp(row->metric, "throughput_msgs_s") != 0 || !headline_is_cipher(row) ||
-		    row->arm[strcspn(row->arm, "@+")] != '\0' ||
-		    summary_find(s, row, "none", "throughput_msgs_s") != cell)
-			continue;
-		struct arm_rows a = {.throughput = row,
-		                     .cpu = summary_find(s, row, row->arm, "cpu_ns_per_msg"),
-		                     .disk = summary_find(s, row, row->arm, "disk_allocated_bytes"),
-		                     .verdict = verdict_in(row)};
-		if (a.cpu == NULL)
-			continue;
-		size_t at = count++;
-		while (at > 0 && strcmp(row->arm, arms[at - 1].throughput->arm) > 0) {
-			arms[at] = arms[at - 1];
-			at--;
-		}
-		arms[at] = a;
-	}
-	return count;
-}
-
-/* What throughput it may have cost unseen. */
-static double at_most(const struct summary_row *row)
-{
-	return verdict_at_most(headline_overhead(row), row->floor_pct);
-}
-
-#define RANGE_HIGH_PCT 30
-
-static void say_throughput(char text[HEADLINE_BYTES], const struct arm_rows *a, const char *noun)
-{
-	char number[HEADLINE_TEXT_BYTES];
-	struct stats_interval overhead = headline_overhead(a->throughput);
-	if (a->verdict == VERDICT_OVERHEAD) {
-		say(text, " and takes %s%s", headline_percent(overhead, number), noun);
-	} else if (a->verdict == VERDICT_FASTER) {
-		struct stats_interval gain = {-overhead.estimate, -overhead.high, -overhead.low};
-		say(text, " and gives %s more throughput", headline_percent(gain, number));
-	} else {
-		double most = at_most(a->throughput);
-		headline_percent((struct stats_interval){most, NAN, NAN}, number);
-		say(text, " and takes no measurable throughput (≤ %s%s)", number,
-		    most > RANGE_HIGH_PCT ? ", too noisy to tell" : "");
-	}
-}
-
-static void say_arm(char text[HEADLINE_BYTES], const struct arm_rows *a, const char *noun)
-{
-	char number[HEADLINE_TEXT_BYTES];
-	if (a->verdict == VERDICT_INVALID || verdict_in(a->cpu) == VERDICT_INVALID) {
-		say(text, "%s is invalid (a slice failed or is missing)", a->throughput->arm);
-		return;
-	}
-	if (a->verdict == VERDICT_INCONCLUSIVE) {
-		say(text, "%s is inconclusive (%llu rounds; %d and a twin are needed)",
-		    a->throughput->arm, (unsigned long long)a->throughput->rounds,
-		    STATS_INTERVAL_MIN);
-		return;
-	}
-	enum verdict cpu = verdict_in(a->cpu);
-	struct stats_interval added = headline_added(a->cpu);
-	if (cpu == VERDICT_OVERHEAD) {
-		say(text, "%s adds %s of CPU", a->throughput->arm, headline_ns(added, number));
-	} else if (cpu == VERDICT_FASTER) {
-		struct stats_interval saved = {-added.estimate, -added.high, -added.low};
-		say(text, "%s saves %s of CPU", a->throughput->arm, headline_ns(saved, number));
-	} else {
-		struct stats_interval most = {fmax(fabs(added.low), fabs(added.high)), NAN, NAN};
-		say(text, "%s adds no measurable CPU (≤ %s)", a->throughput->arm,
-		    headline_ns(most, number));
-	}
-	say_throughput(text, a, noun);
-}
-
-static void say_arms(char text[HEADLINE_BYTES], const struct arm_rows *arms, size_t count)
-{
-	const char *noun = " of the throughput";
-	for (size_t i = 0; i < count; i++) {
-		say(text, "%s", i > 0 ? "; " : "");
-		say_arm(text, &arms[i], noun);
-		if (arms[i].verdict == VERDICT_OVERHEAD)
-			noun = ""; /* once is enough */
-	}
-}
-
-/* Of what was found to cost something. */
-static void say_range(char text[HEADLINE_BYTES], const struct arm_rows *arms, size_t count)
-{
-	const char *ranges[SENTENCE_ARMS_MAX];
-	size_t known = 0;
-	int same = 1;
-	for (size_t i = 0; i < count; i++) {
-		if (arms[i].verdict != VERDICT_OVERHEAD)
-			continue;
-		ranges[known++] = verdict_range(headline_overhead(arms[i].throughput));
-		same &= strcmp(ranges[known - 1], ranges[0]) == 0;
-	}
-	if (known == 0)
-		return;
-	if (same && known == count) {
-		say(text, ": %s%s the 1–30 %% range", known == 2 ? "both " : "", ranges[0]);
-		return;
-	}
-	say(text, ": ");
-	known = 0;
-	for (size_t i = 0; i < count; i++) {
-		if (arms[i].verdict != VERDICT_OVERHEAD)
-			continue;
-		say(text, "%s%s %s", known > 0 ? ", " : "", arms[i].throughput->arm, ranges[known]);
-		known++;
-	}
-	say(text, " the 1–30 %% range");
-}
-
-/* One figure when all arms agree to a tenth of a percent, which they do. */
-static void say_disk(char text[HEADLINE_BYTES], const struct arm_rows *arms, size_t count)
-{
-	char number[HEADLINE_TEXT_BYTES];
-	double low = INFINITY;
-	double high = -INFINITY;
-	for (size_t i = 0; i < count; i++) {
-		if (arms[i].disk == NULL || !isfinite(arms[i].disk->overhead_pct))
-			continue;
-		low = fmin(low, arms[i].disk->overhead_pct);
-		high = fmax(high, arms[i].disk->overhead_pct);
-	}
-	if (high < low)
-		return;
-	if (fabs(high) < 0.005 && fabs(low) < 0.005) {
-		say(text, " Disk does not grow.");
-		return;
-	}
-	struct stats_interval growth = {high, NAN, NAN};
-	say(text, " Disk grows %s%s.", high - low > 0.1 ? "up to " : "",
-	    headline_percent(growth, number));
-}
-
-static const char *operation_of(const struct summary_row *cell, char text[HEADLINE_TEXT_BYTES])
-{
-	char bytes[TABLE_NUMBER_BYTES];
-	table_bytes((double)cell->payload_bytes, bytes);
-	if (strncmp(cell->class_, "publish", strlen("publish")) == 0)
-		snprintf(text, HEADLINE_TEXT_BYTES, "%s publish", bytes);
-	else
-		snprintf(text, HEADLINE_TEXT_BYTES, "%s message of %.48s", bytes, cell->workload);
-	return text;
-}
-
-static void say_run(const struct summary *s, char text[HEADLINE_BYTES])
-{
-	const struct summary_run *run = &s->run;
-	if (run->invalid_samples > 0)
-		say(text, " %llu of %llu slices failed (first: %s).",
-		    (unsigned long long)run->invalid_samples, (unsigned long long)run->samples,
-		    run->first_error[0] != '\0' ? run->first_error : "no reason given");
-	if (run->arms_missing > 0)
-		say(text, " %llu %s missing.", (unsigned long long)run->arms_missing,
-		    run->arms_missing == 1 ? "arm is" : "arms are");
-	if (summary_inconclusive(run))
-		say(text,
-		    " Inconclusive: %llu of %llu plaintext twins differ from plaintext, chance "
-		    "allows %llu; this machine was not quiet enough.",
-		    (unsigned long long)run->twins_off_zero, (unsigned long long)run->twins,
-		    (unsigned long long)run->twins_limit);
-	if (!run->complete)
-		say(text, " The run was interrupted: %llu %s all there is.",
-		    (unsigned long long)run->samples,
-		    run->samples == 1 ? "slice is" : "slices are");
-}
-
-void headline_sentence(const struct summary *s, char text[HEADLINE_BYTES])
-{
-	struct arm_rows arms[SENTENCE_ARMS_MAX];
-	char subject[HEADLINE_TEXT_BYTES];
-	char operation[HEADLINE_TEXT_BYTES];
-	text[0] = '\0';
-	const struct summary_row *cell = headline_cell(s);
-	if (cell == NULL) {
-		say(text, "No plaintext throughput was measured.");
-		say_run(s, text);
-		return;
-	}
-	size_t count = arms_of(s, cell, arms);
-	headline_subject(cell, subject);
-	operation_of(cell, operation);
-	if (is_server(cell))
-		say(text, "On this machine, with %s: ", subject);
-	else
-		say(text, "%c%s on this machine: ", subject[0] - 'a' + 'A', subject + 1);
-	if (count > 0)
-		say(text, "per %s ", operation);
-	say_arms(text, arms, count);
-	if (count == 0) {
-		char rate[TABLE_NUMBER_BYTES];
-		say(text, "plaintext alone, %s messages of %s per second",
-		    table_count(cell->value, rate), operation);
-	}
-	say_range(text, arms, count);
-	say(text, ".");
-	say_disk(text, arms, count);
-	if (!is_server(cell) && strcmp(cell->target, "store") == 0)
-		say(text, " A server's own cost was not measured.");
-	say_run(s, text);
 }
 
 /* ---- the table ---- */
@@ -392,7 +162,7 @@ static void put_lost(struct table *t, const struct summary_row *row, enum verdic
 	struct stats_interval overhead = headline_overhead(row);
 	if (v == VERDICT_INDISTINGUISHABLE && strcmp(row->arm, "none") != 0 &&
 	    strcmp(row->arm, "none-twin") != 0) {
-		struct stats_interval most = {at_most(row), NAN, NAN};
+		struct stats_interval most = {headline_at_most(row), NAN, NAN};
 		table_format(t, "≤ %s", headline_percent(most, number));
 	} else if (strcmp(row->arm, "none") == 0) {
 		table_text(t, "");
@@ -409,10 +179,10 @@ static void put_value(struct table *t, const struct summary_row *row,
 }
 
 static void put_table_row(struct table *t, const struct summary *s, const struct summary_row *row,
-                          int first)
+                          int first, int clients)
 {
 	char number[HEADLINE_TEXT_BYTES];
-	enum verdict v = verdict_in(row);
+	enum verdict v = headline_verdict(row);
 	int baseline = strcmp(row->arm, "none") == 0;
 	const struct summary_row *cpu = summary_find(s, row, row->arm, "cpu_ns_per_msg");
 	const struct summary_row *p99 = summary_find(s, row, row->arm, "latency_p99_ns");
@@ -420,13 +190,18 @@ static void put_table_row(struct table *t, const struct summary *s, const struct
 
 	table_row(t);
 	table_text(t, first ? row->workload : "");
-	table_text(t, first ? row->target : "");
+	if (first && summary_is_server(row))
+		table_format(t, "%s %s", row->target, row->target_version);
+	else
+		table_text(t, first ? row->target : "");
 	table_text(t, row->arm);
 	put_value(t, cpu, table_ns);
 	if (cpu != NULL && !baseline)
 		table_text(t, headline_ns(headline_added(cpu), number));
 	else
 		table_text(t, "");
+	if (clients)
+		put_value(t, summary_find(s, row, row->arm, "client_cpu_ns_per_msg"), table_ns);
 	put_value(t, row, table_count);
 	put_lost(t, row, v);
 	put_value(t, p99, table_ns);
@@ -444,14 +219,25 @@ static void put_table_row(struct table *t, const struct summary *s, const struct
 		table_colored(t, TABLE_YELLOW);
 }
 
+static int has_clients(const struct summary *s)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (strcmp(s->rows[i].metric, "client_cpu_ns_per_msg") == 0)
+			return 1;
+	return 0;
+}
+
 struct table *headline_table(const struct summary *s)
 {
 	struct table *t = table_new();
+	int clients = has_clients(s);
 	table_column(t, "workload", NULL, TABLE_LEFT);
 	table_column(t, "target", NULL, TABLE_LEFT);
 	table_column(t, "arm", NULL, TABLE_LEFT);
 	table_column(t, "cpu", "CPU/msg", TABLE_RIGHT);
 	table_column(t, "cpu_added", "added", TABLE_RIGHT);
+	if (clients)
+		table_column(t, "client_cpu", "client", TABLE_RIGHT);
 	table_column(t, "throughput", "msgs/s", TABLE_RIGHT);
 	table_column(t, "throughput_lost", "lost", TABLE_RIGHT);
 	table_column(t, "latency_p99", "p99", TABLE_RIGHT);
@@ -464,9 +250,8 @@ struct table *headline_table(const struct summary *s)
 		if (strcmp(row->metric, "throughput_msgs_s") != 0)
 			continue;
 		int first = before == NULL || strcmp(before->workload, row->workload) != 0 ||
-		            strcmp(before->target, row->target) != 0 ||
-		            strcmp(before->target_version, row->target_version) != 0;
-		put_table_row(t, s, row, first);
+		            !summary_same_target(before, row);
+		put_table_row(t, s, row, first, clients);
 		before = row;
 	}
 	return t;

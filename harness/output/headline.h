@@ -1,13 +1,15 @@
 /* headline.h - a summary in words: the one sentence, the table at the end of a run, JSON.
  *
  * ns and CPU per message lead; a percentage is said to be of "this store", and that a server's
- * own cost was not measured, unless rows of a real server are there.
+ * own cost was not measured, unless rows of a real server are there. Then the newest version is
+ * what the sentence is about, and the others follow.
  */
 #ifndef ATREST_HARNESS_OUTPUT_HEADLINE_H
 #define ATREST_HARNESS_OUTPUT_HEADLINE_H
 
 #include "harness/analysis/stats.h"
 #include "harness/analysis/summary.h"
+#include "harness/analysis/verdict.h"
 #include "harness/output/table.h"
 
 #include <jansson.h>
@@ -20,19 +22,24 @@
 #define HEADLINE_BYTES      2048
 #define HEADLINE_TEXT_BYTES 96
 
-/* The cell that the sentence and the figures speak of: of a real server before the store before
- * the harness alone; class publish before others; the payload nearest to 1 KiB. Its plaintext
- * throughput row; NULL when the summary has none. */
+/* The cell that the sentence and the figures speak of: of the first target of the summary (the
+ * newest server, else the store, else the harness alone); class publish before others; the payload
+ * nearest to 1 KiB. Its plaintext throughput row; NULL when the summary has none. */
 const struct summary_row *headline_cell(const struct summary *s);
+/* The same of the target and version that follow those of another such row; NULL: no more. */
+const struct summary_row *headline_next_cell(const struct summary *s,
+                                             const struct summary_row *before);
 
-/* Who is measured: "this store", "nats-server 2.15.1", "the harness alone". */
+/* Who is measured: "this store", "nats-server 2.15.1", "nats-server 2.15.1 (--server)" for one that
+ * was there, "the harness alone". */
 const char *headline_subject(const struct summary_row *cell, char text[HEADLINE_TEXT_BYTES]);
 
 /* One or more sentences without a line end; says so when the run is interrupted, inconclusive or
  * has invalid rows. */
 void headline_sentence(const struct summary *s, char text[HEADLINE_BYTES]);
 
-/* A row per cell and arm. NULL: memory. The caller frees it. */
+/* A row per cell and arm; "client" is there where a client has CPU time of its own. NULL: memory.
+ * The caller frees it. */
 struct table *headline_table(const struct summary *s);
 
 /* { "sentence", "complete", "inconclusive", "invalid_samples", ..., "rows": [ ... ] } with
@@ -45,11 +52,12 @@ const char *headline_percent(struct stats_interval i, char text[HEADLINE_TEXT_BY
 /* "0.14 µs [0.13, 0.15]", the unit from the largest of the three. */
 const char *headline_ns(struct stats_interval i, char text[HEADLINE_TEXT_BYTES]);
 
+/* What its verdict column says, and what overhead it may have unseen. */
+enum verdict headline_verdict(const struct summary_row *row);
+double headline_at_most(const struct summary_row *row);
+
 /* The columns of a row as intervals. */
 struct stats_interval headline_overhead(const struct summary_row *row);
 struct stats_interval headline_added(const struct summary_row *row);
-
-/* 1 for an arm that is neither plaintext nor the twin, in whichever directory or program. */
-int headline_is_cipher(const struct summary_row *row);
 
 #endif

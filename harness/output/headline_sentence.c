@@ -1,0 +1,397 @@
+/* headline_sentence.c - the sentence that people quote, as headline.h says. Of a server it speaks
+ * of throughput, which an operator loses, with CPU per message beside it; of the store of CPU
+ * first, since a percentage of it is nobody's. */
+#include "harness/output/headline.h"
+
+#include "harness/analysis/verdict.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+
+static void say(char text[HEADLINE_BYTES], const char *format, ...)
+        __attribute__((format(printf, 2, 3)));
+
+static void say(char text[HEADLINE_BYTES], const char *format, ...)
+{
+	size_t bytes = strlen(text);
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(text + bytes, HEADLINE_BYTES - bytes, format, arguments);
+	va_end(arguments);
+}
+
+#define SENTENCE_ARMS_MAX 16
+
+struct arm_rows {
+	const struct summary_row *throughput, *cpu, *disk;
+	enum verdict verdict;
+};
+
+/* The cipher arms of a cell in its first directory and this program; chachapoly before aes, in
+ * every run. */
+static size_t arms_of(const struct summary *s, const struct summary_row *cell,
+                      struct arm_rows arms[SENTENCE_ARMS_MAX])
+{
+	size_t count = 0;
+	for (size_t i = 0; i < s->count && count < SENTENCE_ARMS_MAX; i++) {
+		const struct summary_row *row = &s->rows[i];
+		if (strcmp(row->metric, "throughput_msgs_s") != 0 || !summary_is_cipher(row) ||
+		    row->arm[strcspn(row->arm, "@+")] != '\0' ||
+		    summary_find(s, row, "none", "throughput_msgs_s") != cell)
+			continue;
+		struct arm_rows a = {.throughput = row,
+		                     .cpu = summary_find(s, row, row->arm, "cpu_ns_per_msg"),
+		                     .disk = summary_find(s, row, row->arm, "disk_allocated_bytes"),
+		                     .verdict = headline_verdict(row)};
+		size_t at = count++;
+		while (at > 0 && strcmp(row->arm, arms[at - 1].throughput->arm) > 0) {
+			arms[at] = arms[at - 1];
+			at--;
+		}
+		arms[at] = a;
+	}
+	return count;
+}
+
+#define RANGE_HIGH_PCT 30
+
+static void say_throughput(char text[HEADLINE_BYTES], const struct arm_rows *a, const char *noun)
+{
+	char number[HEADLINE_TEXT_BYTES];
+	struct stats_interval overhead = headline_overhead(a->throughput);
+	if (a->verdict == VERDICT_OVERHEAD) {
+		say(text, " and takes %s%s", headline_percent(overhead, number), noun);
+	} else if (a->verdict == VERDICT_FASTER) {
+		struct stats_interval gain = {-overhead.estimate, -overhead.high, -overhead.low};
+		say(text, " and gives %s more throughput", headline_percent(gain, number));
+	} else {
+		double most = headline_at_most(a->throughput);
+		headline_percent((struct stats_interval){most, NAN, NAN}, number);
+		say(text, " and takes no measurable throughput (≤ %s%s)", number,
+		    most > RANGE_HIGH_PCT ? ", too noisy to tell" : "");
+	}
+}
+
+/* 1 when there is nothing else to say of it. */
+static int say_failed(char text[HEADLINE_BYTES], const struct arm_rows *a)
+{
+	const char *arm = a->throughput->arm;
+	if (a->verdict == VERDICT_INVALID ||
+	    (a->cpu != NULL && headline_verdict(a->cpu) == VERDICT_INVALID))
+		say(text, "%s is invalid (a slice failed or is missing)", arm);
+	else if (a->verdict == VERDICT_INCONCLUSIVE)
+		say(text, "%s is inconclusive (%llu rounds; %d and a twin are needed)", arm,
+		    (unsigned long long)a->throughput->rounds, STATS_INTERVAL_MIN);
+	else
+		return 0;
+	return 1;
+}
+
+static void say_arm(char text[HEADLINE_BYTES], const struct arm_rows *a, const char *noun)
+{
+	char number[HEADLINE_TEXT_BYTES];
+	if (say_failed(text, a))
+		return;
+	enum verdict cpu = headline_verdict(a->cpu);
+	struct stats_interval added = headline_added(a->cpu);
+	if (cpu == VERDICT_OVERHEAD) {
+		say(text, "%s adds %s of CPU", a->throughput->arm, headline_ns(added, number));
+	} else if (cpu == VERDICT_FASTER) {
+		struct stats_interval saved = {-added.estimate, -added.high, -added.low};
+		say(text, "%s saves %s of CPU", a->throughput->arm, headline_ns(saved, number));
+	} else {
+		struct stats_interval most = {fmax(fabs(added.low), fabs(added.high)), NAN, NAN};
+		say(text, "%s adds no measurable CPU (≤ %s)", a->throughput->arm,
+		    headline_ns(most, number));
+	}
+	say_throughput(text, a, noun);
+}
+
+static void say_arms(char text[HEADLINE_BYTES], const struct arm_rows *arms, size_t count)
+{
+	const char *noun = " of the throughput";
+	for (size_t i = 0; i < count; i++) {
+		say(text, "%s", i > 0 ? "; " : "");
+		say_arm(text, &arms[i], noun);
+		if (arms[i].verdict == VERDICT_OVERHEAD)
+			noun = ""; /* once is enough */
+	}
+}
+
+/* Of what was found to cost something. */
+static void say_range(char text[HEADLINE_BYTES], const struct arm_rows *arms, size_t count)
+{
+	const char *ranges[SENTENCE_ARMS_MAX];
+	size_t known = 0;
+	int same = 1;
+	for (size_t i = 0; i < count; i++) {
+		if (arms[i].verdict != VERDICT_OVERHEAD)
+			continue;
+		ranges[known++] = verdict_range(headline_overhead(arms[i].throughput));
+		same &= strcmp(ranges[known - 1], ranges[0]) == 0;
+	}
+	if (known == 0)
+		return;
+	if (same && known == count) {
+		say(text, ": %s%s the documented 1–30 %% range", known == 2 ? "both " : "",
+		    ranges[0]);
+		return;
+	}
+	say(text, ": ");
+	known = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (arms[i].verdict != VERDICT_OVERHEAD)
+			continue;
+		say(text, "%s%s %s", known > 0 ? ", " : "", arms[i].throughput->arm, ranges[known]);
+		known++;
+	}
+	say(text, " the documented 1–30 %% range");
+}
+
+/* One figure when all arms agree to a tenth of a percent, which they do. before is put in front
+ * of it when there is one. */
+static void say_disk(char text[HEADLINE_BYTES], const char *before, const struct arm_rows *arms,
+                     size_t count)
+{
+	char number[HEADLINE_TEXT_BYTES];
+	double low = INFINITY;
+	double high = -INFINITY;
+	for (size_t i = 0; i < count; i++) {
+		if (arms[i].disk == NULL || !isfinite(arms[i].disk->overhead_pct))
+			continue;
+		low = fmin(low, arms[i].disk->overhead_pct);
+		high = fmax(high, arms[i].disk->overhead_pct);
+	}
+	if (high < low)
+		return;
+	if (fabs(high) < 0.005 && fabs(low) < 0.005) {
+		say(text, "%s does not grow", before);
+		return;
+	}
+	struct stats_interval growth = {high, NAN, NAN};
+	say(text, "%s grows %s%s", before, high - low > 0.1 ? "up to " : "",
+	    headline_percent(growth, number));
+}
+
+static const char *operation_of(const struct summary_row *cell, char text[HEADLINE_TEXT_BYTES])
+{
+	char bytes[TABLE_NUMBER_BYTES];
+	table_bytes((double)cell->payload_bytes, bytes);
+	if (strncmp(cell->class_, "publish", strlen("publish")) == 0)
+		snprintf(text, HEADLINE_TEXT_BYTES, "%s publish", bytes);
+	else
+		snprintf(text, HEADLINE_TEXT_BYTES, "%s message of %.48s", bytes, cell->workload);
+	return text;
+}
+
+static void say_run(const struct summary *s, char text[HEADLINE_BYTES])
+{
+	const struct summary_run *run = &s->run;
+	if (run->invalid_samples > 0)
+		say(text, " %llu of %llu slices failed (first: %s).",
+		    (unsigned long long)run->invalid_samples, (unsigned long long)run->samples,
+		    run->first_error[0] != '\0' ? run->first_error : "no reason given");
+	if (run->arms_missing > 0)
+		say(text, " %llu %s missing.", (unsigned long long)run->arms_missing,
+		    run->arms_missing == 1 ? "arm is" : "arms are");
+	if (summary_inconclusive(run))
+		say(text,
+		    " Inconclusive: %llu of %llu plaintext twins differ from plaintext, chance "
+		    "allows %llu; this machine was not quiet enough.",
+		    (unsigned long long)run->twins_off_zero, (unsigned long long)run->twins,
+		    (unsigned long long)run->twins_limit);
+	if (!run->complete)
+		say(text, " The run was interrupted: %llu %s all there is.",
+		    (unsigned long long)run->samples,
+		    run->samples == 1 ? "slice is" : "slices are");
+}
+
+/* ---- the store, or the harness alone: CPU leads ---- */
+
+static void say_store(char text[HEADLINE_BYTES], const struct summary *s,
+                      const struct summary_row *cell)
+{
+	struct arm_rows arms[SENTENCE_ARMS_MAX];
+	char subject[HEADLINE_TEXT_BYTES];
+	char operation[HEADLINE_TEXT_BYTES];
+	size_t count = arms_of(s, cell, arms);
+	headline_subject(cell, subject);
+	operation_of(cell, operation);
+	say(text, "%c%s on this machine: ", subject[0] - 'a' + 'A', subject + 1);
+	say(text, "per %s ", operation);
+	say_arms(text, arms, count);
+	say_range(text, arms, count);
+	say(text, ".");
+	size_t bytes = strlen(text);
+	say_disk(text, " Disk", arms, count);
+	if (text[bytes] != '\0')
+		say(text, ".");
+}
+
+/* ---- a server: throughput leads, CPU stands beside it ---- */
+
+/* 1 when a is below b and their intervals do not touch. */
+static int is_below(struct stats_interval a, struct stats_interval b)
+{
+	return a.high < b.low;
+}
+
+/* By CPU time; by throughput where that does not tell, and never against it. */
+static int is_cheaper(const struct arm_rows *a, const struct arm_rows *b)
+{
+	struct stats_interval lost = headline_overhead(a->throughput);
+	struct stats_interval lost_b = headline_overhead(b->throughput);
+	if (a->cpu == NULL || b->cpu == NULL)
+		return is_below(lost, lost_b);
+	struct stats_interval added = headline_added(a->cpu);
+	struct stats_interval added_b = headline_added(b->cpu);
+	if (is_below(lost_b, lost) || is_below(added_b, added))
+		return 0;
+	return is_below(added, added_b) || is_below(lost, lost_b);
+}
+
+/* Brings the arm that is cheaper than every other to the front. 0: there is none. */
+static int prefer(struct arm_rows *arms, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		size_t than = 0;
+		for (size_t j = 0; j < count; j++)
+			than += j != i && is_cheaper(&arms[i], &arms[j]);
+		if (than + 1 != count)
+			continue;
+		struct arm_rows best = arms[i];
+		memmove(arms + 1, arms, i * sizeof(*arms));
+		arms[0] = best;
+		return 1;
+	}
+	return 0;
+}
+
+/* What the arm costs; of whom and what is said once, before any other arm. */
+static void say_cost(char text[HEADLINE_BYTES], const struct arm_rows *a, const char *who,
+                     const char *what)
+{
+	char number[HEADLINE_TEXT_BYTES];
+	struct stats_interval overhead = headline_overhead(a->throughput);
+	struct stats_interval gain = {-overhead.estimate, -overhead.high, -overhead.low};
+	const char *of = what[0] != '\0' ? " of its " : "";
+	say(text, "%s ", a->throughput->arm);
+	if (who[0] != '\0')
+		say(text, "%s %s ", a->verdict == VERDICT_FASTER ? "gives" : "costs", who);
+	if (a->verdict == VERDICT_OVERHEAD) {
+		say(text, "%s%s%s", headline_percent(overhead, number), of, what);
+	} else if (a->verdict == VERDICT_FASTER) {
+		say(text, "%s more %s", headline_percent(gain, number),
+		    what[0] != '\0' ? what : "throughput");
+	} else {
+		double most = headline_at_most(a->throughput);
+		headline_percent((struct stats_interval){most, NAN, NAN}, number);
+		say(text, "no measurable part%s%s (≤ %s%s)", of, what, number,
+		    most > RANGE_HIGH_PCT ? ", too noisy to tell" : "");
+	}
+}
+
+static void say_cost_in_cpu(char text[HEADLINE_BYTES], const struct summary_row *cpu,
+                            const char *noun)
+{
+	char number[HEADLINE_TEXT_BYTES];
+	struct stats_interval added = headline_added(cpu);
+	enum verdict v = headline_verdict(cpu);
+	if (v == VERDICT_OVERHEAD) {
+		say(text, " (%s%s)", headline_ns(added, number), noun);
+	} else if (v == VERDICT_FASTER) {
+		struct stats_interval saved = {-added.estimate, -added.high, -added.low};
+		say(text, " (%s%s less)", headline_ns(saved, number), noun);
+	} else {
+		struct stats_interval most = {fmax(fabs(added.low), fabs(added.high)), NAN, NAN};
+		say(text, " (≤ %s%s)", headline_ns(most, number), noun);
+	}
+}
+
+static void say_costs(char text[HEADLINE_BYTES], const struct arm_rows *arms, size_t count,
+                      const char *who, const char *what)
+{
+	const char *noun = " of CPU per message";
+	for (size_t i = 0; i < count; i++) {
+		say(text, "%s", i > 0 ? ", " : "");
+		if (say_failed(text, &arms[i]))
+			continue;
+		say_cost(text, &arms[i], who, what);
+		who = what = ""; /* once is enough */
+		if (arms[i].cpu == NULL)
+			continue;
+		say_cost_in_cpu(text, arms[i].cpu, noun);
+		noun = "";
+	}
+}
+
+static void say_version(char text[HEADLINE_BYTES], const struct summary *s,
+                        const struct summary_row *cell, int first)
+{
+	struct arm_rows arms[SENTENCE_ARMS_MAX];
+	char subject[HEADLINE_TEXT_BYTES];
+	char bytes[TABLE_NUMBER_BYTES];
+	char what[HEADLINE_TEXT_BYTES + TABLE_NUMBER_BYTES];
+	size_t count = arms_of(s, cell, arms);
+	if (count == 0)
+		return;
+	int preferred = count > 1 && prefer(arms, count);
+	headline_subject(cell, subject);
+	table_bytes((double)cell->payload_bytes, bytes);
+	snprintf(what, sizeof(what), "%.60s throughput at %s", cell->class_, bytes);
+	say(text, "%s", first ? "On this machine " : " ");
+	say_costs(text, arms, count, subject, what);
+	say_range(text, arms, count);
+	if (first) {
+		say_disk(text, "; disk", arms, count);
+		if (preferred)
+			say(text, "; use %s", arms[0].throughput->arm);
+		else if (count > 1)
+			say(text, "; neither cipher is clearly cheaper");
+	}
+	say(text, ".");
+}
+
+static void say_servers(char text[HEADLINE_BYTES], const struct summary *s,
+                        const struct summary_row *cell)
+{
+	say_version(text, s, cell, 1);
+	for (cell = headline_next_cell(s, cell); cell != NULL && summary_is_server(cell);
+	     cell = headline_next_cell(s, cell))
+		say_version(text, s, cell, 0);
+}
+
+/* ---- the whole ---- */
+
+static void say_plaintext(char text[HEADLINE_BYTES], const struct summary_row *cell)
+{
+	char subject[HEADLINE_TEXT_BYTES];
+	char operation[HEADLINE_TEXT_BYTES];
+	char rate[TABLE_NUMBER_BYTES];
+	headline_subject(cell, subject);
+	if (summary_is_server(cell))
+		say(text, "On this machine, with %s: ", subject);
+	else
+		say(text, "%c%s on this machine: ", subject[0] - 'a' + 'A', subject + 1);
+	say(text, "plaintext alone, %s messages of %s per second.", table_count(cell->value, rate),
+	    operation_of(cell, operation));
+}
+
+void headline_sentence(const struct summary *s, char text[HEADLINE_BYTES])
+{
+	struct arm_rows arms[SENTENCE_ARMS_MAX];
+	text[0] = '\0';
+	const struct summary_row *cell = headline_cell(s);
+	if (cell == NULL)
+		say(text, "No plaintext throughput was measured.");
+	else if (arms_of(s, cell, arms) == 0)
+		say_plaintext(text, cell);
+	else if (summary_is_server(cell))
+		say_servers(text, s, cell);
+	else
+		say_store(text, s, cell);
+	if (cell != NULL && strcmp(cell->target, "store") == 0)
+		say(text, " A server's own cost was not measured.");
+	say_run(s, text);
+}
