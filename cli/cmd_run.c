@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/options.h"
@@ -23,7 +24,28 @@ static const struct option_spec option_table[] = {
          "none alone: plaintext against itself (A/A)",
          AT(cipher)},
         {"target", 0, OPTION_TEXT, "LIST",
-         "store (default): the embedded block store; null: the harness alone", AT(target)},
+         "store (default): the embedded block store; nats: a nats-server of its\n"
+         "own for every slice, nats:VERSION that version (2.10.27, newest,\n"
+         "distribution), several to compare them; server: with --server; null:\n"
+         "the harness alone",
+         AT(targets.target)},
+        {"server", 0, OPTION_LIST, "[CIPHER=]URL[,URL...]",
+         "a server or cluster that is there, whose store is under CIPHER\n"
+         "(default none); repeatable, one per cipher to compare; the default\n"
+         "target is server then",
+         AT(targets.servers)},
+        {"replicas", 0, OPTION_TEXT, "N", "of each stream in that cluster, 1 (default) to 5",
+         AT(targets.replicas)},
+        {"user", 0, OPTION_TEXT, "NAME", "to log in to --server, or NATS_USER", AT(targets.user)},
+        {"password", 0, OPTION_TEXT, "TEXT", "or NATS_PASSWORD, which no list of processes shows",
+         AT(targets.password)},
+        {"creds", 0, OPTION_TEXT, "FILE", "credentials, or NATS_CREDS", AT(targets.creds)},
+        {"nkey", 0, OPTION_TEXT, "FILE", "seed of an nkey, or NATS_NKEY", AT(targets.nkey)},
+        {"tlscert", 0, OPTION_TEXT, "FILE", "certificate of this client, or NATS_CERT",
+         AT(targets.tls_cert)},
+        {"tlskey", 0, OPTION_TEXT, "FILE", "its private key, or NATS_KEY", AT(targets.tls_key)},
+        {"tlsca", 0, OPTION_TEXT, "FILE", "who signed the server's, or NATS_CA",
+         AT(targets.tls_ca)},
         {"dir", 0, OPTION_LIST, "NAME=PATH",
          "where the stores are, default below the results; repeatable: each\n"
          "further directory is one more arm per cipher, CIPHER@NAME",
@@ -35,8 +57,9 @@ static const struct option_spec option_table[] = {
         {"set", 0, OPTION_LIST, "KEY=VALUE", "one key of every workload (workloads/README.md)",
          AT(sets)},
         {"suite", 0, OPTION_TEXT, "NAME",
-         "quick (default), or classes: one size, every kind of operation, from\n"
-         "publish to restore (workloads/README.md)",
+         "quick (default); classes: one size, every kind of operation, from\n"
+         "publish to restore; server: what a server is asked for, longer\n"
+         "(workloads/README.md)",
          AT(suite)},
         {"quick", 0, OPTION_FLAG, NULL,
          "as many rounds as the workloads say, no width of the intervals\n"
@@ -71,6 +94,7 @@ static const struct option_spec option_table[] = {
 static struct table *plan_table(const struct plan *plan)
 {
 	struct table *t = table_new();
+	char target[PLAN_TARGET_BYTES];
 
 	table_column(t, "workload", NULL, TABLE_LEFT);
 	table_column(t, "target", NULL, TABLE_LEFT);
@@ -82,7 +106,7 @@ static struct table *plan_table(const struct plan *plan)
 		const struct plan_cell *cell = &plan->cells[c];
 		table_row(t);
 		table_text(t, cell->workload->name);
-		table_text(t, cell->target->name);
+		table_text(t, plan_target_text(cell->target, target));
 		table_u64(t, cell->workload->messages);
 		table_u64(t, cell->arm_count);
 		table_u64(t, cell->rounds);
@@ -101,10 +125,11 @@ static json_t *plan_json(const struct run_options *options, const struct plan *p
 		for (size_t a = 0; a < cell->arm_count; a++)
 			json_array_append_new(arms, json_string(cell->arms[a].name));
 		json_array_append_new(cells,
-		                      json_pack("{ss ss sI si so}", "workload",
+		                      json_pack("{ss ss ss sI si so}", "workload",
 		                                cell->workload->name, "target", cell->target->name,
-		                                "messages", (json_int_t)cell->workload->messages,
-		                                "rounds", (int)cell->rounds, "arms", arms));
+		                                "version", cell->target->version, "messages",
+		                                (json_int_t)cell->workload->messages, "rounds",
+		                                (int)cell->rounds, "arms", arms));
 	}
 	for (size_t i = 0; i < plan->request->dir_count; i++)
 		json_array_append_new(
@@ -114,6 +139,26 @@ static json_t *plan_json(const struct run_options *options, const struct plan *p
 	return json_pack("{so so sI sI sf}", "cells", cells, "directories", dirs, "slices",
 	                 (json_int_t)plan->slice_count, "seed", (json_int_t)plan->request->seed,
 	                 "estimated_s", prepare_plan_s(plan));
+}
+
+/* They are the same in all cells of a target. */
+static void print_arms(const struct plan *plan)
+{
+	char target[PLAN_TARGET_BYTES];
+
+	putchar('\n');
+	for (size_t t = 0; t < plan->request->target_count; t++) {
+		const struct plan_target *of = &plan->request->targets[t];
+		size_t c = 0;
+		while (c < plan->cell_count && plan->cells[c].target != of)
+			c++;
+		if (c == plan->cell_count)
+			continue;
+		printf("arms of %s:", plan_target_text(of, target));
+		for (size_t a = 0; a < plan->cells[c].arm_count; a++)
+			printf(" %s", plan->cells[c].arms[a].name);
+		putchar('\n');
+	}
 }
 
 static int print_plan(const struct run_options *options, const struct plan *plan, int json)
@@ -130,10 +175,8 @@ static int print_plan(const struct run_options *options, const struct plan *plan
 		struct table *t = plan_table(plan);
 		rc = table_print(t, stdout);
 		table_free(t);
-		printf("\narms:");
-		for (size_t a = 0; plan->cell_count > 0 && a < plan->cells[0].arm_count; a++)
-			printf(" %s", plan->cells[0].arms[a].name);
-		printf("\nseed: %llu\n", (unsigned long long)plan->request->seed);
+		print_arms(plan);
+		printf("seed: %llu\n", (unsigned long long)plan->request->seed);
 		for (size_t i = 0; i < plan->request->dir_count; i++)
 			printf("directory %s: %s needed\n", plan->request->dirs[i].name,
 			       table_bytes(
@@ -240,7 +283,7 @@ static int run(int argc, char **argv)
 	struct run_arguments arguments = {0};
 	struct run_request request;
 	struct plan plan;
-	char error[512];
+	char error[512], **shown;
 	int first, code;
 
 	switch (options_parse(&command_run, argc, argv, &arguments, &first)) {
@@ -252,7 +295,8 @@ static int run(int argc, char **argv)
 		break;
 	}
 	code = run_request_make(&arguments, argv + first, (size_t)(argc - first), &request);
-	request.options.arguments = argv;
+	shown = run_targets_arguments(&arguments.targets, argc, argv);
+	request.options.arguments = shown;
 	if (code == EXIT_FINE && run_prepare(&request.options, &plan, error) != 0)
 		code = complain(EXIT_USAGE, "%s", error);
 	else if (code == EXIT_FINE) {
@@ -261,6 +305,7 @@ static int run(int argc, char **argv)
 		plan_free(&plan);
 	}
 	run_request_free(&request);
+	free(shown);
 	return code;
 }
 
@@ -280,7 +325,11 @@ const struct command command_run = {
                 "\n"
                 "The key of the stores is random, new in every run, and written nowhere but by\n"
                 "--keep-stores: atrest stream verify --key-file DIR/key DIR/WORKLOAD-ARM; as a\n"
-                "server's setting: jetstream { store_dir: ..., cipher: aes, key: $JS_KEY }.",
+                "server's setting: jetstream { store_dir: ..., cipher: aes, key: $JS_KEY }.\n"
+                "\n"
+                "--target nats takes the program in NATS_SERVER, else the nats-server of the\n"
+                "PATH. Streams on --server are made for a slice and deleted after it; options\n"
+                "that log in there are *** in machine.json.",
         .options = option_table,
         .arguments_min = 0,
         .arguments_max = SIZE_MAX,

@@ -10,27 +10,7 @@
 #include <unistd.h>
 
 #include "cli/nats_config.h"
-
-/* The quick suite, in the order of its figures. */
-static const char *const quick_suite[] = {"publish-64b",       "publish-1k",   "publish-8k",
-                                          "publish-64k",       "publish-256k", "read-1k",
-                                          "publish-always-1k", "get-1k"};
-
-/* One size, every kind of operation. */
-static const char *const classes_suite[] = {
-        "publish-1k",    "publish-async-1k", "publish-always-1k", "read-1k",    "get-1k",
-        "get-record-1k", "last-1k",          "tail-1k",           "mixed-1k",   "delete-1k",
-        "purge-1k",      "open-1k",          "open-recover-1k",   "encrypt-1k", "change-cipher-1k",
-        "rotate-key-1k", "snapshot-1k",      "restore-1k"};
-
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-
-static const struct suite {
-	const char *name;
-	const char *const *workloads;
-	size_t count;
-} suites[] = {{"quick", quick_suite, COUNT_OF(quick_suite)},
-              {"classes", classes_suite, COUNT_OF(classes_suite)}};
+#include "cli/run_cells.h"
 
 /* ---- lists ---- */
 
@@ -158,30 +138,6 @@ static int read_ciphers(const struct run_arguments *a, const char *from_config,
 	return EXIT_FINE;
 }
 
-static int read_targets(const struct run_arguments *a, struct run_request *out)
-{
-	struct plan_request *request = &out->options.request;
-	const char *list = a->target == NULL ? "store" : a->target;
-	const char *names[PLAN_CHOICES_MAX];
-	int count = split(list, &out->targets, names);
-
-	if (count < 0)
-		return complain(EXIT_USAGE,
-		                "--target: found '%s', expected a list such as store,null", list);
-	request->target_count = (size_t)count;
-	for (int i = 0; i < count; i++) {
-		struct plan_target *target = &request->targets[i];
-		if ((size_t)snprintf(target->name, sizeof(target->name), "%s", names[i]) >=
-		    sizeof(target->name))
-			return complain(EXIT_USAGE, "--target: unknown target '%s'", names[i]);
-		for (int j = 0; j < i; j++)
-			if (strcmp(request->targets[j].name, target->name) == 0)
-				return complain(EXIT_USAGE, "--target: %s is named twice",
-				                target->name);
-	}
-	return EXIT_FINE;
-}
-
 static int wants_cipher(const struct plan_request *request, const char *name)
 {
 	for (size_t i = 0; i < request->cipher_count; i++)
@@ -205,104 +161,6 @@ static int read_providers(const struct run_arguments *a, struct run_options *opt
 	if (!choice->pinned && wants_cipher(&options->request, "chachapoly") &&
 	    providers_choose(choice) != 0)
 		return complain(EXIT_SYSTEM, "measuring the providers of chachapoly failed");
-	return EXIT_FINE;
-}
-
-/* ---- workloads ---- */
-
-/* "<folder>/<name>.ini" of the tree that was built, else of the installation. */
-static void ready_path(const char *name, char *path, size_t bytes)
-{
-	snprintf(path, bytes, ATREST_SOURCE_DIR "/workloads/%s.ini", name);
-	if (access(path, R_OK) != 0)
-		snprintf(path, bytes, ATREST_DATA_DIR "/workloads/%s.ini", name);
-}
-
-static int set_key(struct workload *w, const char *text)
-{
-	const char *equals = strchr(text, '=');
-	struct workload_error why;
-	char key[64];
-
-	if (equals == NULL || equals == text || (size_t)(equals - text) >= sizeof(key))
-		return complain(EXIT_USAGE, "--set: found '%s', expected KEY=VALUE", text);
-	snprintf(key, sizeof(key), "%.*s", (int)(equals - text), text);
-	if (workload_set(w, key, equals + 1, &why) != 0)
-		return complain(EXIT_USAGE, "%s", why.text);
-	return EXIT_FINE;
-}
-
-/* A server's sync policy, for workloads that are not about another one. */
-static int set_sync(struct workload *w, const char *path, const char *sync)
-{
-	struct workload_error why;
-
-	if (sync == NULL || w->sync == WORKLOAD_SYNC_ALWAYS)
-		return EXIT_FINE;
-	if (workload_set(w, "sync", sync, &why) == 0 && w->sync != WORKLOAD_SYNC_NONE)
-		return EXIT_FINE;
-	return complain(EXIT_USAGE, "%s: sync_interval: found '%s', expected always or 1ms to 24h",
-	                path, sync);
-}
-
-/* NULL, and the complaint made, when it has none of that name. */
-static const struct suite *suite_find(const char *name, size_t files)
-{
-	if (name == NULL)
-		return &suites[0];
-	if (files > 0) {
-		(void)complain(EXIT_USAGE,
-		               "--suite: found workload files too, expected one of both");
-		return NULL;
-	}
-	for (size_t i = 0; i < COUNT_OF(suites); i++)
-		if (strcmp(suites[i].name, name) == 0)
-			return &suites[i];
-	(void)complain(EXIT_USAGE, "--suite: found '%s', expected quick or classes", name);
-	return NULL;
-}
-
-static int read_workloads(const struct run_arguments *a, char *const *files, size_t count,
-                          const char *sync, struct run_request *out)
-{
-	const struct suite *suite = suite_find(a->suite, count);
-	size_t n = count > 0 || suite == NULL ? count : suite->count;
-	struct workload_error why;
-	char path[4096];
-
-	if (suite == NULL)
-		return EXIT_USAGE;
-	out->workloads = calloc(n, sizeof(*out->workloads));
-	if (out->workloads == NULL)
-		return complain(EXIT_SYSTEM, "out of memory");
-	for (size_t i = 0; i < n; i++) {
-		struct workload *w = &out->workloads[i];
-		if (count == 0)
-			ready_path(suite->workloads[i], path, sizeof(path));
-		else
-			snprintf(path, sizeof(path), "%s", files[i]);
-		if (workload_parse_file(path, w, &why) != 0)
-			return complain(EXIT_USAGE, "%s", why.text);
-		if (set_sync(w, a->nats_config, sync) != EXIT_FINE)
-			return EXIT_USAGE;
-		for (size_t s = 0; s < a->sets.count; s++) {
-			int code = set_key(w, a->sets.value[s]);
-			if (code != EXIT_FINE)
-				return code;
-		}
-		if (workload_check(w, &why) != 0)
-			return complain(EXIT_USAGE, "%s: %s", path, why.text);
-		for (size_t e = 0; e < i; e++)
-			if (strcmp(out->workloads[e].name, w->name) == 0)
-				return complain(EXIT_USAGE,
-				                "%s: two workloads are named '%s', the other one "
-				                "in %s",
-				                path, w->name,
-				                count == 0 ? suite->workloads[e] : files[e]);
-	}
-	out->options.workloads = out->workloads;
-	out->options.request.workloads = out->workloads;
-	out->options.request.workload_count = n;
 	return EXIT_FINE;
 }
 
@@ -406,7 +264,7 @@ int run_request_make(const struct run_arguments *arguments, char *const *files, 
 	if (code == EXIT_FINE)
 		code = read_ciphers(arguments, cipher, request);
 	if (code == EXIT_FINE)
-		code = read_targets(arguments, request);
+		code = run_targets_read(&arguments->targets, o);
 	if (code == EXIT_FINE)
 		code = read_dirs(arguments, &o->request);
 	if (code == EXIT_FINE)
@@ -414,7 +272,7 @@ int run_request_make(const struct run_arguments *arguments, char *const *files, 
 	if (code == EXIT_FINE)
 		code = read_programs(arguments, &o->request);
 	if (code == EXIT_FINE)
-		code = read_workloads(arguments, files, count, sync, request);
+		code = run_cells_read(arguments, files, count, sync, request);
 	if (code == EXIT_FINE)
 		code = read_providers(arguments, o);
 	free(sync);
@@ -423,8 +281,7 @@ int run_request_make(const struct run_arguments *arguments, char *const *files, 
 
 void run_request_free(struct run_request *request)
 {
-	free(request->workloads);
+	run_cells_free(request);
 	free(request->ciphers);
-	free(request->targets);
 	memset(request, 0, sizeof(*request));
 }

@@ -4,11 +4,12 @@
 #define ATREST_CLI_RUN_REQUEST_H
 
 #include "cli/options.h"
+#include "cli/run_targets.h"
 #include "harness/run.h"
 
 struct run_arguments {
-	const char *cipher; /* comma-separated lists */
-	const char *target;
+	struct run_target_arguments targets;
+	const char *cipher; /* comma-separated list */
 	struct option_list dirs;
 	struct option_list sets;
 	struct option_list programs;
@@ -30,8 +31,9 @@ struct run_arguments {
 struct run_request {
 	struct run_options options;
 	struct workload *workloads;
-	char *ciphers; /* the lists, cut at their commas */
-	char *targets;
+	struct plan_choice *choices;
+	char **notes;
+	char *ciphers; /* the list, cut at its commas */
 };
 
 /* Fills request from arguments and workload files (count 0: a suite). EXIT_FINE, or the

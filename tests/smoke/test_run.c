@@ -313,6 +313,13 @@ static void bad_input_is_refused_before_anything_is_written(void **state)
 	        {{"--cipher", "chacha"}, 2, "unknown cipher 'chacha'"},
 	        {{"--target", "disk"}, 2, "unknown target 'disk'"},
 	        {{"--target", "store,,null"}, 2, "--target: found"},
+	        {{"--target", "store,store"}, 2, "store is named twice"},
+	        {{"--target", "store:2.15.1"}, 2, "expected a version for nats alone"},
+	        {{"--server", "nats://u:secret@a"}, 2, "found a user in the URL"},
+	        {{"--server", "rot13=nats://a"}, 2, "--server: unknown cipher 'rot13'"},
+	        {{"--server", "nats://a,,nats://b"}, 2, "expected [CIPHER=]URL[,URL...]"},
+	        {{"--replicas", "3"}, 2, "--replicas: expected --server too"},
+	        {{"--password", "secret"}, 2, "--password: expected --server too"},
 	        {{"--dir", "/tmp"}, 2, "expected NAME=PATH"},
 	        {{"--dir", "a b=/tmp"}, 2, "expected NAME=PATH"},
 	        {{"--dir", "a=/nowhere"}, 2, "/nowhere: expected a directory"},
@@ -400,7 +407,8 @@ static void the_suite_of_classes_has_one_workload_of_each(void **state)
 	fixture_output_free(&out);
 	fixture_run(*state, wrong, &out);
 	expect_status(&out, 2);
-	assert_non_null(strstr(out.error, "--suite: found 'all', expected quick or classes"));
+	assert_non_null(
+	        strstr(out.error, "--suite: found 'all', expected quick, classes or server"));
 	fixture_output_free(&out);
 }
 

@@ -1,0 +1,30 @@
+/* run_targets.h - what a run measures: --target, --server, and how to log in there.
+ *
+ * Credentials are spelled as the `nats` tool spells them, options and environment (NATS_USER,
+ * NATS_PASSWORD, NATS_CREDS, NATS_NKEY, NATS_CERT, NATS_KEY, NATS_CA); an option wins. They are
+ * for servers that are there; one that is started for a run has no users.
+ */
+#ifndef ATREST_CLI_RUN_TARGETS_H
+#define ATREST_CLI_RUN_TARGETS_H
+
+#include "cli/options.h"
+#include "harness/run.h"
+
+struct run_target_arguments {
+	const char *target;         /* NAME[:VERSION],... */
+	struct option_list servers; /* [CIPHER=]URL[,URL...] */
+	const char *replicas;
+	const char *user, *password;
+	const char *creds, *nkey;
+	const char *tls_cert, *tls_key, *tls_ca;
+};
+
+/* Fills targets, servers and server of options; a nats-server is looked for, and fetched when
+ * there is none of its version. EXIT_FINE, or the code of the error it has printed. */
+int run_targets_read(const struct run_target_arguments *a, struct run_options *options);
+
+/* argv for machine.json: what a->user ... a->tls_ca point to in it is "***". NULL-terminated, one
+ * block for free(); NULL: memory. */
+char **run_targets_arguments(const struct run_target_arguments *a, int argc, char *const *argv);
+
+#endif
