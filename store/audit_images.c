@@ -59,7 +59,7 @@ static enum atr_status compare_files(const struct atr_file_table *files, const c
                                      const char *path_y, struct difference *d,
                                      struct atr_error *err)
 {
-	uint8_t *x = malloc(PIECE_BYTES), *y = malloc(PIECE_BYTES);
+	uint8_t *x = atr_file_buffer(PIECE_BYTES), *y = atr_file_buffer(PIECE_BYTES);
 	int fd_x = files->open(files->context, path_x, O_RDONLY, 0);
 	int fd_y = files->open(files->context, path_y, O_RDONLY, 0);
 	enum atr_status rc = ATR_OK;

@@ -17,8 +17,7 @@
  * that the call does not matter. */
 #define PIECE_BYTES ((size_t)256 * 1024)
 
-/* A read goes to where the file has a page, in a buffer that begins with one: the kernel's copy to
- * an address up to 31 bytes into it was seen to take six times as long. */
+/* A read goes to where the file has a page (atr_file_buffer says why). */
 #define PAGE_BYTES ((size_t)4096)
 
 /* A search for the next valid record takes only sequences this close to the last one seen:
@@ -260,14 +259,13 @@ void atr_walk_limit(struct atr_walk *walk, uint64_t file_bytes)
 
 static enum atr_status grow(struct atr_walk *walk, size_t capacity, struct atr_error *err)
 {
-	void *larger;
+	uint8_t *larger = atr_file_buffer(capacity);
 
-	if (posix_memalign(&larger, PAGE_BYTES, capacity) != 0)
+	if (larger == NULL)
 		return atr_error_set(err, ATR_ENOMEM, walk->path, -1, "no memory for %zu bytes",
 		                     capacity);
 	if (walk->held > walk->from) /* there is no buffer yet at the start */
-		memcpy((uint8_t *)larger + walk->from, walk->buffer + walk->from,
-		       walk->held - walk->from);
+		memcpy(larger + walk->from, walk->buffer + walk->from, walk->held - walk->from);
 	free(walk->buffer);
 	walk->buffer = larger;
 	walk->capacity = capacity;

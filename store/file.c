@@ -15,7 +15,8 @@
 
 #include "ciphers/prf.h"
 
-#define FILE_MODE 0640
+#define FILE_MODE  0640
+#define PAGE_BYTES ((size_t)4096)
 
 /* ---- the real table ---- */
 
@@ -328,6 +329,13 @@ enum atr_status atr_file_error(struct atr_error *err, ssize_t result, const char
 	return rc;
 }
 
+void *atr_file_buffer(size_t bytes)
+{
+	void *memory = NULL;
+
+	return posix_memalign(&memory, PAGE_BYTES, bytes) == 0 ? memory : NULL;
+}
+
 enum atr_status atr_file_read_whole(const struct atr_file_table *files, const char *path,
                                     size_t limit_bytes, uint8_t **out, size_t *out_bytes,
                                     struct atr_error *err)
@@ -356,7 +364,7 @@ enum atr_status atr_file_read_whole(const struct atr_file_table *files, const ch
 		                   (unsigned long long)st.bytes, limit_bytes);
 		goto done;
 	}
-	content = malloc((size_t)st.bytes + 1);
+	content = atr_file_buffer((size_t)st.bytes + 1);
 	if (content == NULL) {
 		rc = atr_error_set(err, ATR_ENOMEM, path, -1, "no memory for %llu bytes",
 		                   (unsigned long long)st.bytes);

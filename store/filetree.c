@@ -144,7 +144,7 @@ static enum atr_status copy_content(const struct atr_file_table *files, int from
                                     const char *from, int to_fd, const char *to,
                                     struct atr_error *err)
 {
-	uint8_t *piece = malloc(PIECE_BYTES);
+	uint8_t *piece = atr_file_buffer(PIECE_BYTES);
 	enum atr_status rc = ATR_OK;
 	uint64_t at = 0;
 

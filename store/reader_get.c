@@ -256,12 +256,13 @@ static enum atr_status load(struct atr_reader *r, const struct place *place, str
 	if (l->number != place->number) {
 		l->number = r->stream_number = 0;
 		l->held = l->indexed = l->count = 0;
-		l->compressed = 0;
-		if (l->capacity > LOADED_KEEP_BYTES) { /* after one very long record */
+		/* after one very long record, or holding what s2 made, which is no file buffer */
+		if (l->capacity > LOADED_KEEP_BYTES || l->compressed) {
 			free(l->bytes);
 			l->bytes = NULL;
 			l->capacity = 0;
 		}
+		l->compressed = 0;
 		rc = make_hash_key(r, place->number, &l->hash_key, err);
 		if (rc == ATR_OK)
 			rc = read_seed(r, place->number, seed, &enciphered, err);
@@ -276,10 +277,13 @@ static enum atr_status load(struct atr_reader *r, const struct place *place, str
 	if (l->capacity < place->file_bytes) {
 		size_t capacity =
 		        ((size_t)place->file_bytes + PIECE_BYTES - 1) / PIECE_BYTES * PIECE_BYTES;
-		uint8_t *larger = realloc(l->bytes, capacity);
+		uint8_t *larger = atr_file_buffer(capacity);
 
 		if (larger == NULL)
 			return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for a block");
+		if (l->held > 0)
+			memcpy(larger, l->bytes, l->held);
+		free(l->bytes);
 		l->bytes = larger;
 		l->capacity = capacity;
 	}
@@ -426,7 +430,7 @@ static enum atr_status need_window(struct atr_reader *r, size_t bytes, struct at
 	if (r->window_bytes < bytes || r->window_bytes > LOADED_KEEP_BYTES) {
 		free(r->window);
 		r->window_bytes = bytes > PIECE_BYTES ? bytes : PIECE_BYTES;
-		r->window = malloc(r->window_bytes);
+		r->window = atr_file_buffer(r->window_bytes);
 		if (r->window == NULL) {
 			r->window_bytes = 0;
 			return atr_error_set(err, ATR_ENOMEM, NULL, -1, "no memory for %zu bytes",

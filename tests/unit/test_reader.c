@@ -130,6 +130,42 @@ static void a_reader_of_an_empty_stream_finds_what_comes(void **state)
 	}
 }
 
+/* So much is a piece of a block, not a record. */
+#define PIECE_LEAST 65536
+
+static ssize_t read_pieces_into_pages(void *context, int fd, void *out, size_t bytes,
+                                      uint64_t offset)
+{
+	(void)context;
+	if (bytes >= PIECE_LEAST)
+		assert_int_equal((uintptr_t)out % 4096, offset % 4096);
+	return atr_file_real.pread(NULL, fd, out, bytes, offset);
+}
+
+static void a_block_is_loaded_to_where_the_file_has_a_page(void **state)
+{
+	struct atr_store_options o = make_options("aes");
+	struct atr_file_table files = atr_file_real;
+	struct atr_store *store;
+	struct atr_reader *reader;
+	struct atr_message m;
+	struct atr_error err;
+
+	files.pread = read_pieces_into_pages;
+	o.files = &files;
+	o.read = ATR_READ_BLOCK;
+	o.block_bytes = 1000000;
+	store = create(*state, o);
+	make_append(store, 1500, 2000);
+	reader = open_reader(store);
+	for (uint64_t i = 10; i <= 1500; i += 490) {
+		assert_ok(atr_reader_get(reader, i, &m, &err), &err);
+		make_check(&m, i, 2000);
+	}
+	atr_reader_close(reader);
+	assert_ok(atr_store_close(store, &err), &err);
+}
+
 /* ---- several threads ---- */
 
 #define APPENDERS 2
@@ -300,6 +336,7 @@ int main(void)
 	        TEST(any_order_of_calls_gives_the_right_message),
 	        TEST(more_blocks_than_a_reader_remembers),
 	        TEST(a_reader_of_an_empty_stream_finds_what_comes),
+	        TEST(a_block_is_loaded_to_where_the_file_has_a_page),
 	        TEST(appending_reading_and_syncing_at_once),
 	        TEST(a_block_that_cannot_be_opened_ends_the_search_for_a_last_message),
 	};
