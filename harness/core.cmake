@@ -18,5 +18,6 @@ target_sources(atrest_harness PRIVATE
   run_arms.c
   run_setup.c
   process_record.c
+  leftovers.c
   output/run_folder.c
   output/progress.c)

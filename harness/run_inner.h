@@ -33,6 +33,7 @@ struct run {
 	struct arm_state *arms; /* cell * PLAN_ARMS_MAX + arm */
 	struct order_hello hellos[PLAN_CHOICES_MAX];
 	char scratch[PLAN_CHOICES_MAX][PLAN_PATH_BYTES]; /* "" until made */
+	int owners[PLAN_CHOICES_MAX];                    /* of each, leftovers.h */
 	char image[PLAN_PATH_BYTES]; /* where the scratch image is mounted, "" = nowhere */
 	int synced;
 	uint8_t *key;  /* secret memory */

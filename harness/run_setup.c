@@ -12,6 +12,7 @@
 #include "ciphers/prf.h"
 #include "ciphers/secret.h"
 #include "harness/keep.h"
+#include "harness/leftovers.h"
 #include "harness/measure/filesystem.h"
 #include "harness/prepare.h"
 #include "harness/scratch_image.h"
@@ -146,19 +147,52 @@ static int make_key(struct run *run, struct target_error *error)
 	return rc == 0 ? 0 : target_fail(error, TARGET_SYSTEM, "no random server key");
 }
 
+static void tell_leftover(void *run, const char *text)
+{
+	run_warn(run, text);
+}
+
+/* Where killed runs like this one had their scratch directories: in the same place, or in the
+ * folders of their results beside this run's. */
+static void remove_leftovers(struct run *run, const char *parent)
+{
+	char *results;
+
+	if (strcmp(parent, run->result->folder.path) != 0) {
+		leftovers_remove(parent, 0, tell_leftover, run);
+		return;
+	}
+	results = realpath(parent, NULL);
+	if (results != NULL) {
+		*strrchr(results, '/') = '\0';
+		leftovers_remove(results[0] == '\0' ? "/" : results, 1, tell_leftover, run);
+	}
+	free(results);
+}
+
 static int make_scratch(struct run *run, struct target_error *error)
 {
 	const struct plan_request *request = run->plan->request;
 
 	for (size_t i = 0; i < request->dir_count; i++) {
+		const char *parent = request->dirs[i].path;
 		char path[PLAN_PATH_BYTES];
-		if ((size_t)snprintf(path, sizeof(path), "%s/atrest-run-XXXXXX",
-		                     request->dirs[i].path) >= sizeof(path) ||
-		    mkdtemp(path) == NULL)
+		int rc = 0;
+		remove_leftovers(run, parent);
+		if ((size_t)snprintf(path, sizeof(path), "%s/" LEFTOVERS_PREFIX "XXXXXX", parent) >=
+		    sizeof(path))
+			rc = -ENAMETOOLONG;
+		else if (mkdtemp(path) == NULL)
+			rc = -errno;
+		if (rc == 0) {
+			memcpy(run->scratch[i], path, sizeof(path));
+			run->owners[i] = leftovers_own(path);
+			rc = run->owners[i] < 0 ? run->owners[i] : 0;
+		}
+		if (rc < 0)
 			return target_fail(error, TARGET_SYSTEM,
-			                   "%s: cannot make a directory there: %s",
-			                   request->dirs[i].path, strerror(errno));
-		memcpy(run->scratch[i], path, sizeof(path));
+			                   "%s: cannot make a directory there: %s", parent,
+			                   strerror(-rc));
 	}
 	return 0;
 }
@@ -273,6 +307,8 @@ void run_tear_down(struct run *run)
 		if (run->scratch[i][0] == '\0')
 			continue;
 		rc = filesystem_remove_tree(run->scratch[i]);
+		if (run->owners[i] >= 0)
+			close(run->owners[i]);
 		if (rc != 0) {
 			snprintf(text, sizeof(text), "%.400s: cannot be removed: %s",
 			         run->scratch[i], strerror(-rc));

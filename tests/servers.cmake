@@ -1,5 +1,8 @@
-# Private nats-servers and what is left of them.
+# Private nats-servers, clusters of them, and what is left of a run that was killed.
 if(ATREST_WITH_NATS)
   atrest_test(test_nats_server server SOURCES compat/test_nats_server.c
               LIBRARIES atrest_harness PkgConfig::NATS)
 endif()
+atrest_test(test_leftovers smoke SOURCES smoke/test_leftovers.c unit/harness_fixture.c
+            LIBRARIES atrest_harness)
+add_dependencies(test_leftovers atrest)
