@@ -139,6 +139,7 @@ struct needle {
 	const uint8_t *bytes;
 	size_t count;
 	const char *what;
+	int subject;
 	int found;
 };
 
@@ -146,21 +147,23 @@ struct scan {
 	struct needle needles[CANARY_NEEDLES_MAX];
 	size_t needle_count;
 	int enciphered;
-	uint8_t *buffer; /* what may be the start of a needle, then SCAN_BYTES */
+	int subjects_clear; /* in the file at hand */
+	uint8_t *buffer;    /* what may be the start of a needle, then SCAN_BYTES */
 	struct target_error *error;
 };
 
 /* nftw takes no argument. */
 static _Thread_local struct scan *current_scan;
 
-static void add_needle(struct scan *s, const void *bytes, size_t count, const char *what)
+static void add_needle(struct scan *s, const void *bytes, size_t count, const char *what,
+                       int subject)
 {
 	if (count < CANARY_BYTES_MIN)
 		return;
 	if (count > CANARY_BYTES_MAX)
 		count = CANARY_BYTES_MAX;
 	s->needles[s->needle_count++] =
-	        (struct needle){.bytes = bytes, .count = count, .what = what};
+	        (struct needle){.bytes = bytes, .count = count, .what = what, .subject = subject};
 }
 
 static int all_found(const struct scan *s)
@@ -185,7 +188,7 @@ static int scan_fd(struct scan *s, int fd, const char *path)
 			if (needle->found)
 				continue;
 			at = memmem(s->buffer, have, needle->bytes, needle->count);
-			if (at == NULL)
+			if (at == NULL || (s->subjects_clear && needle->subject))
 				continue;
 			needle->found = 1;
 			if (s->enciphered)
@@ -208,12 +211,16 @@ static int scan_fd(struct scan *s, int fd, const char *path)
 static int scan_entry(const char *path, const struct stat *st, int type, struct FTW *at)
 {
 	struct scan *s = current_scan;
+	const char *extension;
 	int fd, rc;
 
 	(void)st;
 	(void)at;
 	if (type == FTW_D || type == FTW_SL || (!s->enciphered && all_found(s)))
 		return 0;
+	/* Servers before 2.10 list the subjects of each block there, enciphered or not. */
+	extension = strrchr(path, '.');
+	s->subjects_clear = extension != NULL && strcmp(extension, ".fss") == 0;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return target_fail(s->error, TARGET_FAILED, "%s: %s", path, strerror(errno));
@@ -245,9 +252,9 @@ int controls_canary(const struct generator *g, const char *directory, int enciph
 	if (op == UINT64_MAX)
 		return target_fail(error, TARGET_FAILED, "no message to look for in the files");
 	generator_message(g, stream, op, &m);
-	add_needle(&s, m.payload, m.payload_bytes, "first payload");
-	add_needle(&s, m.headers, m.headers_bytes, "first header block");
-	add_needle(&s, m.subject, m.subject_bytes, "first subject");
+	add_needle(&s, m.payload, m.payload_bytes, "first payload", 0);
+	add_needle(&s, m.headers, m.headers_bytes, "first header block", 0);
+	add_needle(&s, m.subject, m.subject_bytes, "first subject", 1);
 	if (s.needle_count == 0)
 		return target_fail(
 		        error, TARGET_FAILED,

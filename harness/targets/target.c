@@ -5,7 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct target *const targets[] = {&target_store, &target_null};
+static const struct target *const targets[] = {
+        &target_store,
+#ifdef ATREST_WITH_NATS
+        &target_nats,
+        &target_server,
+#endif
+        &target_null,
+};
 
 const struct target *target_find(const char *name)
 {
@@ -17,7 +24,11 @@ const struct target *target_find(const char *name)
 
 const char *target_names(void)
 {
+#ifdef ATREST_WITH_NATS
+	return "store, nats, server, null";
+#else
 	return "store, null";
+#endif
 }
 
 int target_can(const struct target *target, enum workload_operation operation)

@@ -1,0 +1,358 @@
+/* nats_client.c - see nats_client.h: connections, streams, what is asked of them untimed. */
+#include "harness/targets/nats_client.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "harness/generator.h"
+#include "harness/measure/clock.h"
+#include "harness/targets/nats_server.h"
+
+#define SERVERS_MAX      16
+#define CONNECT_MS       8000 /* all servers together */
+#define PING_INTERVAL_MS (60 * 60 * 1000)
+
+/* The shortest that every version since 2.9.10 takes (0 is two minutes). What is published has no
+ * Nats-Msg-Id, so that nothing is ever remembered in it. */
+#define DUPLICATES_NS INT64_C(100000000)
+
+#define WARM_UP_NS    UINT64_C(150000000)
+#define WARM_UP_BYTES (8u * 1024 * 1024)
+#define WARM_UP_NAME  "ATREST-WARM-UP"
+
+/* ---- failing ---- */
+
+static enum target_fault fault_of(natsStatus status, jsErrCode code, const char *text)
+{
+	if (code == JSInsufficientResourcesErr || code == JSStorageResourcesExceededErr ||
+	    code == JSNotEnabledErr || code == JSNotEnabledForAccountErr ||
+	    status == NATS_NO_SERVER || status == NATS_CONNECTION_AUTH_FAILED ||
+	    status == NATS_SSL_ERROR || status == NATS_NO_MEMORY ||
+	    strstr(text, "no space left") != NULL)
+		return TARGET_SYSTEM;
+	return TARGET_FAILED;
+}
+
+/* libnats remembers the text of the last failure of this thread. */
+static const char *text_of(natsStatus status)
+{
+	natsStatus last = NATS_OK;
+	const char *text = nats_GetLastError(&last), *end;
+
+	if (last != status || text == NULL || text[0] == '\0')
+		return natsStatus_GetText(status);
+	/* "(conn.c:1234): " before it is of use to nobody here. */
+	end = text[0] == '(' ? strstr(text, "): ") : NULL;
+	return end == NULL ? text : end + 3;
+}
+
+int nats_client_fail(struct target_place *place, natsStatus status, jsErrCode code,
+                     const char *doing, const char *text, struct target_error *error)
+{
+	char line[sizeof(error->text)];
+	enum target_fault fault;
+
+	if (text == NULL)
+		text = text_of(status);
+	fault = fault_of(status, code, text);
+	if (status == NATS_TIMEOUT)
+		snprintf(line, sizeof(line), "%s: no answer within %d s", doing,
+		         NATS_CLIENT_WAIT_MS / 1000);
+	else
+		snprintf(line, sizeof(line), "%s: %s", doing, text);
+	if (place->server != NULL)
+		return nats_server_explain(place->server, fault, line, error);
+	return target_fail(error, fault, "%s", line);
+}
+
+/* ---- connections ---- */
+
+/* What the server says on its own account (-ERR) is found again in the connection's last error;
+ * libnats would print it. */
+static void be_quiet(natsConnection *connection, natsSubscription *subscription, natsStatus status,
+                     void *closure)
+{
+	(void)connection;
+	(void)subscription;
+	(void)status;
+	(void)closure;
+}
+
+static natsStatus options_servers(const struct target_place *place, natsOptions *options)
+{
+	char list[1024], *rest = list, *url;
+	const char *urls[SERVERS_MAX];
+	natsStatus s = NATS_OK;
+	int count = 0, secure = 0;
+
+	snprintf(list, sizeof(list), "%s", place->urls);
+	while (count < SERVERS_MAX && (url = strtok_r(rest, ", ", &rest)) != NULL) {
+		secure |= strncmp(url, "tls://", 6) == 0;
+		urls[count++] = url;
+	}
+	s = natsOptions_SetServers(options, urls, count);
+	if (s == NATS_OK)
+		s = natsOptions_SetTimeout(options, CONNECT_MS / (count > 0 ? count : 1));
+	if (s == NATS_OK && secure)
+		s = natsOptions_SetSecure(options, true);
+	return s;
+}
+
+static natsStatus options_access(const struct target_server *server, natsOptions *options)
+{
+	natsStatus s = NATS_OK;
+
+	if (server->user != NULL)
+		s = natsOptions_SetUserInfo(options, server->user,
+		                            server->password == NULL ? "" : server->password);
+	if (s == NATS_OK && server->creds != NULL)
+		s = natsOptions_SetUserCredentialsFromFiles(options, server->creds, NULL);
+	if (s == NATS_OK && (server->tls_cert != NULL || server->tls_ca != NULL))
+		s = natsOptions_SetSecure(options, true);
+	if (s == NATS_OK && server->tls_cert != NULL)
+		s = natsOptions_LoadCertificatesChain(options, server->tls_cert, server->tls_key);
+	if (s == NATS_OK && server->tls_ca != NULL)
+		s = natsOptions_LoadCATrustedCertificates(options, server->tls_ca);
+	return s;
+}
+
+static natsStatus options_put(const struct target_place *place, natsOptions *options)
+{
+	natsStatus s = options_servers(place, options);
+
+	if (s == NATS_OK)
+		s = natsOptions_SetName(options, "atrest");
+	if (s == NATS_OK)
+		s = natsOptions_SetNoRandomize(options, true);
+	if (s == NATS_OK)
+		s = natsOptions_SetAllowReconnect(options, false);
+	if (s == NATS_OK)
+		s = natsOptions_SetPingInterval(options, PING_INTERVAL_MS);
+	if (s == NATS_OK)
+		s = natsOptions_SetWriteDeadline(options, NATS_CLIENT_WAIT_MS);
+	/* No thread that sends; with an event loop nothing is sent before that is asked to. */
+	if (s == NATS_OK)
+		s = natsOptions_SetSendAsap(options, true);
+	if (s == NATS_OK)
+		s = natsOptions_SetErrorHandler(options, be_quiet, NULL);
+	if (s == NATS_OK && place->options->server != NULL)
+		s = options_access(place->options->server, options);
+	return s;
+}
+
+int nats_client_connect(struct target_place *place, struct nats_link *link, natsConnection **out,
+                        struct target_error *error)
+{
+	natsOptions *options = NULL;
+	char doing[256];
+	natsStatus s;
+
+	*out = NULL;
+	snprintf(doing, sizeof(doing), "connecting to %s", place->urls);
+	s = natsOptions_Create(&options);
+	if (s == NATS_OK)
+		s = options_put(place, options);
+	if (s == NATS_OK && link != NULL)
+		s = nats_link_options(link, options);
+	if (s == NATS_OK)
+		s = natsConnection_Connect(out, options);
+	if (s != NATS_OK)
+		nats_client_fail(place, s, 0, doing, NULL, error);
+	natsOptions_Destroy(options);
+	return s == NATS_OK ? 0 : -1;
+}
+
+struct target_place *nats_client_new(const struct target_options *options,
+                                     struct nats_server *server, const char *urls,
+                                     const char *prefix, const char *root,
+                                     struct target_error *error)
+{
+	struct target_place *place = calloc(1, sizeof(*place));
+	jsOptions js;
+	natsStatus s;
+
+	if (place == NULL) {
+		target_fail(error, TARGET_SYSTEM, "out of memory");
+		return NULL;
+	}
+	place->options = options;
+	place->server = server;
+	place->urls = urls;
+	snprintf(place->prefix, sizeof(place->prefix), "%s", prefix);
+	snprintf(place->root, sizeof(place->root), "%s", root);
+	if (nats_client_connect(place, NULL, &place->connection, error) != 0)
+		goto fail;
+	(void)jsOptions_Init(&js);
+	js.Wait = NATS_CLIENT_WAIT_MS;
+	s = natsConnection_JetStream(&place->js, place->connection, &js);
+	if (s == NATS_OK)
+		return place;
+	nats_client_fail(place, s, 0, "JetStream", NULL, error);
+fail:
+	nats_client_free(place);
+	return NULL;
+}
+
+void nats_client_free(struct target_place *place)
+{
+	if (place == NULL)
+		return;
+	jsCtx_Destroy(place->js);
+	natsConnection_Destroy(place->connection);
+	free(place->directory);
+	free(place);
+}
+
+/* ---- streams ---- */
+
+void nats_client_stream_name(const struct target_place *place, uint32_t stream,
+                             char name[NATS_CLIENT_NAME_BYTES])
+{
+	snprintf(name, NATS_CLIENT_NAME_BYTES, "%.240s%u", place->prefix, stream);
+}
+
+static int make_stream(struct target_place *place, const char *name, const char *subjects,
+                       struct target_error *error)
+{
+	const struct workload *w = place->options->workload;
+	const struct target_server *server = place->options->server;
+	char doing[NATS_CLIENT_DOING_BYTES];
+	jsStreamInfo *info = NULL;
+	jsStreamConfig config;
+	jsErrCode code = 0;
+	natsStatus s;
+
+	(void)jsStreamConfig_Init(&config);
+	config.Name = name;
+	config.Subjects = &subjects;
+	config.SubjectsLen = 1;
+	config.Storage = js_FileStorage;
+	config.Duplicates = DUPLICATES_NS;
+	config.AllowDirect = true; /* versions before 2.9 leave it out of their answer */
+	if (w->max_bytes > 0)
+		config.MaxBytes = (int64_t)w->max_bytes;
+	if (server != NULL && server->replicas > 1)
+		config.Replicas = server->replicas;
+	s = js_AddStream(&info, place->js, &config, NULL, &code);
+	if (s == NATS_OK) {
+		place->direct = info->Config->AllowDirect;
+		jsStreamInfo_Destroy(info);
+		return 0;
+	}
+	if (s == NATS_TIMEOUT && config.Replicas > 1)
+		snprintf(doing, sizeof(doing), "making stream %s of %u replicas (no quorum?)", name,
+		         server->replicas);
+	else
+		snprintf(doing, sizeof(doing), "making stream %s", name);
+	return nats_client_fail(place, s, code, doing, NULL, error);
+}
+
+int nats_client_make_streams(struct target_place *place, struct target_error *error)
+{
+	char name[NATS_CLIENT_NAME_BYTES], subjects[256], rooted[256 + NATS_CLIENT_ROOT_BYTES];
+
+	place->fresh = 1;
+
+	for (uint32_t i = 0; i < place->options->workload->streams; i++) {
+		nats_client_stream_name(place, i, name);
+		generator_subjects(place->options->generator, i, subjects, sizeof(subjects));
+		snprintf(rooted, sizeof(rooted), "%s%s", place->root, subjects);
+		if (make_stream(place, name, rooted, error) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+int nats_client_find_streams(struct target_place *place, struct target_error *error)
+{
+	char name[NATS_CLIENT_NAME_BYTES], doing[NATS_CLIENT_DOING_BYTES];
+
+	for (uint32_t i = 0; i < place->options->workload->streams; i++) {
+		jsStreamInfo *info = NULL;
+		jsErrCode code = 0;
+		natsStatus s;
+
+		nats_client_stream_name(place, i, name);
+		s = js_GetStreamInfo(&info, place->js, name, NULL, &code);
+		if (s != NATS_OK) {
+			snprintf(doing, sizeof(doing), "opening stream %s", name);
+			return nats_client_fail(place, s, code, doing, NULL, error);
+		}
+		place->direct = info->Config->AllowDirect;
+		jsStreamInfo_Destroy(info);
+	}
+	return 0;
+}
+
+void nats_client_delete_streams(struct target_place *place)
+{
+	char name[NATS_CLIENT_NAME_BYTES];
+
+	for (uint32_t i = 0; i < place->options->workload->streams; i++) {
+		nats_client_stream_name(place, i, name);
+		(void)js_DeleteStream(place->js, name, NULL, NULL);
+	}
+}
+
+void nats_client_state(struct target_place *place, uint32_t stream, struct target_state *out)
+{
+	char name[NATS_CLIENT_NAME_BYTES];
+	jsStreamInfo *info = NULL;
+
+	memset(out, 0, sizeof(*out));
+	nats_client_stream_name(place, stream, name);
+	if (js_GetStreamInfo(&info, place->js, name, NULL, NULL) != NATS_OK)
+		return;
+	out->messages = info->State.Msgs;
+	out->last_sequence = info->State.LastSeq;
+	jsStreamInfo_Destroy(info);
+}
+
+int nats_client_purge(struct target_place *place, struct target_error *error)
+{
+	char name[NATS_CLIENT_NAME_BYTES], doing[NATS_CLIENT_DOING_BYTES];
+
+	for (uint32_t i = 0; i < place->options->workload->streams; i++) {
+		jsErrCode code = 0;
+		natsStatus s;
+
+		nats_client_stream_name(place, i, name);
+		s = js_PurgeStream(place->js, name, NULL, &code);
+		if (s != NATS_OK) {
+			snprintf(doing, sizeof(doing), "purging stream %s", name);
+			return nats_client_fail(place, s, code, doing, NULL, error);
+		}
+	}
+	return 0;
+}
+
+int nats_client_flush(struct target_place *place, struct target_error *error)
+{
+	(void)place;
+	(void)error;
+	return 0;
+}
+
+void nats_client_counters(struct target_place *place, struct target_counters *out)
+{
+	(void)place;
+	memset(out, 0, sizeof(*out));
+}
+
+const char *nats_client_version(const struct target_place *place)
+{
+	return place->version;
+}
+
+/* ---- warming up ---- */
+
+/* Heap, connections and code of a server that has just started are not yet what they are a second
+ * later. The stream is one of its own, so that the measured one is fresh. */
+int nats_client_warm_up(struct target_place *place, struct target_error *error)
+{
+	(void)place;
+	(void)error;
+	return 0;
+}
