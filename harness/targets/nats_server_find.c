@@ -150,33 +150,29 @@ static int try_path(const char *wanted, char program[NATS_SERVER_PATH_BYTES],
 	return try_program("/usr/sbin/nats-server", wanted, program, found);
 }
 
-/* The script of the source tree, or of the installation. NATS_SERVER is not what is wanted, or
- * not set; the script would answer with it. */
+/* The script of the source tree, or of the installation. NATS_SERVER is not set or not what is
+ * wanted; the script would answer with it. */
 static int ask_script(const char *wanted, char program[NATS_SERVER_PATH_BYTES],
                       char found[NATS_SERVER_VERSION_BYTES], struct target_error *error)
 {
 	static const char *const scripts[] = {ATREST_SOURCE_DIR "/scripts/get-nats-server",
 	                                      ATREST_DATA_DIR "/scripts/get-nats-server"};
+	const int is_number = wanted[0] >= '0' && wanted[0] <= '9';
 	const char *script = access(scripts[0], X_OK) == 0 ? scripts[0] : scripts[1];
 	const char *const argv[] = {"/usr/bin/env", "-u", "NATS_SERVER", script, wanted, NULL};
 	char text[ANSWER_BYTES], why[ANSWER_BYTES];
+	const int status = run_for_line(argv, DOWNLOAD_S, text);
 
-	if (access(script, X_OK) != 0)
+	if (status != 0 || text[0] != '/')
 		return target_fail(error, TARGET_SYSTEM,
-		                   "no nats-server%s%s in NATS_SERVER, PATH and /usr/sbin, and no "
-		                   "%s to fetch it with",
-		                   wanted[0] >= '0' && wanted[0] <= '9' ? " " : "",
-		                   wanted[0] >= '0' && wanted[0] <= '9' ? wanted : "", script);
-	if (run_for_line(argv, DOWNLOAD_S, text) != 0 || text[0] != '/')
-		return target_fail(error, TARGET_SYSTEM,
-		                   "no nats-server in NATS_SERVER, PATH and /usr/sbin is what is "
-		                   "wanted; %.300s",
-		                   text);
+		                   "no nats-server%s%.20s as NATS_SERVER, in PATH or /usr/sbin; "
+		                   "%.300s",
+		                   is_number ? " " : "", is_number ? wanted : "", text);
 	if (read_version(text, found, why) != 0)
-		return target_fail(error, TARGET_SYSTEM, "%.200s %.200s", text, why);
-	if (wanted[0] >= '0' && wanted[0] <= '9' && strcmp(found, wanted) != 0)
-		return target_fail(error, TARGET_SYSTEM, "%.200s is %s, expected %s", text, found,
-		                   wanted);
+		return target_fail(error, TARGET_SYSTEM, "%.200s %.250s", text, why);
+	if (is_number && strcmp(found, wanted) != 0)
+		return target_fail(error, TARGET_SYSTEM, "%.200s: found version %s, expected %.20s",
+		                   text, found, wanted);
 	(void)snprintf(program, NATS_SERVER_PATH_BYTES, "%.4095s", text);
 	return 0;
 }

@@ -123,6 +123,90 @@ static void write_file(const char *path, const char *text, mode_t mode)
 	assert_int_equal(chmod(path, mode), 0);
 }
 
+/* ---- finding ---- */
+
+/* Finds with NATS_SERVER and PATH as given. 0 or -1. */
+static int find_with(const char *given, const char *path, const char *version,
+                     char found[NATS_SERVER_VERSION_BYTES], struct target_error *error)
+{
+	char program[NATS_SERVER_PATH_BYTES], *kept = strdup(getenv("PATH"));
+	int rc;
+
+	assert_non_null(kept);
+	if (given != NULL)
+		assert_int_equal(setenv("NATS_SERVER", given, 1), 0);
+	if (path != NULL)
+		assert_int_equal(setenv("PATH", path, 1), 0);
+	rc = nats_server_find(version, program, found, error);
+	assert_int_equal(access(program, X_OK) == 0, rc == 0);
+	(void)unsetenv("NATS_SERVER");
+	assert_int_equal(setenv("PATH", kept, 1), 0);
+	free(kept);
+	return rc;
+}
+
+static void a_server_is_found_where_it_may_be(void **state)
+{
+	struct place *place = *state;
+	char found[NATS_SERVER_VERSION_BYTES], path[128], search[8192];
+	struct target_error error;
+
+	assert_int_equal(find_with(OLD->program, NULL, NULL, found, &error), 0);
+	assert_string_equal(found, OLD->found);
+	(void)snprintf(path, sizeof(path), "%s/nats-server", place->root);
+	assert_int_equal(symlink(NEW->program, path), 0);
+	(void)snprintf(search, sizeof(search), "/nowhere:%s:%.4000s", place->root, getenv("PATH"));
+	assert_int_equal(find_with(NULL, search, "", found, &error), 0);
+	assert_string_equal(found, NEW->found);
+	/* one that is named is not another one, wherever that is */
+	assert_int_equal(find_with(NEW->program, NULL, OLD->wanted, found, &error), 0);
+	assert_string_equal(found, OLD->found);
+	assert_int_equal(find_with(NULL, search, OLD->wanted, found, &error), 0);
+	assert_string_equal(found, OLD->found);
+}
+
+static void what_is_no_server_is_refused(void **state)
+{
+	struct place *place = *state;
+	char found[NATS_SERVER_VERSION_BYTES], path[128];
+	struct target_error error;
+
+	(void)snprintf(path, sizeof(path), "%s/program", place->root);
+	assert_int_equal(find_with(path, NULL, NULL, found, &error), -1);
+	assert_holds(&error, "No such file");
+	write_file(path, "no program\n", 0644);
+	assert_int_equal(find_with(path, NULL, NULL, found, &error), -1);
+	assert_holds(&error, "is not executable");
+	assert_int_equal(find_with("/bin/true", NULL, NULL, found, &error), -1);
+	assert_holds(&error, "NATS_SERVER=/bin/true is not a nats-server");
+	assert_int_equal(error.fault, TARGET_USAGE);
+}
+
+/* A mirror that does not answer, an empty cache. */
+static void where_it_was_looked_for_is_said(void **state)
+{
+	struct place *place = *state;
+	char found[NATS_SERVER_VERSION_BYTES], path[128], text[512];
+	struct target_error error;
+
+	(void)snprintf(path, sizeof(path), "%s/sources.list", place->root);
+	write_file(path, "deb http://127.0.0.1:9/debian bookworm main\n", 0644);
+	(void)snprintf(path, sizeof(path), "%s/apt.conf", place->root);
+	(void)snprintf(text, sizeof(text),
+	               "Dir::Etc::sourcelist \"%s/sources.list\";\n"
+	               "Dir::Etc::sourceparts \"%s\";\n",
+	               place->root, place->root);
+	write_file(path, text, 0644);
+	assert_int_equal(setenv("APT_CONFIG", path, 1), 0);
+	assert_int_equal(setenv("XDG_CACHE_HOME", place->root, 1), 0);
+	assert_int_equal(find_with(NULL, NULL, "9.8.7", found, &error), -1);
+	(void)unsetenv("APT_CONFIG");
+	(void)unsetenv("XDG_CACHE_HOME");
+	assert_holds(&error, "no nats-server 9.8.7 as NATS_SERVER, in PATH or /usr/sbin; ");
+	assert_holds(&error, "set NATS_SERVER to a binary");
+	assert_int_equal(error.fault, TARGET_SYSTEM);
+}
+
 /* ---- starting ---- */
 
 static void each_version_starts_and_leaves(void **state)
@@ -444,6 +528,10 @@ static void a_server_does_not_outlive_a_killed_program(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test_setup_teardown(a_server_is_found_where_it_may_be, set_up,
+	                                        tear_down),
+	        cmocka_unit_test_setup_teardown(what_is_no_server_is_refused, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(where_it_was_looked_for_is_said, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(each_version_starts_and_leaves, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(a_program_that_is_none_is_refused, set_up,
 	                                        tear_down),
@@ -469,6 +557,7 @@ int main(void)
 	};
 	struct target_error error;
 
+	(void)unsetenv("NATS_SERVER"); /* of one version; here are two */
 	for (size_t i = 0; i < VERSION_COUNT; i++) {
 		if (nats_server_find(versions[i].wanted, versions[i].program, versions[i].found,
 		                     &error) != 0) {

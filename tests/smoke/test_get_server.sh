@@ -35,6 +35,8 @@ expect 0 "$work/cache/atrest/nats-server-9.8.7/nats-server" env PATH="$work/bin"
 expect 4 'there is no apt-get here' env PATH="$work/bin" "$get" 9.8.6
 echo 9.8.7 >"$work/cache/atrest/newest"
 expect 0 "$work/cache/atrest/nats-server-9.8.7/nats-server" env PATH="$work/bin" "$get" newest
+echo 9.8.7 >"$work/cache/atrest/distribution"
+expect 0 "$work/cache/atrest/nats-server-9.8.7/nats-server" env PATH="$work/bin" "$get" distribution
 
 # A mirror that does not answer.
 mkdir -p "$work/etc/sources.list.d"
