@@ -16,6 +16,6 @@ if(ATREST_WITH_NATS)
     targets/target_server.c)
   target_link_libraries(atrest_harness PRIVATE PkgConfig::NATS)
   target_compile_definitions(atrest_harness PRIVATE ATREST_WITH_NATS)
-  install(PROGRAMS ${PROJECT_SOURCE_DIR}/scripts/get-nats-server
+  install(PROGRAMS ${PROJECT_SOURCE_DIR}/scripts/get-nats-server ${PROJECT_SOURCE_DIR}/scripts/nats-cluster
     DESTINATION ${CMAKE_INSTALL_DATADIR}/atrest/scripts)
 endif()
