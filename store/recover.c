@@ -16,6 +16,7 @@
 
 #include "ciphers/secret.h"
 #include "store/recover_inner.h"
+#include "store/rewrite.h"
 #include "store/subjects.h"
 
 /* ---- listing ---- */
@@ -46,12 +47,12 @@ static int list_entry(void *arg, const char *name)
 	const char *suffix;
 	uint64_t number;
 
-	if (strcmp(name, "index.db") == 0)
-		r->store->has_index_db = 1;
-	if (strcmp(name, INDEX_OLD) == 0)
-		r->store->has_index_old = 1;
-	if (!split_name(name, &number, &suffix))
+	r->has_strays |= atr_rewrite_is_stray(name);
+	if (!split_name(name, &number, &suffix)) {
+		r->store->has_index_db |= strcmp(name, "index.db") == 0;
+		r->store->has_index_old |= strcmp(name, INDEX_OLD) == 0;
 		return 0;
+	}
 	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
 		if (strcmp(suffix, kinds[i].suffix) != 0)
 			continue;
@@ -94,7 +95,7 @@ static enum atr_status list_blocks(struct recovery *r, struct atr_error *err)
 			r->listed[kept++] = r->listed[i];
 	}
 	r->count = kept;
-	return ATR_OK;
+	return r->has_strays ? atr_rewrite_recover(store->files, store->msgs_path, err) : ATR_OK;
 }
 
 /* ---- small shared functions ---- */

@@ -21,6 +21,7 @@ struct recovery {
 	const struct atr_seed *meta_seed; /* NULL: the stream is clear text */
 	struct listed *listed;            /* one per file name at first, then one per number */
 	size_t count, capacity;
+	int has_strays;        /* new files that a crash left */
 	struct atr_walk *walk; /* reused */
 	struct atr_index index;
 	int has_index;

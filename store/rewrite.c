@@ -320,13 +320,16 @@ struct stray {
 	size_t removed;
 };
 
-/* A new file that was not exchanged any more. */
-static int is_ours(const char *name)
+int atr_rewrite_is_stray(const char *name)
 {
 	static const char *const names[] = {INTENT_NAME,    "meta.inf.tmp", "meta.sum.tmp",
 	                                    "meta.key.tmp", "o.dat.tmp",    "index.db.tmp"};
-	size_t digits = strspn(name, "0123456789");
+	const char *dot = strrchr(name, '.');
+	size_t digits;
 
+	if (dot == NULL || strcmp(dot, ".tmp") != 0)
+		return 0; /* soon, since a directory has thousands of others */
+	digits = strspn(name, "0123456789");
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		if (strcmp(name, names[i]) == 0)
 			return 1;
@@ -341,23 +344,21 @@ static int remove_stray(void *arg, const char *name)
 	char path[PATH_MAX];
 	int result;
 
-	if (!is_ours(name) || join(path, stray->directory, name, "", NULL) != ATR_OK)
+	if (!atr_rewrite_is_stray(name) || join(path, stray->directory, name, "", NULL) != ATR_OK)
 		return 0;
 	result = stray->files->unlink(stray->files->context, path);
 	stray->removed++;
 	return result == -ENOENT ? 0 : result;
 }
 
-enum atr_status atr_rewrite_recover(const struct atr_file_table *files, const char *directory,
-                                    struct atr_error *err)
+enum atr_status atr_rewrite_finish(const struct atr_file_table *files, const char *directory,
+                                   struct atr_error *err)
 {
-	struct stray stray = {.files = files, .directory = directory};
 	struct atr_rewrite_file *list;
 	struct atr_error own;
 	size_t count;
 	char *text;
 	enum atr_status rc;
-	int result;
 
 	if (err == NULL)
 		err = &own;
@@ -366,7 +367,17 @@ enum atr_status atr_rewrite_recover(const struct atr_file_table *files, const ch
 		rc = carry_out(files, directory, list, count, err);
 	free(list);
 	free(text);
-	if (rc != ATR_OK && rc != ATR_ENOTFOUND)
+	return rc == ATR_ENOTFOUND ? ATR_OK : rc;
+}
+
+enum atr_status atr_rewrite_recover(const struct atr_file_table *files, const char *directory,
+                                    struct atr_error *err)
+{
+	struct stray stray = {.files = files, .directory = directory};
+	enum atr_status rc = atr_rewrite_finish(files, directory, err);
+	int result;
+
+	if (rc != ATR_OK)
 		return rc;
 	result = files->list(files->context, directory, remove_stray, &stray);
 	if (result < 0 && result != -ENOENT)

@@ -38,9 +38,16 @@ enum atr_status atr_rewrite_commit(const struct atr_file_table *files, const cha
                                    const uint64_t *number, const uint8_t *remove_key, size_t count,
                                    struct atr_error *err);
 
-/* Finishes what a crash left in that directory, and removes new files (NAME.tmp of blocks,
- * keys, metadata, consumer states and index.db) that did not get that far. Nothing to do, or no
- * such directory: ATR_OK. ATR_EFORMAT: a file that rewrite.tmp names is in neither place. */
+/* Finishes what a crash left in that directory, when rewrite.tmp is there and whole. Nothing to do,
+ * or no such directory: ATR_OK. ATR_EFORMAT: a file that rewrite.tmp names is in neither place. */
+enum atr_status atr_rewrite_finish(const struct atr_file_table *files, const char *directory,
+                                   struct atr_error *err);
+
+/* True for the name of a new file (NAME.tmp of blocks, keys, metadata, consumer states and
+ * index.db, and rewrite.tmp): once what a crash left is finished, one that did not get that far. */
+int atr_rewrite_is_stray(const char *name);
+
+/* Finishes it and removes such files. */
 enum atr_status atr_rewrite_recover(const struct atr_file_table *files, const char *directory,
                                     struct atr_error *err);
 

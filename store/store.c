@@ -474,7 +474,7 @@ static enum atr_status open_in(struct atr_store *store, const struct atr_store_o
 	if (rc == ATR_OK)
 		rc = atr_rewrite_recover(store->files, store->dir, err);
 	if (rc == ATR_OK)
-		rc = atr_rewrite_recover(store->files, store->msgs_path, err);
+		rc = atr_rewrite_finish(store->files, store->msgs_path, err);
 	if (rc == ATR_OK && store->block_bytes == ATR_BLOCK_BYTES_SERVER)
 		store->block_bytes =
 		        atr_config_block_bytes(meta->config, atr_cipher_encrypts(store->cipher));
