@@ -4,6 +4,8 @@ target_sources(atrest_harness PRIVATE
   output/headline.c
   output/headline_sentence.c
   output/page.c
+  output/page_meaning.c
+  output/page_servers.c
   output/replace.c
   output/samples.c
   output/table.c)

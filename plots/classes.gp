@@ -1,13 +1,19 @@
 # classes.gp - what a cipher costs each kind of operation: a row per class, the dearest on top, its
 # throughput lost as a point with its interval and in figures, beside it the CPU time added per message.
-call "style.gp" ARG1 ARG2 ARG3 ARG4 ARG5 ARG6 ARG7
+# Of one target and version.
+call "style.gp" ARG1 ARG2 ARG3 ARG4 ARG5
+eval find_subjects(plaintext)
+eval use_subject(int(ARG5))
 
 # Classes of the ready workloads in words; any other keeps its name.
 in_words(class) = \
 	class eq "publish" ? "publish" : \
 	class eq "publish-async" ? "publish, writes coalesced" : \
+	class eq "publish-one" ? "publish, one at a time" : \
+	class eq "publish-equal-blocks" ? "publish, equal block size" : \
 	class eq "publish-always" ? "publish, each synced to the disk" : \
 	class eq "read" ? "read in order" : \
+	class eq "read-ordered" ? "read, ordered consumer" : \
 	class eq "read-cold" ? "read in order, from the disk" : \
 	class eq "get" ? "get one, its block deciphered" : \
 	class eq "get-cold" ? "get one, its block from the disk" : \
@@ -19,6 +25,8 @@ in_words(class) = \
 	class eq "purge" ? "purge" : \
 	class eq "open" ? "open, with its state file" : \
 	class eq "open-recover" ? "open, every block read" : \
+	class eq "open-server" ? "start, with its state file" : \
+	class eq "open-server-recover" ? "start, every block read" : \
 	class eq "encrypt" ? "encrypt a stream" : \
 	class eq "change-cipher" ? "change the cipher" : \
 	class eq "rotate-key" ? "rotate the key" : \
@@ -33,7 +41,7 @@ cells = 0
 add_cell(dummy) = of_target("none", "throughput_msgs_s") && cells < 256 ? \
 	(cells = cells + 1, names[cells] = strcol("workload"), classes[cells] = strcol("class"), \
 	sizes[cells] = column("payload_bytes"), cells) : NaN
-stats summary using (add_cell(0)) nooutput
+stats csv using (add_cell(0)) nooutput
 apart(i) = abs(log(sizes[i] / payload))
 better(i, j) = apart(j) < apart(i) || (apart(j) == apart(i) && j < i)
 kept(i) = (sum [j = 1:cells] (classes[j] eq classes[i] && better(i, j) ? 1 : 0)) == 0
@@ -42,11 +50,11 @@ kept(i) = (sum [j = 1:cells] (classes[j] eq classes[i] && better(i, j) ? 1 : 0))
 cell_here(dummy) = sum [i = 1:cells] (names[i] eq strcol("workload") ? i : 0)
 column_of(arm, metric, name, to) = \
 	sprintf("array %s[256]; do for [i = 1:256] { %s[i] = NaN }; ", to, to) . \
-	sprintf("stats summary using (of_target('%s', '%s') && cell_here(0) > 0 ? (%s[cell_here(0)] = column('%s'), 0) : NaN) nooutput", \
+	sprintf("stats csv using (of_target('%s', '%s') && cell_here(0) > 0 ? (%s[cell_here(0)] = column('%s'), 0) : NaN) nooutput", \
 		arm, metric, to, name)
 unseen_in(arm, metric, to) = \
 	sprintf("array %s[256]; do for [i = 1:256] { %s[i] = 0 }; ", to, to) . \
-	sprintf("stats summary using (of_target('%s', '%s') && strcol('verdict') eq 'indistinguishable' && cell_here(0) > 0 ? (%s[cell_here(0)] = 1, 0) : NaN) nooutput", \
+	sprintf("stats csv using (of_target('%s', '%s') && strcol('verdict') eq 'indistinguishable' && cell_here(0) > 0 ? (%s[cell_here(0)] = 1, 0) : NaN) nooutput", \
 		arm, metric, to)
 do for [arm in "twin chachapoly aes"] {
 	row = arm eq "twin" ? "none-twin" : arm
@@ -59,8 +67,6 @@ do for [arm in "twin chachapoly aes"] {
 	eval unseen_in(row, "throughput_msgs_s", arm . "_unseen")
 	eval unseen_in(row, "cpu_ns_per_msg", arm . "_cpu_unseen")
 }
-greater(a, b) = a != a || b > a ? b : a
-lesser(a, b) = a != a || b < a ? b : a
 cost(i) = greater(chachapoly_overhead_pct[i], aes_overhead_pct[i])
 known(i) = cost(i) == cost(i) ? cost(i) : -1e9
 before(i, j) = known(j) > known(i) || (known(j) == known(i) && j < i)
@@ -74,7 +80,6 @@ do for [i = 1:cells] {
 }
 left = -2
 right = 30
-or(y, other) = y == y ? y : other # without an interval at the point
 set print $points
 print "row,arm,estimate,low,high,unseen"
 do for [i = 1:cells] {

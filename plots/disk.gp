@@ -1,32 +1,37 @@
 # disk.gp - how much more a stream takes on disk than in plaintext, by workload: bytes of the
-# files, and blocks that the file system gave for them.
-call "style.gp" ARG1 ARG2 ARG3 ARG4 ARG5 ARG6 ARG7
-eval figure(1280, 520)
+# files, and blocks that the file system gave for them. A row per target and version.
+call "style.gp" ARG1 ARG2 ARG3 ARG4 ARG5
+eval find_subjects(plaintext)
+height = 56 + (subjects > 1 ? 350 : 460) * subjects
+eval figure(1280, height)
 
 arms = "chachapoly aes"
 lines = "3 4"
 aside(i) = 0.36 * (i - 1.5)
 growth(arm, metric) = of_target(arm, metric) ? column("overhead_pct") : NaN
 percent_text(p) = abs(p) < 0.00005 ? "0 %" : abs(p) < 0.1 ? sprintf("%.2g %%", p) : sprintf("%.2f %%", p)
+either(metric) = of_target("chachapoly", metric) || of_target("aes", metric) ? column("overhead_pct") : NaN
 
-eval extent("G", '(of_target("chachapoly", "disk_allocated_bytes") || of_target("aes", "disk_allocated_bytes")) ? column("overhead_pct") : NaN')
-eval extent("H", '(of_target("chachapoly", "disk_apparent_bytes") || of_target("aes", "disk_apparent_bytes")) ? column("overhead_pct") : NaN')
-top(g) = g > 0 ? g * 1.9 : 0.01
-
-set multiplot layout 1,2 margins 0.06, 0.995, 0.25, 0.80 spacing 0.07 \
-	title sprintf("Disk growth against plaintext at equal block size, %s", subject) font ",16" noenhanced
-set ylabel "%" noenhanced
-eval workload_tics
-set xtics rotate by 35 right
-set key top left Left reverse horizontal
+set multiplot
+set label 100 "Disk growth against plaintext" at screen 0.5, screen 1 - 22.0 / height center font ",15" noenhanced
 set boxwidth 0.34
 set style fill solid 0.85 noborder
-
-do for [metric in "disk_allocated_bytes disk_apparent_bytes"] {
-	set title metric eq "disk_allocated_bytes" ? "allocated by the file system" : "bytes in the files"
-	set yrange [0:top(metric eq "disk_allocated_bytes" ? G_max : H_max)]
-	plot for [i = 1:2] summary using (cell_of(word(arms, i), metric) + aside(i)):(growth(word(arms, i), metric)) with boxes linetype word(lines, i) + 0 title word(arms, i), \
-		for [i = 1:2] summary using (cell_of(word(arms, i), metric) + aside(i)):(growth(word(arms, i), metric)):(percent_text(column("overhead_pct"))) with labels noenhanced rotate by 90 left offset 0, 0.4 font ",12" notitle, \
-		nothing notitle
+do for [n = 1:subjects] {
+	eval use_subject(n)
+	do for [k = 1:2] {
+		metric = k == 1 ? "disk_allocated_bytes" : "disk_apparent_bytes"
+		eval extent("G", 'either(metric)')
+		eval workload_tics
+		set xtics rotate by 35 right
+		eval panel(1280, height, 40, k, 2, n, subjects, 96)
+		set title sprintf("%s: %s", subject, k == 1 ? "allocated by the file system" : "bytes in the files") font ",13" noenhanced
+		set format y "%g %%"
+		set yrange [G_min < 0 ? G_min * 1.9 : 0:G_max > 0 ? G_max * 1.9 : 0.01]
+		if (n == 1 && k == 1) { set key top left Left reverse horizontal } else { set key off }
+		plot for [i = 1:2] csv using (cell_of(word(arms, i), metric) + aside(i)):(growth(word(arms, i), metric)) with boxes linetype word(lines, i) + 0 title word(arms, i), \
+			for [i = 1:2] csv using (cell_of(word(arms, i), metric) + aside(i)):(growth(word(arms, i), metric)):(percent_text(column("overhead_pct"))) with labels noenhanced rotate by 90 left offset 0, 0.4 font ",12" notitle, \
+			nothing notitle
+		eval clean
+	}
 }
 unset multiplot

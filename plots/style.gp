@@ -1,17 +1,14 @@
 # style.gp - what all figures share. Each is run as
 #
-#   gnuplot -c FIGURE.gp SUMMARY.csv OUTPUT TARGET TARGET_VERSION CLASS SUBJECT PAYLOAD_BYTES
+#   gnuplot -c FIGURE.gp CSV OUTPUT CLASS PAYLOAD_BYTES SUBJECT
 #
-# in this folder, and reads nothing but summary.csv. OUTPUT ends in .svg or .png; TARGET,
-# TARGET_VERSION and CLASS choose the rows; SUBJECT says whose they are ("this store");
-# PAYLOAD_BYTES is the size whose values are written beside the points.
+# in this folder, and reads nothing but that one file, summary.csv or transfer.csv of a run. OUTPUT
+# ends in .svg or .png; CLASS and PAYLOAD_BYTES are those of the first sentence, the size whose
+# values are written beside the points; SUBJECT is the how manieth target, for figures of one.
 
-summary = ARG1
-target = ARG3
-version = ARG4
-class = ARG5
-subject = ARG6
-payload = ARG7 + 0
+csv = ARG1
+class = ARG3
+payload = ARG4 + 0
 
 figure(width, height) = ARG2[strlen(ARG2) - 3:] eq ".svg" ? \
 	sprintf("set terminal svg size %d,%d dynamic enhanced font 'DejaVu Sans,14' background rgb 'white'", width, height) : \
@@ -39,6 +36,24 @@ set tics nomirror
 set grid ytics linecolor rgb "#dddddd" linewidth 1 linetype -1
 set key top left Left reverse noenhanced samplen 2
 
+# ---- subjects: the targets and versions in the order of the file, the newest server first ----
+array targets[16]
+array versions[16]
+subjects = 0
+is_new(dummy) = subjects == 0 || strcol("target") ne targets[subjects] || strcol("target_version") ne versions[subjects]
+# The harness alone costs nothing worth a place beside others.
+is_shown(dummy) = subjects < 16 && (subjects == 0 || strcol("target") ne "null")
+add_subject(dummy) = (subjects = subjects + 1, targets[subjects] = strcol("target"), \
+	versions[subjects] = strcol("target_version"), subjects)
+# For eval: those that have a row for which the condition holds.
+find_subjects(condition) = sprintf("subjects = 0; stats csv using ((%s) && is_new(0) && is_shown(0) ? add_subject(0) : NaN) nooutput", condition)
+plaintext = 'strcol("arm") eq "none" && strcol("metric") eq "throughput_msgs_s"'
+name_of(target, version) = target eq "nats" ? "nats-server " . version : \
+	target eq "server" ? "nats-server " . version . " (--server)" : \
+	target eq "store" ? "this store" : "the harness alone"
+# For eval: the one whose rows are meant from here on.
+use_subject(n) = sprintf("target = targets[%d]; version = versions[%d]; subject = name_of(target, version)", n, n)
+
 # The rows of one arm and metric: of the class of the figure, or of every class of the target.
 of_target(arm, metric) = strcol("target") eq target && strcol("target_version") eq version && \
 	strcol("arm") eq arm && strcol("metric") eq metric
@@ -48,8 +63,22 @@ cell_at(arm, metric, name, bytes) = column("payload_bytes") == bytes ? cell(arm,
 
 # For eval: NAME_min, NAME_max of what the expression gives over the rows, NaN when nothing does
 # (stats then leaves them undefined).
-extent(name, expression) = sprintf("stats summary using (%s) name '%s' nooutput; ", expression, name) . \
+extent(name, expression) = sprintf("undefine %s_min %s_max; stats csv using (%s) name '%s' nooutput; ", name, name, expression, name) . \
 	sprintf("if (!exists('%s_max')) { %s_min = NaN; %s_max = NaN }", name, name, name)
+
+lesser(a, b) = a != a || b < a ? b : a
+greater(a, b) = a != a || b > a ? b : a
+or(y, other) = y == y ? y : other
+
+# For eval: panel i of columns, r of rows of a picture of that size, below a head of so many pixels;
+# beside each room for its numbers, above it for its title, below it for so much.
+panel(width, height, head, i, columns, r, rows, foot) = sprintf( \
+	"set lmargin at screen %g; set rmargin at screen %g; set tmargin at screen %g; set bmargin at screen %g", \
+	(i - 1.0) / columns + 68.0 / width, real(i) / columns - 10.0 / width, \
+	1 - (head + (height - head) * (r - 1.0) / rows + 44) / height, \
+	1 - (head + (height - head) * real(r) / rows - foot) / height)
+# For eval: the next panel begins with nothing of the last.
+clean = "unset label; unset arrow; unset object; unset logscale; set autoscale xy; set xtics auto; set ytics auto; unset xlabel; unset ylabel; unset title; set format"
 
 # Below every axis, linear and logarithmic: a plot without a single point would be an error.
 nothing = -1e9
@@ -65,12 +94,14 @@ cell_of(arm, metric) = (cell_number = (column(0) == 0 ? 0 : cell_number) + of_ta
 array workloads[256]
 cell_named(dummy) = (cell_of("none", "throughput_msgs_s"), \
 	of_target("none", "throughput_msgs_s") && cell_number <= 256 ? (workloads[cell_number] = strcol("workload"), cell_number) : NaN)
-workload_tics = "stats summary using (cell_named(0)) name 'CELLS' nooutput; " . \
-	"set xrange [0.4:CELLS_max + 0.6]; set xtics noenhanced scale 0 ('' 0); " . \
-	"do for [i = 1:int(CELLS_max)] { set xtics add (workloads[i] i) }; " . \
+workload_tics = "stats csv using (cell_named(0)) name 'CELLS' nooutput; " . \
+	"set xrange [0.4:CELLS_max + 0.6]; unset xtics; set xtics noenhanced scale 0 ('' 0); " . \
+	"do for [c = 1:int(CELLS_max)] { set xtics add (workloads[c] c) }; " . \
 	"if (CELLS_max > 8) { set xtics rotate by 25 right }"
 
 size_tics = "set xtics ('16 B' 16, '64 B' 64, '256 B' 256, '1 KiB' 1024, '4 KiB' 4096, '16 KiB' 16384, '64 KiB' 65536, '256 KiB' 262144, '1 MiB' 1048576, '8 MiB' 8388608)"
+size_tics_few = "set xtics ('64 B' 64, '1 KiB' 1024, '16 KiB' 16384, '256 KiB' 262144, '4 MiB' 4194304)"
+time_tics = "set ytics ('1 ns' 1, '10 ns' 10, '100 ns' 100, '1 µs' 1e3, '10 µs' 1e4, '100 µs' 1e5, '1 ms' 1e6, '10 ms' 1e7, '100 ms' 1e8, '1 s' 1e9, '10 s' 1e10)"
 size_text(bytes) = bytes >= 1048576 ? sprintf("%.3g MiB", bytes / 1048576.0) : \
 	bytes >= 1024 ? sprintf("%.3g KiB", bytes / 1024.0) : sprintf("%.0f B", bytes)
 

@@ -1,6 +1,7 @@
 /* figures.c - see figures.h. */
 #include "harness/output/figures.h"
 
+#include "harness/analysis/transfer.h"
 #include "harness/output/headline.h"
 
 #include <errno.h>
@@ -16,48 +17,116 @@
 extern char **environ;
 
 const struct figure figures[] = {
-        {"overhead", "Overhead against payload size",
-         "Left: throughput lost against plaintext, the documented range shaded. Right: CPU time "
-         "added per message, on a logarithmic scale. Bars are 95 % intervals; “plaintext again” "
-         "is the same arm measured a second time and shows what this machine cannot tell apart.",
-         0},
-        {"cpu", "CPU per message",
-         "The number is what one message costs; the height of the bar is relative to plaintext in "
-         "the same workload.",
-         0},
-        {"throughput", "Throughput",
-         "Messages per second on a logarithmic scale, and the same as payload bytes per second.",
-         0},
-        {"disk", "Disk growth",
-         "How much more the stream's directory takes than in plaintext, at the same block size: "
-         "blocks that the file system gave, and bytes in the files.",
-         0},
-        {"latency", "Latency",
-         "Percentiles of single operations; medians over the rounds, on a logarithmic scale.", 0},
-        {"classes", "Overhead by operation class",
+        {"overhead", "summary.csv", FIGURE_OF_ALL, "Overhead against payload size",
+         "Throughput lost against plaintext, the documented range shaded, and CPU time added per "
+         "message (of a server: by the server's process) on a logarithmic scale. Bars are 95 % "
+         "intervals; “plaintext again” is the same arm measured a second time and shows what this "
+         "machine cannot tell apart. The axes of all targets and versions are the same."},
+        {"cpu", "summary.csv", FIGURE_OF_ALL, "CPU per message",
+         "The number is what one message costs the process that owns the store; the height of the "
+         "bar is relative to plaintext in the same workload."},
+        {"against", "summary.csv", FIGURE_OF_BOTH, "Store against server",
+         "The same workloads on servers and on the embedded store, which does little but store: "
+         "the same cipher is a larger share of its work, and what it adds in time is the least "
+         "that a message can cost with this library's cipher code."},
+        {"transfer", "transfer.csv", FIGURE_OF_TRANSFER,
+         "Transfer: what two sizes say of the others",
+         "Filled: CPU time that a cipher adds to a published message, as measured; line: a + b · "
+         "bytes through the cells of 1 KiB and 64 KiB (ringed), which predicts the rest; dashed: "
+         "the same of the embedded store, the floor."},
+        {"disk", "summary.csv", FIGURE_OF_ALL, "Disk growth",
+         "How much more the stream's directory takes than in plaintext: blocks that the file "
+         "system "
+         "gave, and bytes in the files. The store has the same block size in all arms; a server "
+         "makes larger blocks in plaintext than under a cipher."},
+        {"latency", "summary.csv", FIGURE_OF_ALL, "Latency",
+         "Percentiles of single operations; medians over the rounds, on a logarithmic scale. Of a "
+         "server with many messages under way it is mostly waiting."},
+        {"throughput", "summary.csv", FIGURE_OF_ALL, "Throughput",
+         "Messages per second on a logarithmic scale, and the same as payload bytes per second."},
+        {"classes", "summary.csv", FIGURE_OF_CLASSES, "Overhead by operation class",
          "Each row is one kind of operation, the dearest on top; of a class with several sizes the "
          "one nearest to that of the first sentence. “Per message” is per message of the stream "
-         "where an operation takes a whole one: opening, purging, converting, backing up.",
-         1},
-        {NULL, NULL, NULL, 0}};
+         "where an operation takes a whole one: opening, purging, converting, backing up."},
+        {NULL, NULL, FIGURE_OF_ALL, NULL, NULL}};
 
-/* Rows of the target that the figures are of. */
-static int is_of(const struct summary_row *row, const struct summary_row *cell)
-{
-	return strcmp(row->target, cell->target) == 0 &&
-	       strcmp(row->target_version, cell->target_version) == 0;
-}
+/* ---- which pictures there are ---- */
 
-int figures_apply(const struct figure *figure, const struct summary *s)
+const struct summary_row *figures_subject(const struct summary *s, size_t number)
 {
 	const struct summary_row *cell = headline_cell(s);
-	if (!figure->by_class || cell == NULL)
-		return !figure->by_class;
+	for (size_t n = 1; n < number && cell != NULL; n++)
+		cell = headline_next_cell(s, cell);
+	/* The harness alone has no place beside others. */
+	return cell != NULL && number > 1 && strcmp(cell->target, "null") == 0 ? NULL : cell;
+}
+
+static int has_other_class(const struct summary *s, const struct summary_row *cell)
+{
 	for (size_t i = 0; i < s->count; i++)
-		if (is_of(&s->rows[i], cell) && strcmp(s->rows[i].class_, cell->class_) != 0)
+		if (summary_same_target(&s->rows[i], cell) &&
+		    strcmp(s->rows[i].class_, cell->class_) != 0)
 			return 1;
 	return 0;
 }
+
+/* Some workload has rows of the store and of a server. */
+static int has_both(const struct summary *s)
+{
+	for (size_t i = 0; i < s->count; i++)
+		for (size_t j = i + 1; j < s->count && summary_is_server(&s->rows[i]); j++)
+			if (strcmp(s->rows[j].target, "store") == 0 &&
+			    strcmp(s->rows[j].workload, s->rows[i].workload) == 0)
+				return 1;
+	return 0;
+}
+
+static int has_payload(const struct summary *s, const struct summary_row *of, uint64_t bytes)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (summary_same_target(&s->rows[i], of) && s->rows[i].payload_bytes == bytes &&
+		    strcmp(s->rows[i].class_, "publish") == 0)
+			return 1;
+	return 0;
+}
+
+static int has_transfer(const struct summary *s)
+{
+	for (const struct summary_row *cell = headline_cell(s);
+	     cell != NULL && summary_is_server(cell); cell = headline_next_cell(s, cell))
+		if (has_payload(s, cell, TRANSFER_SMALL_BYTES) &&
+		    has_payload(s, cell, TRANSFER_LARGE_BYTES))
+			return 1;
+	return 0;
+}
+
+static void name_picture(const struct figure *figure, size_t number, char name[FIGURES_NAME_BYTES])
+{
+	if (number == 1)
+		snprintf(name, FIGURES_NAME_BYTES, "%s", figure->name);
+	else
+		snprintf(name, FIGURES_NAME_BYTES, "%s-%zu", figure->name, number);
+}
+
+int figures_picture(const struct figure *figure, const struct summary *s, size_t number,
+                    char name[FIGURES_NAME_BYTES])
+{
+	const struct summary_row *cell = figures_subject(s, number);
+	name_picture(figure, number, name);
+	switch (figure->kind) {
+	case FIGURE_OF_ALL:
+		return number == 1;
+	case FIGURE_OF_CLASSES:
+		return cell != NULL && has_other_class(s, cell);
+	case FIGURE_OF_BOTH:
+		return number == 1 && has_both(s);
+	case FIGURE_OF_TRANSFER:
+		return number == 1 && has_transfer(s);
+	}
+	return 0;
+}
+
+/* ---- gnuplot ---- */
 
 static const char *script_folder(void)
 {
@@ -126,33 +195,25 @@ static int run_in(const char *folder, char *const argv[], char line[256])
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
 }
 
-static enum figures_result draw(const char *scripts, const char *dir, const char *name,
-                                const char *format, const struct summary_row *cell, char error[512])
+/* One picture: of the how manieth target and version, when it is of one. */
+static enum figures_result draw(const char *scripts, const char *dir, const struct figure *f,
+                                const char *picture, size_t number, const char *format,
+                                const struct summary_row *cell, char error[512])
 {
 	char script[64];
-	char summary[PATH_MAX + 16];
+	char csv[PATH_MAX + 16];
 	char output[PATH_MAX + 80];
-	char subject[HEADLINE_TEXT_BYTES];
 	char payload[24];
+	char subject[24];
 	char line[256];
-	snprintf(script, sizeof(script), "%s.gp", name);
-	snprintf(summary, sizeof(summary), "%s/summary.csv", dir);
-	snprintf(output, sizeof(output), "%s/plots/%s.%s", dir, name, format);
+	snprintf(script, sizeof(script), "%s.gp", f->name);
+	snprintf(csv, sizeof(csv), "%s/%s", dir, f->csv);
+	snprintf(output, sizeof(output), "%s/plots/%s.%s", dir, picture, format);
 	snprintf(payload, sizeof(payload), "%" PRIu64, cell->payload_bytes);
-	headline_subject(cell, subject);
+	snprintf(subject, sizeof(subject), "%zu", number);
 	/* spawn's argv is not const, for old reasons; it is not written to. */
-	char *argv[] = {(char *)"gnuplot",
-	                (char *)"-d",
-	                (char *)"-c",
-	                script,
-	                summary,
-	                output,
-	                (char *)cell->target,
-	                (char *)cell->target_version,
-	                (char *)cell->class_,
-	                subject,
-	                payload,
-	                NULL};
+	char *argv[] = {(char *)"gnuplot",    (char *)"-d", (char *)"-c", script, csv, output,
+	                (char *)cell->class_, payload,      subject,      NULL};
 	int rc = run_in(scripts, argv, line);
 	if (rc == 0)
 		return FIGURES_OK;
@@ -175,11 +236,30 @@ static void remove_old(const char *dir)
 {
 	char path[PATH_MAX + 80];
 	for (const struct figure *f = figures; f->name != NULL; f++) {
-		for (size_t i = 0; i < 2; i++) {
-			snprintf(path, sizeof(path), "%s/plots/%s.%s", dir, f->name, formats[i]);
-			unlink(path);
+		for (size_t n = 1; n <= FIGURES_SUBJECTS_MAX; n++) {
+			char name[FIGURES_NAME_BYTES];
+			name_picture(f, n, name);
+			for (size_t i = 0; i < 2; i++) {
+				snprintf(path, sizeof(path), "%s/plots/%s.%s", dir, name,
+				         formats[i]);
+				unlink(path);
+			}
 		}
 	}
+}
+
+/* The picture in both formats; error is that of the first that failed. */
+static enum figures_result draw_formats(const char *scripts, const char *dir,
+                                        const struct figure *f, const char *picture, size_t number,
+                                        const struct summary_row *cell, char error[512])
+{
+	for (size_t i = 0; i < 2; i++) {
+		enum figures_result rc =
+		        draw(scripts, dir, f, picture, number, formats[i], cell, error);
+		if (rc != FIGURES_OK)
+			return rc;
+	}
+	return FIGURES_OK;
 }
 
 static enum figures_result draw_all(const char *dir, const struct summary *s,
@@ -193,10 +273,13 @@ static enum figures_result draw_all(const char *dir, const struct summary *s,
 		return FIGURES_NO_GNUPLOT;
 	}
 	for (const struct figure *f = figures; f->name != NULL; f++) {
-		for (size_t i = 0; i < 2 && figures_apply(f, s); i++) {
+		for (size_t n = 1; n <= FIGURES_SUBJECTS_MAX; n++) {
+			char picture[FIGURES_NAME_BYTES];
 			char reason[512];
+			if (!figures_picture(f, s, n, picture))
+				continue;
 			enum figures_result rc =
-			        draw(scripts, dir, f->name, formats[i], cell, reason);
+			        draw_formats(scripts, dir, f, picture, n, cell, reason);
 			if (rc != FIGURES_OK && worst == FIGURES_OK)
 				snprintf(error, 512, "%s", reason);
 			if (rc == FIGURES_NO_GNUPLOT)

@@ -268,9 +268,10 @@ static int prefer(struct arm_rows *arms, size_t count)
 	return 0;
 }
 
-/* What the arm costs; of whom and what is said once, before any other arm. */
-static void say_cost(char text[HEADLINE_BYTES], const struct arm_rows *a, const char *who,
-                     const char *what)
+/* What the arm costs; of whom and what is said once, before any other arm. Returns what closes a
+ * bracket that is still open, "" when none is. */
+static const char *say_cost(char text[HEADLINE_BYTES], const struct arm_rows *a, const char *who,
+                            const char *what)
 {
 	char number[HEADLINE_TEXT_BYTES];
 	struct stats_interval overhead = headline_overhead(a->throughput);
@@ -287,9 +288,11 @@ static void say_cost(char text[HEADLINE_BYTES], const struct arm_rows *a, const 
 	} else {
 		double most = headline_at_most(a->throughput);
 		headline_percent((struct stats_interval){most, NAN, NAN}, number);
-		say(text, "no measurable part%s%s (≤ %s%s)", of, what, number,
+		say(text, "no measurable part%s%s (≤ %s%s", of, what, number,
 		    most > RANGE_HIGH_PCT ? ", too noisy to tell" : "");
+		return ")";
 	}
+	return "";
 }
 
 static void say_cost_in_cpu(char text[HEADLINE_BYTES], const struct summary_row *cpu,
@@ -299,13 +302,13 @@ static void say_cost_in_cpu(char text[HEADLINE_BYTES], const struct summary_row 
 	struct stats_interval added = headline_added(cpu);
 	enum verdict v = headline_verdict(cpu);
 	if (v == VERDICT_OVERHEAD) {
-		say(text, " (%s%s)", headline_ns(added, number), noun);
+		say(text, "%s%s", headline_ns(added, number), noun);
 	} else if (v == VERDICT_FASTER) {
 		struct stats_interval saved = {-added.estimate, -added.high, -added.low};
-		say(text, " (%s%s less)", headline_ns(saved, number), noun);
+		say(text, "%s%s less", headline_ns(saved, number), noun);
 	} else {
 		struct stats_interval most = {fmax(fabs(added.low), fabs(added.high)), NAN, NAN};
-		say(text, " (≤ %s%s)", headline_ns(most, number), noun);
+		say(text, "≤ %s%s", headline_ns(most, number), noun);
 	}
 }
 
@@ -317,12 +320,15 @@ static void say_costs(char text[HEADLINE_BYTES], const struct arm_rows *arms, si
 		say(text, "%s", i > 0 ? ", " : "");
 		if (say_failed(text, &arms[i]))
 			continue;
-		say_cost(text, &arms[i], who, what);
+		const char *close = say_cost(text, &arms[i], who, what);
 		who = what = ""; /* once is enough */
-		if (arms[i].cpu == NULL)
-			continue;
-		say_cost_in_cpu(text, arms[i].cpu, noun);
-		noun = "";
+		if (arms[i].cpu != NULL) {
+			say(text, "%s", close[0] != '\0' ? "; " : " (");
+			say_cost_in_cpu(text, arms[i].cpu, noun);
+			close = ")";
+			noun = "";
+		}
+		say(text, "%s", close);
 	}
 }
 

@@ -1,9 +1,11 @@
-/* page.c - see page.h. Order: the sentence, overhead, CPU, throughput, disk, latency, classes, all
- * cells, what the numbers mean, the machine. Everything that comes from a file goes through
+/* page.c - see page.h. Order: the sentence; overhead, CPU, store against server, transfer, disk,
+ * latency, throughput, classes; restarts of servers, all cells, what the numbers mean, the machine.
+ * Everything that comes from a file goes through
  * table_html_text. */
 #include "harness/output/page.h"
 
 #include "harness/output/headline.h"
+#include "harness/output/page_inner.h"
 #include "harness/output/replace.h"
 #include "harness/output/table.h"
 
@@ -14,16 +16,8 @@
 #include <string.h>
 #include <time.h>
 
-#define FIGURE_BYTES_MAX    (16u << 20)
-#define MACHINE_BYTES_MAX   (4u << 20)
-#define FILE_CREATE_SLOW_NS 40000
-
-struct page {
-	FILE *out;
-	const char *dir;
-	const struct samples *samples;
-	const struct summary *summary;
-};
+#define FIGURE_BYTES_MAX  (16u << 20)
+#define MACHINE_BYTES_MAX (4u << 20)
 
 static const char style[] =
         "body{font:16px/1.5 'DejaVu Sans',Verdana,sans-serif;color:#222;background:#fff;"
@@ -32,7 +26,7 @@ static const char style[] =
         ".lead{font-size:1.3em;line-height:1.45;margin:0 0 1em}"
         "h2{font-size:1.2em;margin:2em 0 .4em;border-bottom:1px solid #ccc;padding-bottom:.2em}"
         "figure{margin:0}figure img{width:100%;height:auto}"
-        "figcaption,.note{color:#555;font-size:.88em}"
+        ".note{color:#555;font-size:.88em}"
         ".warning{background:#fff3e0;border-left:6px solid #d55e00;padding:.6em 1em;margin:1em 0}"
         ".scroll{overflow-x:auto}"
         "table{border-collapse:collapse;font-size:.85em;font-variant-numeric:tabular-nums}"
@@ -154,93 +148,37 @@ static void put_base64(FILE *out, const unsigned char *data, size_t bytes)
 }
 
 /* As a data-URI image: SVGs of gnuplot inlined in one document would share element ids. */
-static void put_figure(struct page *p, const struct figure *f)
+static void put_picture(struct page *p, const struct figure *f, const char *name)
 {
 	char path[PATH_MAX];
 	char *image;
 	size_t bytes;
-	fprintf(p->out, "<h2>%s</h2>\n", f->title);
-	snprintf(path, sizeof(path), "%s/plots/%s.svg", p->dir, f->name);
+	snprintf(path, sizeof(path), "%s/plots/%s.svg", p->dir, name);
 	if (read_whole_file(path, FIGURE_BYTES_MAX, &image, &bytes) != 0) {
 		fputs("<p class=warning>This figure could not be drawn.</p>\n", p->out);
 		return;
 	}
 	fprintf(p->out, "<figure><img alt=\"%s\" src=\"data:image/svg+xml;base64,", f->title);
 	put_base64(p->out, (const unsigned char *)image, bytes);
-	fprintf(p->out, "\">\n<figcaption>%s</figcaption></figure>\n", f->caption);
+	fputs("\"></figure>\n", p->out);
 	free(image);
 }
 
-/* ---- what the numbers mean ---- */
-
-static void put_items_of_run(struct page *p)
+/* All its pictures under one title; 0 when it has none. */
+static int put_figure(struct page *p, const struct figure *f)
 {
-	const struct summary_run *run = &p->summary->run;
-	uint64_t slow = 0;
-	uint64_t unfit = 0;
-	uint64_t slowest = 0;
-	for (size_t i = 0; i < p->samples->count; i++) {
-		const struct sample *s = &p->samples->rows[i];
-		slow += s->file_create_ns > FILE_CREATE_SLOW_NS;
-		slowest = s->file_create_ns > slowest ? s->file_create_ns : slowest;
-		unfit += strcmp(s->build, "release") != 0;
+	char name[FIGURES_NAME_BYTES];
+	int count = 0;
+	for (size_t n = 1; n <= FIGURES_SUBJECTS_MAX; n++) {
+		if (!figures_picture(f, p->summary, n, name))
+			continue;
+		if (count++ == 0)
+			fprintf(p->out, "<h2>%s</h2>\n", f->title);
+		put_picture(p, f, name);
 	}
-	fprintf(p->out,
-	        "<li>%" PRIu64 " slices in %" PRIu64 " cells; %" PRIu64
-	        " failed. Failed ones never count, and nothing is concluded from an arm that has "
-	        "one.</li>\n",
-	        run->samples, run->cells, run->invalid_samples);
-	fprintf(p->out,
-	        "<li>Noise: %" PRIu64 " of %" PRIu64
-	        " plaintext twins differ from plaintext in throughput; chance allows %" PRIu64
-	        ".</li>\n",
-	        run->twins_off_zero, run->twins, run->twins_limit);
-	if (slow > 0) {
-		char number[TABLE_NUMBER_BYTES];
-		fprintf(p->out,
-		        "<li><b>Creating a file was slow</b> before %" PRIu64
-		        " slices (up to %s, expected below 40 µs). Encrypted streams create seven "
-		        "to eight times more files, so their overhead is overstated here.</li>\n",
-		        slow, table_ns((double)slowest, number));
-	}
-	if (unfit > 0)
-		fprintf(p->out,
-		        "<li><b>%" PRIu64 " slices come from a build that is not optimised or is "
-		        "sanitised</b>: not fit "
-		        "for conclusions.</li>\n",
-		        unfit);
-}
-
-static void put_meaning(struct page *p, const struct summary_row *cell)
-{
-	char subject[HEADLINE_TEXT_BYTES];
-	fputs("<h2>What the numbers mean</h2>\n<ul>\n", p->out);
-	if (cell != NULL) {
-		headline_subject(cell, subject);
-		fputs("<li>Percentages are percentages of <b>", p->out);
-		table_html_text(p->out, subject);
-		fputs("</b> in plaintext on this machine. They depend on everything else that is "
-		      "done per message: the faster the rest, the larger the percentage. "
-		      "Nanoseconds and CPU per message carry over, percentages do not.</li>\n",
-		      p->out);
-		if (strcmp(cell->target, "nats") != 0)
-			fputs("<li><b>A server's own cost was not measured.</b> Its cost per "
-			      "message is like this one only where its cipher code is as fast; it "
-			      "may be several times slower. Neither a percentage nor a time of "
-			      "this page is the cost of a deployment.</li>\n",
-			      p->out);
-	}
-	fputs("<li>An estimate is the Hodges–Lehmann estimate over paired rounds (each arm runs "
-	      "in every round), the interval the exact 95 % Wilcoxon signed-rank interval; for "
-	      "latency percentiles a bootstrap over the rounds. Disk figures are exact.</li>\n"
-	      "<li>An effect whose interval includes zero, or that is not larger than what a "
-	      "second plaintext arm shows, is “not distinguishable from zero here”; the table "
-	      "then gives what it may be at most (≤).</li>\n",
-	      p->out);
-	put_items_of_run(p);
-	fputs("<li>Every figure can be made again with <code>atrest report</code>; the rows are in "
-	      "samples.csv, the estimates in summary.csv.</li>\n</ul>\n",
-	      p->out);
+	if (count > 0)
+		fprintf(p->out, "<p class=note>%s</p>\n", f->caption);
+	return count;
 }
 
 /* ---- the page ---- */
@@ -285,7 +223,6 @@ static void put_dates(struct page *p)
 static int put_page(struct page *p)
 {
 	char sentence[HEADLINE_BYTES];
-	const struct summary_row *cell = headline_cell(p->summary);
 	headline_sentence(p->summary, sentence);
 	fputs("<!DOCTYPE html>\n<html lang=en><head><meta charset=utf-8>\n"
 	      "<meta name=viewport content=\"width=device-width,initial-scale=1\">\n"
@@ -299,50 +236,75 @@ static int put_page(struct page *p)
 	fputs("</p>\n", p->out);
 	put_warnings(p);
 	for (const struct figure *f = figures; f->name != NULL; f++)
-		if (figures_apply(f, p->summary))
-			put_figure(p, f);
+		if (put_figure(p, f) && f->kind == FIGURE_OF_TRANSFER)
+			page_put_transfer(p);
+	page_put_restarts(p);
 
 	fputs("<h2>All workloads and arms</h2>\n<div class=scroll>\n", p->out);
 	struct table *t = headline_table(p->summary);
 	int rc = table_html(t, p->out);
 	table_free(t);
 	fputs("</div>\n<p class=note>CPU/msg and added: CPU time of the process that owns the "
-	      "store, per "
-	      "message. Lost: throughput. Brackets hold 95 % intervals; " HEADLINE_NOTE ".</p>\n",
+	      "store, per message: of a nats row the server's. client: of the process that talks "
+	      "to it. Lost: throughput. Brackets hold 95 % intervals; " HEADLINE_NOTE ".</p>\n",
 	      p->out);
-	put_meaning(p, cell);
+	page_put_meaning(p);
 	put_machine_section(p);
 	fputs("</body></html>\n", p->out);
+	return rc;
+}
+
+static int write_csv(const char *dir, const struct summary *s, const struct transfer *t,
+                     char error[512])
+{
+	char path[PATH_MAX];
+	snprintf(path, sizeof(path), "%s/summary.csv", dir);
+	int rc = summary_write(path, s);
+	if (rc == 0) {
+		snprintf(path, sizeof(path), "%s/transfer.csv", dir);
+		rc = transfer_write(path, t);
+	}
+	if (rc != 0)
+		snprintf(error, 512, "%.400s: %s", path, strerror(-rc));
+	return rc;
+}
+
+static int write_page(struct page *p, char error[512])
+{
+	char path[PATH_MAX];
+	char *text = NULL;
+	size_t bytes = 0;
+	p->out = open_memstream(&text, &bytes);
+	if (p->out == NULL)
+		return -ENOMEM;
+	int rc = put_page(p) != 0 ? -ENOMEM : 0;
+	if (fclose(p->out) != 0 && rc == 0)
+		rc = -ENOMEM;
+	snprintf(path, sizeof(path), "%s/report.html", p->dir);
+	if (rc == 0)
+		rc = replace_file(path, text, bytes);
+	free(text);
+	if (rc != 0)
+		snprintf(error, 512, "%.400s: %s", path, strerror(-rc));
 	return rc;
 }
 
 int page_make(const char *dir, const struct samples *samples, const struct summary *s,
               enum figures_result *drawn, char error[512])
 {
-	char path[PATH_MAX];
-	char *text = NULL;
-	size_t bytes = 0;
+	struct transfer transfer;
 	*drawn = FIGURES_FAILED;
 	error[0] = '\0';
-	snprintf(path, sizeof(path), "%s/summary.csv", dir);
-	int rc = summary_write(path, s);
-	if (rc != 0) {
-		snprintf(error, 512, "%.400s: %s", path, strerror(-rc));
-		return rc;
-	}
-	*drawn = figures_draw(dir, s, error);
-
-	struct page p = {open_memstream(&text, &bytes), dir, samples, s};
-	if (p.out == NULL)
+	if (transfer_make(s, &transfer) != 0) {
+		snprintf(error, 512, "out of memory");
 		return -ENOMEM;
-	rc = put_page(&p) != 0 ? -ENOMEM : 0;
-	if (fclose(p.out) != 0 && rc == 0)
-		rc = -ENOMEM;
-	snprintf(path, sizeof(path), "%s/report.html", dir);
-	if (rc == 0)
-		rc = replace_file(path, text, bytes);
-	free(text);
-	if (rc != 0)
-		snprintf(error, 512, "%.400s: %s", path, strerror(-rc));
+	}
+	int rc = write_csv(dir, s, &transfer, error);
+	if (rc == 0) {
+		*drawn = figures_draw(dir, s, error);
+		struct page p = {NULL, dir, samples, s, &transfer};
+		rc = write_page(&p, error);
+	}
+	transfer_free(&transfer);
 	return rc;
 }
