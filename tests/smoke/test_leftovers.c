@@ -13,6 +13,7 @@
 
 #include "harness/leftovers.h"
 #include "harness/process_record.h"
+#include "harness/targets/nats_server.h"
 
 #define ATREST ATREST_BINARY_DIR "/cli/atrest"
 
@@ -210,6 +211,75 @@ static void the_next_run_beside_its_results_removes_them(void **state)
 	next_run_removes(*state, killed, next, "one");
 }
 
+/* The first record of a server below path, as find prints it. 0, or -1. */
+static int find_record(const char *path, char record[1024])
+{
+	char command[700];
+	FILE *pipe;
+
+	snprintf(command, sizeof(command), "find '%s' -name nats-server.pid 2>/dev/null", path);
+	pipe = popen(command, "r");
+	assert_non_null(pipe);
+	if (fgets(record, 1024, pipe) == NULL)
+		record[0] = '\0';
+	record[strcspn(record, "\n")] = '\0';
+	while (fgetc(pipe) != EOF)
+		;
+	pclose(pipe);
+	return record[0] == '\0' ? -1 : 0;
+}
+
+static int read_pid(const char *record)
+{
+	FILE *file = fopen(record, "r");
+	int pid = 0;
+
+	if (file == NULL)
+		return 0;
+	if (fscanf(file, "%d", &pid) != 1)
+		pid = 0;
+	fclose(file);
+	return pid;
+}
+
+static void servers_of_a_killed_run_end_with_it(void **state)
+{
+	char found[NATS_SERVER_VERSION_BYTES], program[NATS_SERVER_PATH_BYTES];
+	const char *const killed[] = {ATREST,     "run", "p.ini", "--target", "nats",
+	                              "--rounds", "400", "-o",    "one",      NULL};
+	const char *const next[] = {ATREST, "run", "q.ini", "--rounds", "2", "-o", "two", NULL};
+	char path[512], record[1024];
+	struct fixture_output out;
+	struct target_error error;
+	int server = 0, waits;
+	pid_t pid;
+
+	if (target_find("nats") == NULL || nats_server_find(NULL, program, found, &error) != 0)
+		skip();
+	fixture_write(*state, "p.ini", "operation = publish\nmessages = 50000\nsizes = 300\n");
+	fixture_write(*state, "q.ini", small);
+	snprintf(path, sizeof(path), "%s/one", (const char *)*state);
+	pid = fixture_start(*state, killed);
+	for (waits = 0; waits < 1000 && server == 0; waits++) {
+		usleep(5000);
+		if (find_record(path, record) == 0)
+			server = read_pid(record);
+	}
+	assert_true(server > 1);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(fixture_wait(pid), 128 + SIGKILL);
+	for (waits = 0; waits < 100 && process_record_state(server) != '\0' &&
+	                process_record_state(server) != 'Z';
+	     waits++)
+		usleep(10000);
+	assert_true(waits < 100);
+	fixture_run(*state, next, &out);
+	if (out.status != 0 || strstr(out.error, "left by a run that was killed; removed") == NULL)
+		fail_msg("status %d: %s", out.status, out.error);
+	assert_int_equal(fixture_count(path, LEFTOVERS_PREFIX), 0);
+	fixture_output_free(&out);
+}
+
 #define WITH_DIRECTORY(f)                                                                          \
 	cmocka_unit_test_setup_teardown(f, fixture_directory_make, fixture_directory_remove)
 
@@ -221,6 +291,7 @@ int main(void)
 	        WITH_DIRECTORY(the_recorded_process_is_killed_and_no_other),
 	        WITH_DIRECTORY(the_next_run_in_a_directory_removes_them),
 	        WITH_DIRECTORY(the_next_run_beside_its_results_removes_them),
+	        WITH_DIRECTORY(servers_of_a_killed_run_end_with_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
