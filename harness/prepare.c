@@ -158,7 +158,7 @@ static struct pace server_pace(const struct workload *w)
 	                 .fill_s = 0.2,
 	                 .fill_each_s = 5e-6 + bytes * 1e-9,
 	                 .publish_s = 5e-6 + bytes * 1e-9 + round_trip_s / w->window,
-	                 .next_s = 2e-6 + bytes * 1e-9,
+	                 .next_s = 4e-6 + bytes * 1e-9,
 	                 .get_s = round_trip_s + 100e-6,
 	                 .delete_s = round_trip_s,
 	                 .open_s = 0.15,

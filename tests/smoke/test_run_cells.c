@@ -1,0 +1,195 @@
+/* test_run_cells.c - `atrest run` on servers: what it plans for them, and what it keeps to itself.
+ */
+#include "tests/unit/harness_fixture.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/targets/nats_server.h"
+#include "harness/targets/target.h"
+
+#define ATREST ATREST_BINARY_DIR "/cli/atrest"
+#define READY  ATREST_SOURCE_DIR "/workloads/"
+
+/* Exit 77 says so to CTest: without them nothing here is tested. */
+static void needs_versions(void)
+{
+	char program[NATS_SERVER_PATH_BYTES], version[NATS_SERVER_VERSION_BYTES];
+	static const char *const versions[] = {"2.9.10", "2.15.1"};
+	struct target_error error;
+
+	for (size_t i = 0; i < 2; i++) {
+		if (target_find("nats") != NULL &&
+		    nats_server_find(versions[i], program, version, &error) == 0)
+			continue;
+		print_message("skipped: no nats-server %s\n", versions[i]);
+		exit(77);
+	}
+}
+
+static void expect_status(const struct fixture_output *out, int status)
+{
+	if (out->status != status)
+		fail_msg("status %d, expected %d; stderr: %s", out->status, status, out->error);
+}
+
+static json_t *plan_of(const char *directory, const char *const options[],
+                       struct fixture_output *out)
+{
+	const char *argv[16] = {ATREST, "run", "--dry-run", "--json"};
+	json_t *plan;
+
+	for (size_t i = 0; i < 10 && options[i] != NULL; i++)
+		argv[4 + i] = options[i];
+	fixture_run(directory, argv, out);
+	expect_status(out, 0);
+	plan = json_loads(out->standard, 0, NULL);
+	assert_non_null(plan);
+	return plan;
+}
+
+static json_t *cell_of(json_t *plan, const char *workload, const char *target, const char *version)
+{
+	size_t i;
+	json_t *cell;
+
+	json_array_foreach(json_object_get(plan, "cells"), i, cell)
+	{
+		if (strcmp(json_string_value(json_object_get(cell, "workload")), workload) == 0 &&
+		    strcmp(json_string_value(json_object_get(cell, "target")), target) == 0 &&
+		    strcmp(json_string_value(json_object_get(cell, "version")), version) == 0)
+			return cell;
+	}
+	return NULL;
+}
+
+static json_int_t rounds_of(json_t *plan, const char *workload, const char *target,
+                            const char *version)
+{
+	return json_integer_value(
+	        json_object_get(cell_of(plan, workload, target, version), "rounds"));
+}
+
+static void the_quick_suite_asks_less_of_a_server(void **state)
+{
+	const char *const options[] = {"--target", "store,nats:2.9.10,nats:2.15.1", NULL};
+	struct fixture_output out;
+	json_t *plan = plan_of(*state, options, &out);
+
+	assert_int_equal(json_array_size(json_object_get(plan, "cells")), 8 + 2 * 5);
+	assert_int_equal(rounds_of(plan, "publish-1k", "nats", "2.9.10"), 12);
+	assert_int_equal(rounds_of(plan, "publish-1k", "nats", "2.15.1"), 12);
+	assert_int_equal(rounds_of(plan, "publish-8k", "nats", "2.15.1"), 8);
+	assert_int_equal(rounds_of(plan, "publish-8k", "store", ""), 12);
+	assert_non_null(cell_of(plan, "publish-64b", "store", ""));
+	assert_null(cell_of(plan, "publish-64b", "nats", "2.15.1"));
+	assert_null(cell_of(plan, "publish-128b", "store", ""));
+	assert_string_equal(out.error, "");
+	json_decref(plan);
+	fixture_output_free(&out);
+}
+
+static void what_a_version_does_not_know_is_left_out_and_said(void **state)
+{
+	const char *const server[] = {"--suite", "server", "--target", "nats:2.9.10,nats:2.15.1",
+	                              NULL};
+	const char *const classes[] = {"--suite", "classes", "--target", "nats:2.15.1", NULL};
+	const char *const alone[] = {ATREST,        "run",       "--target",
+	                             "nats:2.9.10", "--dry-run", READY "publish-always-1k.ini",
+	                             NULL};
+	const char *const never[] = {ATREST,        "run",       "--target",
+	                             "nats:2.15.1", "--dry-run", READY "encrypt-1k.ini",
+	                             NULL};
+	struct fixture_output out;
+	json_t *plan = plan_of(*state, server, &out);
+
+	assert_null(cell_of(plan, "publish-always-1k", "nats", "2.9.10"));
+	assert_non_null(cell_of(plan, "publish-always-1k", "nats", "2.15.1"));
+	assert_non_null(strstr(out.error, "nats 2.9.10: without publish-always-1k: "
+	                                  "sync_interval exists from 2.10 on"));
+	json_decref(plan);
+	fixture_output_free(&out);
+	plan = plan_of(*state, classes, &out);
+	assert_null(cell_of(plan, "encrypt-1k", "nats", "2.15.1"));
+	assert_null(cell_of(plan, "open-1k", "nats", "2.15.1"));
+	assert_non_null(cell_of(plan, "open-server-1k", "nats", "2.15.1"));
+	assert_non_null(strstr(out.error, "encrypt-1k, change-cipher-1k, rotate-key-1k"));
+	json_decref(plan);
+	fixture_output_free(&out);
+	fixture_run(*state, alone, &out);
+	expect_status(&out, 2);
+	assert_non_null(strstr(out.error, "nothing is left to run"));
+	fixture_output_free(&out);
+	fixture_run(*state, never, &out);
+	expect_status(&out, 2);
+	assert_non_null(strstr(out.error, "target nats has no such operation"));
+	fixture_output_free(&out);
+}
+
+/* Nobody answers there: the run fails, and what it wrote stays. */
+static void credentials_are_written_nowhere(void **state)
+{
+	const char *const argv[] = {ATREST,        "run",    "p.ini",   "--server",
+	                            "127.0.0.1:1", "--user", "someone", "--password=s3cret",
+	                            "--rounds",    "1",      "-o",      "out",
+	                            NULL};
+	static const char *const files[] = {"out/machine.json", "out/samples.csv",
+	                                    "out/workload.ini"};
+	struct fixture_output out;
+	char *text;
+
+	fixture_write(*state, "p.ini", "operation = publish\nmessages = 10\n");
+	fixture_run(*state, argv, &out);
+	assert_int_not_equal(out.status, 0);
+	for (size_t i = 0; i < 3; i++) {
+		text = fixture_read(*state, files[i]);
+		if (text == NULL)
+			fail_msg("no %s; stderr: %s", files[i], out.error);
+		assert_null(strstr(text, "s3cret"));
+		assert_null(strstr(text, "someone"));
+		assert_int_equal(strstr(text, "***") != NULL, i == 0);
+		free(text);
+	}
+	assert_null(strstr(out.error, "s3cret"));
+	fixture_output_free(&out);
+}
+
+/* What was left out is in the result as well. */
+static void a_result_says_what_it_is_without(void **state)
+{
+	const char *const argv[] = {ATREST,        "run",      "p.ini", "a.ini",    "--target",
+	                            "nats:2.9.10", "--cipher", "none",  "--rounds", "1",
+	                            "-o",          "out",      NULL};
+	struct fixture_output out;
+	char *text;
+
+	fixture_write(*state, "p.ini", "operation = publish\nmessages = 100\n");
+	fixture_write(*state, "a.ini", "operation = publish\nmessages = 10\nsync = always\n");
+	fixture_run(*state, argv, &out);
+	expect_status(&out, 0);
+	text = fixture_read(*state, "out/machine.json");
+	assert_non_null(strstr(text, "nats 2.9.10: without a: sync_interval exists"));
+	free(text);
+	text = fixture_read(*state, "out/workload.ini");
+	assert_non_null(strstr(text, "# p: every key"));
+	assert_null(strstr(text, "# a: every key"));
+	free(text);
+	fixture_output_free(&out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test_setup_teardown(the_quick_suite_asks_less_of_a_server,
+	                                        fixture_directory_make, fixture_directory_remove),
+	        cmocka_unit_test_setup_teardown(what_a_version_does_not_know_is_left_out_and_said,
+	                                        fixture_directory_make, fixture_directory_remove),
+	        cmocka_unit_test_setup_teardown(credentials_are_written_nowhere,
+	                                        fixture_directory_make, fixture_directory_remove),
+	        cmocka_unit_test_setup_teardown(a_result_says_what_it_is_without,
+	                                        fixture_directory_make, fixture_directory_remove),
+	};
+	needs_versions();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
