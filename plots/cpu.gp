@@ -31,7 +31,7 @@ do for [n = 1:subjects] {
 	set title subject font ",13" noenhanced
 	set ylabel "% of plaintext" noenhanced
 	set yrange [0:top * 1.38]
-	if (n == 1) { set key at graph 0.99, graph 1.14 right horizontal Left reverse } else { set key off }
+	if (n == 1) { set key at screen 0.99, screen 1 - 50.0 / height right horizontal Left reverse } else { set key off }
 	plot for [i = 1:3] csv using (x(word(arms, i), i)):(relative(word(arms, i))) with boxes linetype word(lines, i) + 0 title word(names, i), \
 		for [i = 1:3] csv using (x(word(arms, i), i)):(relative(word(arms, i))):(ns_text(column("value"))) with labels rotate by 90 left offset 0, 0.4 font ",12" notitle, \
 		nothing notitle

@@ -35,7 +35,7 @@ do for [n = 1:subjects] {
 	eval time_tics
 	# Room below for the values.
 	set yrange [or(low, 1000) / 20:or(high, 1000) * 3]
-	if (n == 1) { set key at graph 0.99, graph 1.14 right horizontal Left reverse } else { set key off }
+	if (n == 1) { set key at screen 0.99, screen 1 - 72.0 / height right horizontal Left reverse } else { set key off }
 	plot for [i = 1:3] csv using (x(word(arms, i), "latency_p50_ns", i)):(of(word(arms, i), "latency_p50_ns")) with points linetype word(lines, i) + 0 pointtype 7 title word(names, i), \
 		for [i = 1:3] csv using (x(word(arms, i), "latency_p99_ns", i)):(of(word(arms, i), "latency_p99_ns")) with points linetype word(lines, i) + 0 pointtype 6 notitle, \
 		for [i = 1:3] csv using (x(word(arms, i), "latency_p999_ns", i)):(of(word(arms, i), "latency_p999_ns")) with points linetype word(lines, i) + 0 pointtype 1 notitle, \

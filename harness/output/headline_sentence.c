@@ -268,6 +268,16 @@ static int prefer(struct arm_rows *arms, size_t count)
 	return 0;
 }
 
+/* How many arms have a verdict on what they cost. */
+static size_t count_told(const struct arm_rows *arms, size_t count)
+{
+	size_t told = 0;
+	for (size_t i = 0; i < count; i++)
+		told += arms[i].verdict != VERDICT_INVALID &&
+		        arms[i].verdict != VERDICT_INCONCLUSIVE;
+	return told;
+}
+
 /* What the arm costs; of whom and what is said once, before any other arm. Returns what closes a
  * bracket that is still open, "" when none is. */
 static const char *say_cost(char text[HEADLINE_BYTES], const struct arm_rows *a, const char *who,
@@ -346,14 +356,17 @@ static void say_version(char text[HEADLINE_BYTES], const struct summary *s,
 	headline_subject(cell, subject);
 	table_bytes((double)cell->payload_bytes, bytes);
 	snprintf(what, sizeof(what), "%.60s throughput at %s", cell->class_, bytes);
-	say(text, "%s", first ? "On this machine " : " ");
+	if (count_told(arms, count) > 0)
+		say(text, "%s", first ? "On this machine " : " ");
+	else
+		say(text, first ? "On this machine, with %s: " : " With %s: ", subject);
 	say_costs(text, arms, count, subject, what);
 	say_range(text, arms, count);
 	if (first) {
 		say_disk(text, "; disk", arms, count);
 		if (preferred)
 			say(text, "; use %s", arms[0].throughput->arm);
-		else if (count > 1)
+		else if (count > 1 && count_told(arms, count) == count)
 			say(text, "; neither cipher is clearly cheaper");
 	}
 	say(text, ".");

@@ -63,13 +63,13 @@ static struct server_rows look_at_servers(const struct samples *samples)
 		const struct sample *s = &samples->rows[i];
 		if (s->replicas == 0 || s->valid != 1)
 			continue;
+		r.elsewhere |= strcmp(s->target, "server") == 0;
+		r.replicas_max = s->replicas > r.replicas_max ? s->replicas : r.replicas_max;
+		if (s->published == 0)
+			continue;
 		r.published += s->published;
 		r.acknowledged += s->acknowledged;
 		r.stored += s->stored;
-		r.elsewhere |= strcmp(s->target, "server") == 0;
-		r.replicas_max = s->replicas > r.replicas_max ? s->replicas : r.replicas_max;
-		if (s->published == 0 || s->window == 0)
-			continue;
 		if (r.window_min == 0 || s->window < r.window_min)
 			r.window_min = s->window;
 		r.window_max = s->window > r.window_max ? s->window : r.window_max;

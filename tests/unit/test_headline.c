@@ -146,6 +146,24 @@ static void what_a_server_does_not_lose_is_bounded(void **state)
 	summary_free(&m);
 }
 
+static void of_a_server_nothing_is_said_before_it_is_known(void **state)
+{
+	struct synthetic_cell cell = synthetic_nats_new.cells[1];
+	struct synthetic_suite suite = {"nats", "2.15.1", &cell, 1};
+	struct samples s = {0};
+	struct summary m;
+	(void)state;
+	cell.rounds = 4;
+	synthetic_add_server(&s, &suite, none, 6);
+	make(&s, &m);
+	assert_says(&m, "On this machine, with nats-server 2.15.1: chachapoly is inconclusive (4 "
+	                "rounds; 6 and a twin are needed), aes is inconclusive");
+	assert_silent(&m, "cheaper");
+	assert_silent(&m, "use ");
+	assert_silent(&m, "range");
+	summary_free(&m);
+}
+
 /* Of a server elsewhere only what the client sees is known. */
 static void a_server_elsewhere_has_no_cpu_in_the_sentence(void **state)
 {
@@ -357,6 +375,7 @@ int main(void)
 	        cmocka_unit_test(of_several_versions_the_newest_leads_and_the_others_follow),
 	        cmocka_unit_test(ciphers_that_cost_alike_are_not_preferred),
 	        cmocka_unit_test(what_a_server_does_not_lose_is_bounded),
+	        cmocka_unit_test(of_a_server_nothing_is_said_before_it_is_known),
 	        cmocka_unit_test(a_server_elsewhere_has_no_cpu_in_the_sentence),
 	        cmocka_unit_test(the_harness_alone_is_not_taken_for_a_store),
 	        cmocka_unit_test(ranges_are_told_apart),
