@@ -18,9 +18,10 @@
  * Nats-Msg-Id, so that nothing is ever remembered in it. */
 #define DUPLICATES_NS INT64_C(100000000)
 
-#define WARM_UP_NS    UINT64_C(150000000)
-#define WARM_UP_BYTES (8u * 1024 * 1024)
-#define WARM_UP_NAME  "ATREST-WARM-UP"
+#define WARM_UP_NS       UINT64_C(125000000)
+#define WARM_UP_BYTES    (8u * 1024 * 1024)
+#define WARM_UP_PAUSE_NS 100000000
+#define WARM_UP_SUBJECT  "atrest-warm-up"
 
 /* ---- failing ---- */
 
@@ -348,11 +349,49 @@ const char *nats_client_version(const struct target_place *place)
 
 /* ---- warming up ---- */
 
-/* Heap, connections and code of a server that has just started are not yet what they are a second
- * later. The stream is one of its own, so that the measured one is fresh. */
+static void warm_up_acked(void *arg, struct target_ticket ticket, uint64_t sequence)
+{
+	(void)arg;
+	(void)ticket;
+	(void)sequence;
+}
+
+static int warm_up_publish(struct target_place *place, uint32_t stream, struct target_error *error)
+{
+	static const char subject[] = WARM_UP_SUBJECT;
+	uint64_t until_ns = clock_ns() + WARM_UP_NS;
+	struct target_publisher *p = NULL;
+	size_t bytes = 0;
+	int rc = nats_publisher_open(place, stream, warm_up_acked, NULL, &p, error);
+
+	for (uint64_t op = 0; rc == 0 && bytes < WARM_UP_BYTES && clock_ns() < until_ns; op++) {
+		struct target_message m;
+		generator_message(place->options->generator, 0, op, &m);
+		m.subject = subject;
+		m.subject_bytes = sizeof(subject) - 1;
+		rc = nats_publisher_submit(p, &m, (struct target_ticket){.op = op}, error);
+		bytes += m.payload_bytes;
+	}
+	if (rc == 0)
+		rc = nats_publisher_drain(p, error);
+	nats_publisher_close(p);
+	return rc;
+}
+
 int nats_client_warm_up(struct target_place *place, struct target_error *error)
 {
-	(void)place;
-	(void)error;
-	return 0;
+	static const struct timespec pause = {.tv_nsec = WARM_UP_PAUSE_NS};
+	uint32_t stream = place->options->workload->streams; /* one more */
+	char name[NATS_CLIENT_NAME_BYTES], subject[NATS_CLIENT_ROOT_BYTES + 32];
+	int rc;
+
+	nats_client_stream_name(place, stream, name);
+	snprintf(subject, sizeof(subject), "%s%s", place->root, WARM_UP_SUBJECT);
+	if (make_stream(place, name, subject, error) != 0)
+		return -1;
+	rc = warm_up_publish(place, stream, error);
+	(void)js_DeleteStream(place->js, name, NULL, NULL);
+	if (rc == 0)
+		nanosleep(&pause, NULL);
+	return rc;
 }

@@ -67,8 +67,9 @@ int nats_client_make_streams(struct target_place *place, struct target_error *er
 int nats_client_find_streams(struct target_place *place, struct target_error *error);
 void nats_client_delete_streams(struct target_place *place);
 
-/* Publishes what the workload publishes to a stream of its own, 150 ms or 8 MiB, whichever comes
- * first, and deletes that. */
+/* Publishes what the workload publishes to a stream that is deleted again, for an eighth of a
+ * second or 8 MiB, whichever ends first, and pauses: the heap and the code of a server that has
+ * just started are not yet what they are a moment later. */
 int nats_client_warm_up(struct target_place *place, struct target_error *error);
 
 /* ---- functions of struct target ---- */

@@ -80,8 +80,26 @@ int nats_link_open(struct target_place *place, struct nats_link *link, struct ta
 	return -1;
 }
 
+static void free_spent(struct nats_link *link)
+{
+	while (link->spent_count > 0)
+		natsMsg_Destroy(link->spent[--link->spent_count]);
+	link->spent_bytes = 0;
+}
+
+void nats_link_give_back(struct nats_link *link, natsMsg *msg)
+{
+	if (msg == NULL)
+		return;
+	link->spent[link->spent_count++] = msg;
+	link->spent_bytes += (size_t)natsMsg_GetDataLength(msg);
+	if (link->spent_count == NATS_LINK_SPENT_MAX || link->spent_bytes > NATS_LINK_SPENT_BYTES)
+		free_spent(link);
+}
+
 void nats_link_close(struct nats_link *link)
 {
+	free_spent(link);
 	natsSubscription_Destroy(link->inbox);
 	natsConnection_Destroy(link->connection);
 	link->inbox = NULL;

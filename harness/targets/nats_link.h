@@ -19,6 +19,8 @@
 
 #define NATS_LINK_SEND_BYTES  (32 * 1024)
 #define NATS_LINK_INBOX_BYTES 64
+#define NATS_LINK_SPENT_MAX   128
+#define NATS_LINK_SPENT_BYTES (256 * 1024)
 
 struct target_place;
 
@@ -31,6 +33,9 @@ struct nats_link {
 	int unsent;                             /* something waits to be sent */
 	size_t unsent_bytes;                    /* about */
 	uint64_t queued;                        /* messages that are here and were not taken */
+	natsMsg *spent[NATS_LINK_SPENT_MAX];    /* given back and not freed yet */
+	uint32_t spent_count;
+	size_t spent_bytes;
 };
 
 int nats_link_open(struct target_place *place, struct nats_link *link, struct target_error *error);
@@ -45,5 +50,9 @@ natsStatus nats_link_published(struct nats_link *link, size_t bytes);
 /* Sends what waits, then waits for the next message: NATS_OK and the caller's, NATS_TIMEOUT, or
  * what ended the connection. */
 natsStatus nats_link_next(struct nats_link *link, int64_t timeout_ms, natsMsg **out);
+
+/* Frees one of nats_link_next, NULL allowed, together with others: libnats has a thread for that,
+ * which would be woken for each. */
+void nats_link_give_back(struct nats_link *link, natsMsg *msg);
 
 #endif

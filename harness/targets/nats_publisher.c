@@ -23,8 +23,8 @@ struct target_publisher {
 	struct target_place *place;
 	struct nats_link link;
 	char stream[NATS_CLIENT_NAME_BYTES];
-	char ack[NATS_CLIENT_NAME_BYTES + 32]; /* an acknowledgement up to its sequence */
-	size_t ack_bytes;
+	char ack[NATS_CLIENT_DOING_BYTES];      /* an acknowledgement up to its sequence */
+	size_t ack_bytes;                       /* 0: none was seen yet */
 	char reply[NATS_LINK_INBOX_BYTES + 16]; /* the inbox, then the slot */
 	size_t inbox_bytes;
 	char subject[NATS_CLIENT_ROOT_BYTES + SUBJECT_BYTES]; /* the root, then the message's */
@@ -52,8 +52,6 @@ int nats_publisher_open(struct target_place *place, uint32_t stream, target_acke
 	p->acked = acked;
 	p->arg = arg;
 	nats_client_stream_name(place, stream, p->stream);
-	p->ack_bytes =
-	        (size_t)snprintf(p->ack, sizeof(p->ack), "{\"stream\":\"%s\", \"seq\":", p->stream);
 	if (nats_link_open(place, &p->link, error) != 0) {
 		free(p);
 		return -1;
@@ -122,7 +120,20 @@ static int ack_parse(struct target_publisher *p, const char *data, size_t bytes,
 	return rc;
 }
 
-/* {"stream":"NAME", "seq":N}, of 30,000 a slice. */
+/* {"stream":"NAME","seq":N}: of one that was taken apart, what stands before N is kept. Versions
+ * differ in spaces and in what they put between. */
+static void ack_learn(struct target_publisher *p, const char *data, size_t bytes)
+{
+	size_t at = bytes > 0 && data[bytes - 1] == '}' ? bytes - 1 : 0;
+
+	while (at > 0 && data[at - 1] >= '0' && data[at - 1] <= '9')
+		at--;
+	if (at < 6 || at > sizeof(p->ack) || memcmp(data + at - 6, "\"seq\":", 6) != 0)
+		return;
+	memcpy(p->ack, data, at);
+	p->ack_bytes = at;
+}
+
 static int ack_read(struct target_publisher *p, natsMsg *msg, uint64_t *sequence,
                     struct target_error *error)
 {
@@ -132,14 +143,17 @@ static int ack_read(struct target_publisher *p, natsMsg *msg, uint64_t *sequence
 
 	if (natsMsg_IsNoResponders(msg))
 		return fail(p, NATS_NO_RESPONDERS, 0, "no stream listens (no responders)", error);
-	if (bytes > at && memcmp(data, p->ack, at) == 0) {
+	if (at > 0 && bytes > at && memcmp(data, p->ack, at) == 0) {
 		for (; at < bytes && data[at] >= '0' && data[at] <= '9'; at++)
 			n = n * 10 + (uint64_t)(data[at] - '0');
 		*sequence = n;
 		if (n > 0 && at + 1 == bytes && data[at] == '}')
 			return 0;
 	}
-	return ack_parse(p, data, bytes, sequence, error);
+	if (ack_parse(p, data, bytes, sequence, error) != 0)
+		return -1;
+	ack_learn(p, data, bytes);
+	return 0;
 }
 
 /* The slot is what follows the inbox. */
@@ -173,7 +187,7 @@ static int take_acks(struct target_publisher *p, uint32_t waiting, struct target
 		natsMsg *msg = NULL;
 		natsStatus s = nats_link_next(&p->link, NATS_CLIENT_WAIT_MS, &msg);
 		int rc = s == NATS_OK ? ack_take(p, msg, error) : fail(p, s, 0, NULL, error);
-		natsMsg_Destroy(msg);
+		nats_link_give_back(&p->link, msg);
 		if (rc != 0)
 			return -1;
 	}

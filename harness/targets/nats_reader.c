@@ -13,7 +13,8 @@
 #include "workloads/workload.h"
 
 #define BATCH_MESSAGES 512
-#define BATCH_BYTES    (4 * 1024 * 1024) /* on their way to a reader that does not read */
+#define BATCH_BYTES    (4 * 1024 * 1024)   /* on their way to a reader that does not read */
+#define PUSHED_BYTES   (256 * 1024 * 1024) /* the server sends 32 MiB ahead at most */
 
 /* The stream is asked whether it has more when none came for so long. */
 #define IDLE_MS 20
@@ -171,7 +172,7 @@ static int message_put(struct target_reader *r, natsMsg *msg, const char *subjec
 
 static void let_go(struct target_reader *r)
 {
-	natsMsg_Destroy(r->held);
+	nats_link_give_back(&r->link, r->held);
 	r->held = NULL;
 }
 
@@ -207,7 +208,7 @@ static int direct_take(struct target_reader *r, natsMsg *msg, struct target_mess
 	rc = fail(r, NATS_NOT_FOUND, 0, "getting a message of", text, error);
 	if (status != NULL && strcmp(status, "404") == 0)
 		error->fault = TARGET_VERIFY;
-	natsMsg_Destroy(msg);
+	nats_link_give_back(&r->link, msg);
 	return rc;
 }
 
@@ -228,7 +229,7 @@ static int direct_get(struct target_reader *r, const char *subject, const char *
 		/* A consumer that was given up may still have sent something. */
 		if (strcmp(natsMsg_GetSubject(msg), reply) == 0)
 			return direct_take(r, msg, m, error);
-		natsMsg_Destroy(msg);
+		nats_link_give_back(&r->link, msg);
 	}
 	return fail(r, s, 0, "getting a message of", NULL, error);
 }
@@ -316,6 +317,9 @@ static natsStatus ordered_start(struct target_reader *r, uint64_t sequence, jsEr
 	snprintf(subject, sizeof(subject), "%s>", r->place->root);
 	if (s == NATS_OK)
 		s = js_SubscribeSync(&r->pushed, r->js, subject, NULL, &options, code);
+	/* Flow control is by bytes, the default limit by messages, which small ones would reach. */
+	if (s == NATS_OK)
+		s = natsSubscription_SetPendingLimits(r->pushed, -1, PUSHED_BYTES);
 	return s;
 }
 
@@ -371,7 +375,7 @@ static natsStatus pull_next(struct target_reader *r, int64_t timeout_ms, natsMsg
 		if (natsMsg_GetReply(*msg) == NULL &&
 		    strcmp(natsMsg_GetSubject(*msg) + strlen(r->link.inbox_name), r->consumer) == 0)
 			return NATS_OK;
-		natsMsg_Destroy(*msg);
+		nats_link_give_back(&r->link, *msg);
 		*msg = NULL;
 	}
 }
@@ -431,7 +435,7 @@ int nats_reader_next(struct target_reader *r, uint64_t sequence, struct target_m
 		const char *text = header(msg, "Description");
 		int rc = fail(r, NATS_ERR, 0, "reading",
 		              text == NULL ? "neither a message nor a status came" : text, error);
-		natsMsg_Destroy(msg);
+		nats_link_give_back(&r->link, msg);
 		return rc;
 	}
 	r->position = got + 1;
