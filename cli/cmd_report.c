@@ -130,7 +130,8 @@ const struct command command_report = {
         .summary = "summary, figures and page again, from the samples of a run",
         .details =
                 "Reads DIR/samples.csv (and machine.json for the page) and writes summary.csv,\n"
-                "plots/ and report.html beside it. The samples are never changed. Of a run that\n"
+                "transfer.csv, plots/ and report.html beside it. The samples are never changed. Of "
+                "a run that\n"
                 "was interrupted the page is made too, marked as such; the exit code is then 2.\n"
                 "Without gnuplot the page has no figures; the exit code is then 4.",
         .options = option_table,

@@ -35,7 +35,8 @@ extern const struct figure figures[];
 const struct summary_row *figures_subject(const struct summary *s, size_t number);
 
 /* The name of the figure's picture of that target and version: NAME, or NAME-2 and so on. 0: there
- * is none. A figure that is not of a single one has its picture under number 1. */
+ * is none, as of a summary without plaintext. A figure that is not of a single one has its picture
+ * under number 1. */
 int figures_picture(const struct figure *figure, const struct summary *s, size_t number,
                     char name[FIGURES_NAME_BYTES]);
 

@@ -397,13 +397,31 @@ static void say_plaintext(char text[HEADLINE_BYTES], const struct summary_row *c
 	    operation_of(cell, operation));
 }
 
+/* Servers that were there need not have one in plaintext. */
+static void say_values(char text[HEADLINE_BYTES], const struct summary *s)
+{
+	char subject[HEADLINE_TEXT_BYTES];
+	char operation[HEADLINE_TEXT_BYTES];
+	char rate[TABLE_NUMBER_BYTES];
+	say(text, "No plaintext throughput was measured.");
+	for (size_t i = 0; i < s->count; i++) {
+		const struct summary_row *row = &s->rows[i];
+		if (!summary_is_server(row) || strcmp(row->metric, "throughput_msgs_s") != 0)
+			continue;
+		say(text, " Under %s %s: %s messages of %s per second.", row->arm,
+		    headline_subject(row, subject), table_count(row->value, rate),
+		    operation_of(row, operation));
+		return;
+	}
+}
+
 void headline_sentence(const struct summary *s, char text[HEADLINE_BYTES])
 {
 	struct arm_rows arms[SENTENCE_ARMS_MAX];
 	text[0] = '\0';
 	const struct summary_row *cell = headline_cell(s);
 	if (cell == NULL)
-		say(text, "No plaintext throughput was measured.");
+		say_values(text, s);
 	else if (arms_of(s, cell, arms) == 0)
 		say_plaintext(text, cell);
 	else if (summary_is_server(cell))

@@ -277,6 +277,24 @@ static void servers_and_the_store_stand_side_by_side(void **state)
 	assert_picture_says("classes-3", (const char *const[]){"this store", NULL});
 }
 
+static void a_server_without_plaintext_has_a_page_without_figures(void **state)
+{
+	struct samples s = {0};
+	(void)state;
+	synthetic_add_server(&s, &synthetic_nats_new, (struct synthetic_noise){0, 0, 0}, 44);
+	for (size_t i = s.count; i-- > 0;) {
+		strcpy(s.rows[i].target, "server");
+		s.rows[i].cpu_ns = 0;
+		if (strcmp(s.rows[i].arm, "aes") != 0)
+			s.rows[i] = s.rows[--s.count];
+	}
+	char *text = page_of(other_folder(), &s, FIGURES_OK);
+	assert_null(strstr(text, "data:image"));
+	assert_null(strstr(text, "class=warning"));
+	assert_non_null(strstr(text, "<td>server 2.15.1</td>"));
+	free(text);
+}
+
 /* As if gnuplot were not installed. */
 static char *page_without_gnuplot(struct samples *s)
 {
@@ -384,6 +402,7 @@ int main(void)
 	        cmocka_unit_test(figures_are_drawn_as_svg_and_png),
 	        cmocka_unit_test(a_run_of_one_cell_or_of_plaintext_alone_is_drawn_too),
 	        cmocka_unit_test(servers_and_the_store_stand_side_by_side),
+	        cmocka_unit_test(a_server_without_plaintext_has_a_page_without_figures),
 	        cmocka_unit_test(messages_that_were_lost_are_named),
 	        cmocka_unit_test(an_interrupted_run_with_failures_is_marked),
 	        cmocka_unit_test(hostile_names_stay_names),

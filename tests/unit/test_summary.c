@@ -549,6 +549,26 @@ static void a_server_elsewhere_has_values_without_plaintext(void **state)
 	samples_free(&s);
 }
 
+static void versions_are_ordered_as_numbers(void **state)
+{
+	static const char *const versions[] = {"2.9.10", "2.15.1", "2.10.27"};
+	static const char *const ordered[] = {"2.15.1", "2.10.27", "2.9.10"};
+	struct synthetic_suite suite = synthetic_nats_new;
+	struct samples s = {0};
+	struct summary m;
+	(void)state;
+	suite.count = 1;
+	for (size_t i = 0; i < 3; i++) {
+		suite.version = versions[i];
+		synthetic_add_server(&s, &suite, quiet, i);
+	}
+	assert_int_equal(summary_make(&s, &m), 0);
+	for (size_t i = 0; i < 3; i++)
+		assert_string_equal(m.rows[i * m.count / 3].target_version, ordered[i]);
+	summary_free(&m);
+	samples_free(&s);
+}
+
 static void a_failed_slice_elsewhere_makes_its_arm_invalid(void **state)
 {
 	struct samples s = {0};
@@ -706,6 +726,7 @@ int main(void)
 	        cmocka_unit_test(an_owed_sync_that_is_missing_is_a_failed_measurement),
 	        cmocka_unit_test(targets_and_versions_are_cells_of_their_own),
 	        cmocka_unit_test(a_server_elsewhere_has_values_without_plaintext),
+	        cmocka_unit_test(versions_are_ordered_as_numbers),
 	        cmocka_unit_test(a_failed_slice_elsewhere_makes_its_arm_invalid),
 	        cmocka_unit_test(the_order_of_rows_does_not_matter),
 	        cmocka_unit_test(no_rows_give_an_empty_summary),
