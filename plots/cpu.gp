@@ -2,7 +2,9 @@
 # of the bar is relative to plaintext in the same workload. A row per target and version.
 call "style.gp" ARG1 ARG2 ARG3 ARG4 ARG5
 eval find_subjects(plaintext)
-height = 76 + 440 * subjects - (subjects > 1 ? 100 * subjects : 0)
+eval cells_most
+foot = cells_max > 8 ? 84 : 34
+height = 42 + ((subjects > 1 ? 340 : 440) + foot) * subjects
 eval figure(1280, height)
 
 arms = "none chachapoly aes"
@@ -27,7 +29,7 @@ set style fill solid 0.85 noborder
 do for [n = 1:subjects] {
 	eval use_subject(n)
 	eval workload_tics
-	eval panel(1280, height, 40, 1, 1, n, subjects, 34)
+	eval panel(1280, height, 40, 1, 1, n, subjects, foot)
 	set title subject font ",13" noenhanced
 	set ylabel "% of plaintext" noenhanced
 	set yrange [0:top * 1.38]

@@ -2,6 +2,7 @@
 # files, and blocks that the file system gave for them. A row per target and version.
 call "style.gp" ARG1 ARG2 ARG3 ARG4 ARG5
 eval find_subjects(plaintext)
+eval cells_most
 height = 56 + (subjects > 1 ? 350 : 460) * subjects
 eval figure(1280, height)
 
@@ -29,7 +30,7 @@ do for [n = 1:subjects] {
 		set yrange [G_min < 0 ? G_min * 1.9 : 0:G_max > 0 ? G_max * 1.9 : 0.01]
 		if (n == 1 && k == 1) { set key top left Left reverse horizontal } else { set key off }
 		plot for [i = 1:2] csv using (cell_of(word(arms, i), metric) + aside(i)):(growth(word(arms, i), metric)) with boxes linetype word(lines, i) + 0 title word(arms, i), \
-			for [i = 1:2] csv using (cell_of(word(arms, i), metric) + aside(i)):(growth(word(arms, i), metric)):(percent_text(column("overhead_pct"))) with labels noenhanced rotate by 90 left offset 0, 0.4 font ",12" notitle, \
+			for [i = 1:2] csv using (cell_of(word(arms, i), metric) + aside(i)):(growth(word(arms, i), metric)):(percent_text(column("overhead_pct"))) with labels noenhanced rotate by 90 left offset 0, 0.4 font (cells_max > 12 ? ",8" : ",12") notitle, \
 			nothing notitle
 		eval clean
 	}

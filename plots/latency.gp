@@ -2,7 +2,9 @@
 # version, on the same axis.
 call "style.gp" ARG1 ARG2 ARG3 ARG4 ARG5
 eval find_subjects(plaintext)
-height = 90 + (subjects > 1 ? 370 : 470) * subjects
+eval cells_most
+foot = cells_max > 8 ? 84 : 34
+height = 62 + ((subjects > 1 ? 340 : 440) + foot) * subjects
 eval figure(1280, height)
 
 arms = "none chachapoly aes"
@@ -29,7 +31,7 @@ set label 101 "filled: median, with its value; open: 99th percentile; cross: 99.
 do for [n = 1:subjects] {
 	eval use_subject(n)
 	eval workload_tics
-	eval panel(1280, height, 62, 1, 1, n, subjects, 34)
+	eval panel(1280, height, 62, 1, 1, n, subjects, foot)
 	set title subject font ",13" noenhanced
 	set logscale y 10
 	eval time_tics
@@ -39,7 +41,7 @@ do for [n = 1:subjects] {
 	plot for [i = 1:3] csv using (x(word(arms, i), "latency_p50_ns", i)):(of(word(arms, i), "latency_p50_ns")) with points linetype word(lines, i) + 0 pointtype 7 title word(names, i), \
 		for [i = 1:3] csv using (x(word(arms, i), "latency_p99_ns", i)):(of(word(arms, i), "latency_p99_ns")) with points linetype word(lines, i) + 0 pointtype 6 notitle, \
 		for [i = 1:3] csv using (x(word(arms, i), "latency_p999_ns", i)):(of(word(arms, i), "latency_p999_ns")) with points linetype word(lines, i) + 0 pointtype 1 notitle, \
-		for [i = 1:3] csv using (x(word(arms, i), "latency_p50_ns", i)):(of(word(arms, i), "latency_p50_ns")):(ns_text(column("value"))) with labels rotate by 90 right offset 0, -0.6 font ",11" notitle, \
+		for [i = 1:3] csv using (x(word(arms, i), "latency_p50_ns", i)):(of(word(arms, i), "latency_p50_ns")):(ns_text(column("value"))) with labels rotate by 90 right offset 0, -0.6 font (cells_max > 12 ? ",9" : ",11") notitle, \
 		nothing_log notitle
 	eval clean
 }

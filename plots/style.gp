@@ -90,6 +90,11 @@ cell_number = 0
 cell_of(arm, metric) = (cell_number = (column(0) == 0 ? 0 : cell_number) + of_target("none", "throughput_msgs_s"), \
 	of_target(arm, metric) ? cell_number : NaN)
 
+# For eval: the most cells that one target has. Their names are turned when they are many.
+cells_most = "cells_max = 0; do for [s = 1:subjects] { eval use_subject(s); " . \
+	"eval extent('K', 'of_target(\"none\", \"throughput_msgs_s\") ? 1 : NaN'); " . \
+	"cells_max = exists('K_records') && K_records > cells_max ? K_records : cells_max }"
+
 # For eval in those figures: how many cells there are, and their workloads below the axis.
 array workloads[256]
 cell_named(dummy) = (cell_of("none", "throughput_msgs_s"), \
@@ -97,7 +102,7 @@ cell_named(dummy) = (cell_of("none", "throughput_msgs_s"), \
 workload_tics = "stats csv using (cell_named(0)) name 'CELLS' nooutput; " . \
 	"set xrange [0.4:CELLS_max + 0.6]; unset xtics; set xtics noenhanced scale 0 ('' 0); " . \
 	"do for [c = 1:int(CELLS_max)] { set xtics add (workloads[c] c) }; " . \
-	"if (CELLS_max > 8) { set xtics rotate by 25 right }"
+	"if (CELLS_max > 8) { set xtics rotate by 25 right } else { set xtics norotate center }"
 
 size_tics = "set xtics ('16 B' 16, '64 B' 64, '256 B' 256, '1 KiB' 1024, '4 KiB' 4096, '16 KiB' 16384, '64 KiB' 65536, '256 KiB' 262144, '1 MiB' 1048576, '8 MiB' 8388608)"
 size_tics_few = "set xtics ('64 B' 64, '1 KiB' 1024, '16 KiB' 16384, '256 KiB' 262144, '4 MiB' 4194304)"
