@@ -81,6 +81,31 @@ static void results_are_complete(void **state)
 	fixture_output_free(&out);
 }
 
+/* What a limit is for in publish-1k-equal-blocks: a server's rule for it knows no cipher. */
+static void a_limit_makes_blocks_equal_in_all_arms(void **state)
+{
+	static const char *const limits[] = {"max_bytes=0", "max_bytes=1g"};
+
+	fixture_write(*state, "p.ini", "messages = 10000\nblock_bytes = server\n");
+	for (size_t i = 0; i < 2; i++) {
+		const char *const argv[] = {ATREST,    "run",      "p.ini",   "--set",
+		                            limits[i], "--cipher", "aes",     "--rounds",
+		                            "1",       "-o",       limits[i], NULL};
+		struct fixture_output out;
+		struct samples samples;
+
+		fixture_run(*state, argv, &out);
+		expect_status(&out, 0);
+		samples_of(*state, limits[i], &samples);
+		/* 10 MiB in blocks of 2 or of 8 MiB. */
+		for (size_t r = 0; r < samples.count; r++)
+			if (strcmp(samples.rows[r].arm, "aes") == 0)
+				assert_int_equal(samples.rows[r].blk_files, i == 0 ? 6 : 2);
+		samples_free(&samples);
+		fixture_output_free(&out);
+	}
+}
+
 static void the_resolved_workload_runs_again(void **state)
 {
 	const char *const first[] = {ATREST,     "run",  "p.ini",    "--set", "messages=123",
@@ -558,6 +583,7 @@ int main(void)
 	cmocka_unit_test_setup_teardown(test, fixture_directory_make, fixture_directory_remove)
 	const struct CMUnitTest tests[] = {
 	        WITH_DIRECTORY(results_are_complete),
+	        WITH_DIRECTORY(a_limit_makes_blocks_equal_in_all_arms),
 	        WITH_DIRECTORY(the_resolved_workload_runs_again),
 	        WITH_DIRECTORY(a_cipher_that_copies_is_found),
 	        WITH_DIRECTORY(a_wrong_read_is_found),
