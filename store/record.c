@@ -216,19 +216,22 @@ enum atr_status atr_record_decode(const struct atr_hash_key *key, uint8_t *data,
 
 /* ---- one record ahead ---- */
 
+/* The rules of measure, without headers: their bit makes the length word a large one. */
 static int prepare(uint8_t *data, size_t available_bytes)
 {
 	uint8_t head[HASHED_PREFIX];
-	struct shape s;
-	const char *why;
-	size_t need;
+	uint32_t bytes, subject_bytes;
 
-	if (measure(data, available_bytes, &s, &need, &why) != ATR_OK || s.has_headers ||
-	    s.bytes > PREPARED_BYTES_MAX)
+	if (available_bytes < ATR_RECORD_BYTES_MIN)
+		return -1;
+	bytes = atr_le32_get(data);
+	subject_bytes = atr_le16_get(data + 20);
+	if (bytes > PREPARED_BYTES_MAX || bytes > available_bytes ||
+	    bytes < ATR_RECORD_BYTES_MIN + subject_bytes)
 		return -1;
 	memcpy(head, data + 4, HASHED_PREFIX);
 	memcpy(data + 6, head, HASHED_PREFIX);
-	return (int)s.subject_bytes;
+	return (int)subject_bytes;
 }
 
 static void restore(uint8_t *data, int prepared)
