@@ -1,5 +1,9 @@
 # Targets nats and server, on real servers.
 if(ATREST_WITH_NATS)
-  atrest_test(test_target_nats server SOURCES compat/test_target_nats.c compat/target_fixture.c
-              LIBRARIES atrest_harness)
+  foreach(part nats faults)
+    atrest_test(test_target_${part} server
+      SOURCES compat/test_target_${part}.c compat/target_fixture.c LIBRARIES atrest_harness)
+  endforeach()
+  # waits for servers that say nothing, most of its time
+  set_tests_properties(test_target_faults PROPERTIES TIMEOUT 300 COST 300)
 endif()

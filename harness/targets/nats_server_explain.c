@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 
 #include "harness/process_record.h"
@@ -15,6 +16,7 @@
 
 #define ANSWER_MS  2000 /* of a server that lives and is not stopped */
 #define LINE_BYTES NATS_SERVER_LINE_BYTES
+#define FULL_BYTES (64 * 1024) /* less than this is left */
 
 int nats_server_lives(struct nats_server *server)
 {
@@ -159,6 +161,15 @@ static int fail_stream(struct nats_server *server, const char *stream, struct ta
 	                   line[0] != '\0' ? line : "its log does not say why");
 }
 
+/* 2.9 says nothing of it, and never again anything of the stream either. */
+static int disk_is_full(const struct nats_server *server)
+{
+	struct statvfs disk;
+
+	return statvfs(server->store_dir, &disk) == 0 &&
+	       (uint64_t)disk.f_bavail * disk.f_frsize < FULL_BYTES;
+}
+
 /* What the process and its log tell, in order of certainty. 0 when nothing is wrong there. */
 static int fail_process(struct nats_server *server, const char *text, struct target_error *error)
 {
@@ -173,6 +184,10 @@ static int fail_process(struct nats_server *server, const char *text, struct tar
 	if (line[0] != '\0')
 		return target_fail(error, TARGET_SYSTEM, "%.200s: nats-server has no space: %s",
 		                   text, line);
+	if (disk_is_full(server))
+		return target_fail(error, TARGET_SYSTEM,
+		                   "%.200s: no space left where nats-server stores: %.200s", text,
+		                   server->store_dir);
 	if (nats_server_answers(server) < 0)
 		return target_fail(error, TARGET_FAILED,
 		                   "%.200s: nats-server hangs: no answer within %d s", text,
@@ -219,7 +234,12 @@ int nats_server_check_streams(struct nats_server *server, struct target_error *e
 int nats_server_explain(struct nats_server *server, enum target_fault fault, const char *text,
                         struct target_error *error)
 {
-	if (fail_process(server, text, error) != 0 || nats_server_check_streams(server, error) != 0)
+	struct target_error why;
+
+	if (fail_process(server, text, error) != 0)
 		return -1;
-	return target_fail(error, fault, "%s", text);
+	if (nats_server_check_streams(server, &why) == 0 || why.fault == TARGET_FAILED)
+		return target_fail(error, fault, "%s", text);
+	*error = why;
+	return -1;
 }

@@ -61,8 +61,8 @@ void target_fixture_order(struct order *setup, const struct target_version *vers
 	workload_init(w);
 	snprintf(w->name, sizeof(w->name), "w");
 	w->operation = operation;
-	w->messages = operation == WORKLOAD_OPEN ? 1000 : 1500;
-	w->fill_messages = 1000;
+	w->messages = 300;
+	w->fill_messages = 300;
 	w->sizes[0].low_bytes = 1024;
 	w->sizes[0].high_bytes = 1024;
 	w->subjects = 7;
@@ -81,7 +81,7 @@ const struct target_options *target_fixture_options(const struct order *setup)
 	generator_free(generator);
 	generator = generator_new(&setup->workload, setup->seed);
 	assert_non_null(generator);
-	generator_reset(generator, 0);
+	generator_reset(generator, workload_fills(&setup->workload));
 	server = (struct target_server){.program = setup->server.program,
 	                                .version = setup->server.version,
 	                                .replicas = setup->server.replicas};

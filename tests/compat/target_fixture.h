@@ -1,4 +1,4 @@
-/* target_fixture.h - slices and places on real servers, for the tests of targets nats and server.
+/* target_fixture.h - places on real servers, for the tests of targets nats and server.
  */
 #ifndef ATREST_TESTS_COMPAT_TARGET_FIXTURE_H
 #define ATREST_TESTS_COMPAT_TARGET_FIXTURE_H
@@ -35,7 +35,7 @@ int target_fixture_find(void);
 int target_fixture_make(void **state);
 int target_fixture_remove(void **state);
 
-/* A small workload of that operation on target nats: 1,500 messages (fill: 1,000) of 1 KiB over 7
+/* A small workload of that operation on target nats: 300 messages (fill: 300) of 1 KiB over 7
  * subjects, every other one with headers. */
 void target_fixture_order(struct order *setup, const struct target_version *version,
                           const char *cipher, enum workload_operation operation);

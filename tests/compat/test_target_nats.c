@@ -1,4 +1,5 @@
-/* Slices on real servers: what is published is stored, read, and under the cipher. */
+/* Target nats: what is published is stored under the cipher and found again, anywhere. Whole slices
+ * are in test_nats_slices.c. */
 #include "tests/compat/target_fixture.h"
 
 #include <stdio.h>
@@ -9,39 +10,6 @@
 #include "store/inspect.h"
 
 static const char *const ciphers[] = {"none", "chachapoly", "aes"};
-
-/* One slice with every control; the store stays. */
-static void slice_of(const char *root, const struct order *setup, struct order_reply *reply,
-                     char directory[4096])
-{
-	static unsigned count;
-	struct order *order = calloc(1, sizeof(*order));
-	struct target_error error;
-	struct session *session;
-
-	memset(reply, 0, sizeof(*reply));
-	snprintf(directory, 4096, "%s/store-%u", root, count++);
-	snprintf(order->directory, sizeof(order->directory), "%s", directory);
-	order->control = order->keep = 1;
-	if (session_open(setup, (const uint8_t *)TARGET_FIXTURE_KEY, &session, &error) != 0)
-		fail_msg("%s", error.text);
-	if (workload_fills(&setup->workload) && !workload_changes(&setup->workload) &&
-	    session_fill(session, directory, &error) != 0)
-		fail_msg("%s", error.text);
-	session_slice(session, order, reply);
-	session_close(session);
-	free(order);
-}
-
-static void expect_valid(const struct order *setup, const struct order_reply *reply)
-{
-	if (!reply->row.valid)
-		fail_msg("%s, %s, operation %d, consumer %d: %s", setup->server.version,
-		         setup->cipher, (int)setup->workload.operation,
-		         (int)setup->workload.consumer, reply->error.text);
-	assert_string_equal(reply->row.target_version, setup->server.version);
-	assert_true(reply->row.cpu_ns > 0);
-}
 
 static void count_finding(void *arg, const struct atr_finding *finding)
 {
@@ -54,7 +22,7 @@ static void count_finding(void *arg, const struct atr_finding *finding)
 }
 
 static void verify_stream(const char *directory, const char *stream, const char *cipher,
-                          uint64_t *messages)
+                          uint64_t messages)
 {
 	unsigned findings = 0;
 	struct atr_inspect_options options = {.finding = count_finding, .finding_arg = &findings};
@@ -74,68 +42,7 @@ static void verify_stream(const char *directory, const char *stream, const char 
 	atr_inspect_close(in);
 	assert_int_equal(findings, 0);
 	assert_true(counts.blocks > 0);
-	*messages += counts.messages;
-}
-
-static void published_is_acknowledged_stored_and_verifies_under_each_cipher(void **state)
-{
-	struct order *setup = calloc(1, sizeof(*setup));
-	struct order_reply *reply = calloc(1, sizeof(*reply));
-	char directory[4096];
-
-	for (int v = 0; v < TARGET_VERSION_COUNT; v++) {
-		for (int c = 0; c < 3; c++) {
-			uint64_t messages = 0;
-			target_fixture_order(setup, &target_versions[v], ciphers[c],
-			                     WORKLOAD_PUBLISH);
-			setup->workload.streams = setup->workload.publishers = 2;
-			slice_of(*state, setup, reply, directory);
-			expect_valid(setup, reply);
-			assert_int_equal(reply->row.published, 1500);
-			assert_int_equal(reply->row.acknowledged, 1500);
-			assert_int_equal(reply->row.stored, 1500);
-			verify_stream(directory, "ATREST-0", ciphers[c], &messages);
-			verify_stream(directory, "ATREST-1", ciphers[c], &messages);
-			assert_int_equal(messages, 1500);
-		}
-	}
-	free(reply);
-	free(setup);
-}
-
-static void each_operation_reads_what_was_published(void **state)
-{
-	static const struct {
-		enum workload_operation operation;
-		enum workload_consumer consumer;
-	} cases[] = {
-	        {WORKLOAD_READ_SEQUENTIAL, WORKLOAD_CONSUMER_PULL},
-	        {WORKLOAD_READ_SEQUENTIAL, WORKLOAD_CONSUMER_ORDERED},
-	        {WORKLOAD_TAIL, WORKLOAD_CONSUMER_PULL},
-	        {WORKLOAD_TAIL, WORKLOAD_CONSUMER_ORDERED},
-	        {WORKLOAD_READ_RANDOM, WORKLOAD_CONSUMER_PULL},
-	        {WORKLOAD_READ_LAST, WORKLOAD_CONSUMER_PULL},
-	        {WORKLOAD_MIXED, WORKLOAD_CONSUMER_PULL},
-	        {WORKLOAD_PURGE, WORKLOAD_CONSUMER_PULL},
-	        {WORKLOAD_OPEN, WORKLOAD_CONSUMER_PULL},
-	};
-	struct order *setup = calloc(1, sizeof(*setup));
-	struct order_reply *reply = calloc(1, sizeof(*reply));
-	char directory[4096];
-
-	for (int v = 0; v < TARGET_VERSION_COUNT; v++) {
-		for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-			target_fixture_order(setup, &target_versions[v], ciphers[(i + 1) % 3],
-			                     cases[i].operation);
-			setup->workload.consumer = cases[i].consumer;
-			slice_of(*state, setup, reply, directory);
-			expect_valid(setup, reply);
-			assert_int_equal(reply->row.messages,
-			                 workload_slice_messages(&setup->workload));
-		}
-	}
-	free(reply);
-	free(setup);
+	assert_int_equal(counts.messages, messages);
 }
 
 static void each_acked(void *arg, struct target_ticket ticket, uint64_t sequence)
@@ -169,6 +76,24 @@ static void fill(const struct target_options *options, const char *directory, ui
 	assert_int_equal(acked, n);
 	target_nats.publisher_close(p);
 	assert_int_equal(target_nats.close(place, 1, &error), 0);
+}
+
+static void each_block_verifies_under_the_cipher_of_its_server(void **state)
+{
+	struct order *setup = calloc(1, sizeof(*setup));
+	char directory[4096];
+
+	for (int v = 0; v < TARGET_VERSION_COUNT; v++) {
+		for (int c = 0; c < 3; c++) {
+			target_fixture_order(setup, &target_versions[v], ciphers[c],
+			                     WORKLOAD_PUBLISH);
+			snprintf(directory, sizeof(directory), "%s/store-%d-%d", (char *)*state, v,
+			         c);
+			fill(target_fixture_options(setup), directory, 300);
+			verify_stream(directory, "ATREST-0", ciphers[c], 300);
+		}
+	}
+	free(setup);
 }
 
 static void at_most_a_window_waits_for_acknowledgements(void **state)
@@ -212,47 +137,62 @@ static void another_key_is_told_and_the_stream_named(void **state)
 	free(setup);
 }
 
-static void a_reader_goes_anywhere_and_finds_the_end(void **state)
+static void read_anywhere(struct target_place *place, const struct generator *g)
 {
-	struct order *setup = calloc(1, sizeof(*setup));
-	const struct target_options *options;
-	struct target_place *place;
 	struct target_reader *r;
 	struct target_message m;
 	struct target_error error;
-	char directory[4096];
 
-	target_fixture_order(setup, TARGET_NEW, "none", WORKLOAD_READ_SEQUENTIAL);
-	snprintf(directory, sizeof(directory), "%s/reader", (char *)*state);
-	options = target_fixture_options(setup);
-	fill(options, directory, 1000);
-	assert_int_equal(target_nats.open(options, directory, &place, &error), 0);
 	assert_int_equal(target_nats.reader_open(place, 0, &r, &error), 0);
-	for (uint64_t sequence = 990; sequence <= 1000; sequence++) {
+	for (uint64_t sequence = 190; sequence <= 200; sequence++) {
 		assert_int_equal(target_nats.next(r, sequence, &m, &error), 0);
-		assert_int_equal(m.sequence, sequence);
+		assert_int_equal(generator_check(g, 0, sequence, &m, &error), 0);
 	}
-	assert_int_equal(target_nats.next(r, 1001, &m, &error), 1);
+	assert_int_equal(target_nats.next(r, 201, &m, &error), 1);
 	assert_int_equal(target_nats.next(r, 1, &m, &error), 0);
-	assert_int_equal(m.sequence, 1);
-	assert_int_equal(target_nats.get(r, 500, &m, &error), 0);
-	assert_int_equal(m.sequence, 500);
+	assert_int_equal(generator_check(g, 0, 1, &m, &error), 0);
+	assert_int_equal(target_nats.get(r, 100, &m, &error), 0);
+	assert_int_equal(generator_check(g, 0, 100, &m, &error), 0);
 	assert_int_equal(target_nats.next(r, 2, &m, &error), 0);
-	assert_int_equal(m.sequence, 2);
-	assert_int_equal(target_nats.get(r, 1001, &m, &error), -1);
+	assert_int_equal(generator_check(g, 0, 2, &m, &error), 0);
+	assert_int_equal(target_nats.get(r, 201, &m, &error), -1);
+	assert_int_equal(error.fault, TARGET_VERIFY);
+	assert_int_equal(target_nats.last(r, "no.such.subject", &m, &error), -1);
 	assert_int_equal(error.fault, TARGET_VERIFY);
 	target_nats.reader_close(r);
-	assert_int_equal(target_nats.close(place, 0, &error), 0);
+}
+
+static void a_reader_goes_anywhere_and_finds_the_end(void **state)
+{
+	static const enum workload_consumer consumers[] = {WORKLOAD_CONSUMER_PULL,
+	                                                   WORKLOAD_CONSUMER_ORDERED};
+	struct order *setup = calloc(1, sizeof(*setup));
+	const struct target_options *options;
+	struct target_place *place;
+	struct target_error error;
+	char directory[4096];
+
+	for (int v = 0; v < TARGET_VERSION_COUNT; v++) {
+		for (int c = 0; c < 2; c++) {
+			target_fixture_order(setup, &target_versions[v], "aes",
+			                     WORKLOAD_READ_SEQUENTIAL);
+			setup->workload.consumer = consumers[c];
+			snprintf(directory, sizeof(directory), "%s/reader-%d-%d", (char *)*state, v,
+			         c);
+			options = target_fixture_options(setup);
+			fill(options, directory, 200);
+			assert_int_equal(target_nats.open(options, directory, &place, &error), 0);
+			read_anywhere(place, options->generator);
+			assert_int_equal(target_nats.close(place, 0, &error), 0);
+		}
+	}
 	free(setup);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test_setup_teardown(
-	                published_is_acknowledged_stored_and_verifies_under_each_cipher,
-	                target_fixture_make, target_fixture_remove),
-	        cmocka_unit_test_setup_teardown(each_operation_reads_what_was_published,
+	        cmocka_unit_test_setup_teardown(each_block_verifies_under_the_cipher_of_its_server,
 	                                        target_fixture_make, target_fixture_remove),
 	        cmocka_unit_test_setup_teardown(at_most_a_window_waits_for_acknowledgements,
 	                                        target_fixture_make, target_fixture_remove),
