@@ -1,18 +1,17 @@
 # against.gp - the same workloads on servers and on the embedded store: what a cipher takes of the
 # throughput, and the CPU time that it adds to a message. A line per workload, target and version.
 call "style.gp" ARG1 ARG2 ARG3 ARG4 ARG5
-eval find_subjects(plaintext)
+eval find_subjects(plaintext("throughput_msgs_s"))
 
 # ---- workloads that the store and a server have, as they stand in the file ----
 array names[256]
 array firsts[256] # their first lines
-array of[256]     # targets and versions that have it
 cells = 0
 is_server(dummy) = strcol("target") eq "nats" || strcol("target") eq "server"
 is_plain(dummy) = strcol("arm") eq "none" && strcol("metric") eq "throughput_msgs_s"
 number_of(name) = sum [c = 1:cells] (names[c] eq name ? c : 0)
 add_name(dummy) = is_plain(0) && is_server(0) && cells < 256 && number_of(strcol("workload")) == 0 ? \
-	(cells = cells + 1, names[cells] = strcol("workload"), of[cells] = 0, cells) : NaN
+	(cells = cells + 1, names[cells] = strcol("workload"), cells) : NaN
 stats csv using (add_name(0)) nooutput
 array in_store[256]
 do for [c = 1:256] { in_store[c] = 0 }
@@ -21,12 +20,10 @@ mark_store(dummy) = is_plain(0) && strcol("target") eq "store" && number_of(strc
 stats csv using (mark_store(0)) nooutput
 
 # ---- lines from the top: of each such workload one per target and version that has it ----
-lines = 0
-gap = 0.7
-array has[16]
+gap = 1.0 # between workloads, for their names
 array line_of[4096] # 16 * workload + subject - 16, 0: none
 do for [i = 1:4096] { line_of[i] = 0 }
-next_line = 0.0
+next_line = 0.6
 do for [c = 1:cells] {
 	firsts[c] = next_line + 1
 	do for [n = 1:subjects] {
@@ -50,10 +47,10 @@ N_high = NaN
 do for [n = 1:subjects] {
 	eval use_subject(n)
 	do for [arm in "chachapoly aes"] {
-		eval extent("H", 'of_target(arm, "throughput_msgs_s") && line_here(n) > 0 ? column("high_pct") : NaN')
-		eval extent("L", 'of_target(arm, "throughput_msgs_s") && line_here(n) > 0 ? column("low_pct") : NaN')
-		eval extent("E", 'of_target(arm, "cpu_ns_per_msg") && line_here(n) > 0 && column("added_high") > 0 ? column("added_high") : NaN')
-		eval extent("F", 'of_target(arm, "cpu_ns_per_msg") && line_here(n) > 0 && column("added_low") > 0 ? column("added_low") : NaN')
+		eval extent("H", 'of_target(arm, "throughput_msgs_s") && line_here(n) > 0 ? end_of("high_pct", "overhead_pct") : NaN')
+		eval extent("L", 'of_target(arm, "throughput_msgs_s") && line_here(n) > 0 ? end_of("low_pct", "overhead_pct") : NaN')
+		eval extent("E", 'of_target(arm, "cpu_ns_per_msg") && line_here(n) > 0 && end_of("added_high", "added") > 0 ? end_of("added_high", "added") : NaN')
+		eval extent("F", 'of_target(arm, "cpu_ns_per_msg") && line_here(n) > 0 && end_of("added_low", "added") > 0 ? end_of("added_low", "added") : NaN')
 		right = greater(right, H_max)
 		left = lesser(left, L_min)
 		N_low = lesser(N_low, F_min)
@@ -71,15 +68,14 @@ set multiplot
 set tmargin at screen 1 - 92.0 / high
 set bmargin at screen 58.0 / high
 set label 100 "Store against server: the same workloads, with 95 % intervals" at screen 0.5, screen 1 - 22.0 / high center font ",16" noenhanced
-set label 101 "shaded: the documented range; hollow: not distinguishable from plaintext" \
+set label 101 "shaded: the documented range; hollow: not distinguishable from plaintext; on the edge, right: nothing added that can be shown" \
 	at screen 0.5, screen 1 - 48.0 / high center textcolor rgb "#7A6A10" noenhanced
-set yrange [next_line + 0.8 - gap:0.2]
+set yrange [next_line + 0.6 - gap:0.2]
 unset grid
 set grid xtics linecolor rgb "#dddddd" linewidth 1 linetype -1
 set key off
 
 unseen(arm, metric) = of_target(arm, metric) && strcol("verdict") eq "indistinguishable"
-low_of(name, estimate, end) = column(name) == column(name) ? column(name) : column(estimate) # without an interval: the point
 do for [k = 1:2] {
 	metric = k == 1 ? "throughput_msgs_s" : "cpu_ns_per_msg"
 	estimate = k == 1 ? "overhead_pct" : "added"
@@ -94,7 +90,7 @@ do for [k = 1:2] {
 			do for [n = 1:subjects] {
 				if (line_of[16 * c + n - 16] > 0) { set ytics add (name_of(targets[n], versions[n]) line_of[16 * c + n - 16]) }
 			}
-			if (in_store[c]) { set label 200 + c names[c] at screen 0.006, first firsts[c] left font ",13" noenhanced }
+			if (in_store[c]) { set label 200 + c names[c] at screen 0.006, first firsts[c] - 0.75 left font ",13" noenhanced }
 		}
 		set xrange [left:right]
 		set xlabel "throughput lost, % of the same target in plaintext" noenhanced
@@ -113,7 +109,7 @@ do for [k = 1:2] {
 	}
 	at_least(value) = k == 1 || value > low_end ? value : low_end
 	plot for [n = 1:subjects] for [arm in "chachapoly aes"] csv \
-		using (target = targets[n], version = versions[n], at_least(column(estimate))):(y(arm, metric, n)):(at_least(low_of(low, estimate, 0))):(at_least(low_of(top, estimate, 0))) \
+		using (target = targets[n], version = versions[n], at_least(column(estimate))):(y(arm, metric, n)):(at_least(end_of(low, estimate))):(at_least(end_of(top, estimate))) \
 		with xerrorbars linetype (arm eq "aes" ? 4 : 3) title (n == 1 ? arm : ""), \
 		for [n = 1:subjects] for [arm in "chachapoly aes"] csv \
 		using (target = targets[n], version = versions[n], unseen(arm, metric) ? at_least(column(estimate)) : NaN):(y(arm, metric, n)) \

@@ -2,7 +2,7 @@
 # throughput lost as a point with its interval and in figures, beside it the CPU time added per message.
 # Of one target and version.
 call "style.gp" ARG1 ARG2 ARG3 ARG4 ARG5
-eval find_subjects(plaintext)
+eval find_subjects(plaintext("throughput_msgs_s"))
 eval use_subject(int(ARG5))
 
 # Classes of the ready workloads in words; any other keeps its name.

@@ -1,7 +1,7 @@
 # cpu.gp - CPU time per message of every workload: the number is what a message costs, the height
 # of the bar is relative to plaintext in the same workload. A row per target and version.
 call "style.gp" ARG1 ARG2 ARG3 ARG4 ARG5
-eval find_subjects(plaintext)
+eval find_subjects(plaintext("cpu_ns_per_msg"))
 eval cells_most
 foot = cells_max > 8 ? 84 : 34
 height = 42 + ((subjects > 1 ? 340 : 440) + foot) * subjects

@@ -2,7 +2,7 @@
 # documentation's range shaded, and the same in added CPU time per message. A column per target and
 # version, all on the same axes; of one target the two stand side by side.
 call "style.gp" ARG1 ARG2 ARG3 ARG4 ARG5
-eval find_subjects(plaintext . ' && strcol("class") eq class')
+eval find_subjects(plaintext("throughput_msgs_s") . ' && strcol("class") eq class')
 
 width = subjects > 3 ? 420 * subjects : 1280
 height = subjects > 1 ? 880 : 600
@@ -32,19 +32,21 @@ do for [n = 1:subjects] {
 	left = lesser(left, X_min)
 	right = greater(right, X_max)
 	do for [arm in arms] {
-		eval extent("H", sprintf('cell("%s", "throughput_msgs_s", "high_pct")', arm))
-		eval extent("L", sprintf('cell("%s", "throughput_msgs_s", "low_pct")', arm))
+		eval extent("H", 'of_class(arm, "throughput_msgs_s") ? end_of("high_pct", "overhead_pct") : NaN')
+		eval extent("L", 'of_class(arm, "throughput_msgs_s") ? end_of("low_pct", "overhead_pct") : NaN')
 		top = H_max > top ? H_max : top
 		bottom = L_min < bottom ? L_min : bottom
 	}
 	do for [arm in "chachapoly aes"] {
-		eval extent("E", sprintf('cell("%s", "cpu_ns_per_msg", "added_high")', arm))
-		eval extent("F", sprintf('positive(cell("%s", "cpu_ns_per_msg", "added_low"))', arm))
-		eval extent("G", sprintf('positive(cell("%s", "cpu_ns_per_msg", "added"))', arm))
+		eval extent("E", 'cell(arm, "cpu_ns_per_msg", "added_high")')
+		eval extent("F", 'positive(cell(arm, "cpu_ns_per_msg", "added_low"))')
+		eval extent("G", 'positive(cell(arm, "cpu_ns_per_msg", "added"))')
 		N_high = greater(greater(N_high, E_max), G_max)
 		N_low = lesser(lesser(N_low, F_min), G_min)
 	}
 }
+# Of a machine that was not quiet the ends of intervals may lie far out.
+bottom = bottom < -50 ? -50 : bottom
 # Room for a label at the point that lies highest and lowest.
 height_pct = (top - bottom) * 1.22
 bottom = bottom - height_pct * 0.07
@@ -56,6 +58,7 @@ N_high = N_high == N_high && N_high > N_low ? N_high : N_low * 10
 low_end = 10 ** floor(log10(N_low < 1 ? 1 : N_low))
 high_end = 10 ** ceil(log10(N_high * 1.3))
 
+inside(y) = y < bottom ? bottom : y > top ? top : y
 # Names are pushed apart when their points are close; above for the higher of the two.
 name_at(y, other, step) = other != other || abs(y - other) >= step ? y : \
 	(y + other) / 2 + (y >= other ? step / 2 : -step / 2)
@@ -103,7 +106,7 @@ do for [n = 1:subjects] {
 	eval place(n, 1)
 	set logscale x 2
 	eval sizes
-	set xrange [left / 1.6:right * (subjects == 1 ? 16 : 48)]
+	set xrange [left / 2.5:right * (subjects == 1 ? 16 : 48)]
 	set xlabel "payload per message"
 	set yrange [bottom:top]
 	if (n == 1) { set ylabel "throughput lost, % of plaintext" noenhanced offset 1 }
@@ -112,9 +115,9 @@ do for [n = 1:subjects] {
 	set object 1 rectangle from graph 0, first 1 to graph 1, first 30 fillcolor rgb "#F6EFC8" fillstyle solid noborder behind
 	set arrow 1 from graph 0, first 0 to graph 1, first 0 nohead linecolor rgb "#444444" linewidth 1
 	step = height_pct * 0.05
-	if (T_end_max == T_end_max) { set label 2 "plaintext again" at X_max * 1.25, T_end_max textcolor rgb twin_color }
-	if (C_end_max == C_end_max) { set label 3 "chachapoly" at X_max * 1.25, name_at(C_end_max, A_end_max, step) textcolor rgb chachapoly_color }
-	if (A_end_max == A_end_max) { set label 4 "aes" at X_max * 1.25, name_at(A_end_max, C_end_max, step) textcolor rgb aes_color }
+	if (T_end_max == T_end_max) { set label 2 "plaintext again" at X_max * 1.25, inside(T_end_max) textcolor rgb twin_color }
+	if (C_end_max == C_end_max) { set label 3 "chachapoly" at X_max * 1.25, inside(name_at(C_end_max, A_end_max, step)) textcolor rgb chachapoly_color }
+	if (A_end_max == A_end_max) { set label 4 "aes" at X_max * 1.25, inside(name_at(A_end_max, C_end_max, step)) textcolor rgb aes_color }
 	# Clear of every arm's interval: above all of them the dearer one, below them the other.
 	C_above = above(C_one_max, A_one_max)
 	over = greater(greater(greater(C_one_max, A_one_max), greater(C_top_max, A_top_max)), T_top_max)
@@ -124,11 +127,11 @@ do for [n = 1:subjects] {
 	under = foot - height_pct * 0.12 > or(T_top_max, 0) ? foot : under
 	C_label = off_zero(C_above ? over : under, C_above)
 	A_label = off_zero(C_above ? under : over, !C_above)
-	if (C_one_max == C_one_max) { set label 5 percent_text(C_one_max, C_bound_max) at payload, C_label \
+	if (C_one_max == C_one_max) { set label 5 percent_text(C_one_max, C_bound_max) at payload, inside(C_label) \
 		center offset 0, (C_above ? 0.9 : -0.9) textcolor rgb chachapoly_color noenhanced }
-	if (A_one_max == A_one_max) { set label 6 percent_text(A_one_max, A_bound_max) at payload, A_label \
+	if (A_one_max == A_one_max) { set label 6 percent_text(A_one_max, A_bound_max) at payload, inside(A_label) \
 		center offset 0, (C_above ? -0.9 : 0.9) textcolor rgb aes_color noenhanced }
-	plot for [i = 1:3] csv using (column("payload_bytes") * word(aside, i)):(cell(word(arms, i), "throughput_msgs_s", "overhead_pct")):(column("low_pct")):(column("high_pct")) \
+	plot for [i = 1:3] csv using (column("payload_bytes") * word(aside, i)):(cell(word(arms, i), "throughput_msgs_s", "overhead_pct")):(end_of("low_pct", "overhead_pct")):(end_of("high_pct", "overhead_pct")) \
 		with yerrorlines linetype i + 1, nothing notitle, \
 		for [i = 1:3] csv using (column("payload_bytes") * word(aside, i)):(unseen(word(arms, i), "throughput_msgs_s") ? column("overhead_pct") : NaN) \
 		with points linecolor rgb "white" pointtype (i == 3 ? 5 : 7) pointsize (i == 1 ? 0 : 0.7) notitle
@@ -138,7 +141,7 @@ do for [n = 1:subjects] {
 	eval place(n, 2)
 	set logscale x 2
 	eval sizes
-	set xrange [left / 1.6:right * (subjects == 1 ? 16 : 48)]
+	set xrange [left / 2.5:right * (subjects == 1 ? 16 : 48)]
 	set xlabel "payload per message"
 	set logscale y 10
 	set yrange [low_end * 0.98:high_end * 1.02]
@@ -147,6 +150,7 @@ do for [n = 1:subjects] {
 	set title head_of(n, "CPU time added per message") font ",12" noenhanced
 	if (target eq "store") { set label 7 "a server's own cipher code\nmay cost several times more" at graph 0.97, graph 0.13 right \
 		font ",10" textcolor rgb "#666666" noenhanced }
+	if (C_last_ns_max != C_last_ns_max && A_last_ns_max != A_last_ns_max) { set label 8 "not measured" at graph 0.5, 0.5 center textcolor rgb "#666666" }
 	step = 0.035 * log10(high_end / low_end) * (subjects == 1 ? 1.2 : 1.7)
 	if (C_last_ns_max > 0) { set label 3 "chachapoly" at X_max * 1.25, 10 ** name_at(log_of(C_last_ns_max), log_of(A_last_ns_max), step) textcolor rgb chachapoly_color }
 	if (A_last_ns_max > 0) { set label 4 "aes" at X_max * 1.25, 10 ** name_at(log_of(A_last_ns_max), log_of(C_last_ns_max), step) textcolor rgb aes_color }
@@ -158,7 +162,7 @@ do for [n = 1:subjects] {
 	if (C_this_ns_max > 0 && !C_above) { set label 5 C_text at payload, C_this_ns_max left offset 1, -1 textcolor rgb chachapoly_color noenhanced }
 	if (A_this_ns_max > 0 && C_above) { set label 6 A_text at payload, A_this_ns_max left offset 1, -1 textcolor rgb aes_color noenhanced }
 	if (A_this_ns_max > 0 && !C_above) { set label 6 A_text at payload, A_this_ns_max right offset -0.5, 1 textcolor rgb aes_color noenhanced }
-	plot for [i = 2:3] csv using (column("payload_bytes") * word(aside, i)):(cell(word(arms, i), "cpu_ns_per_msg", "added") > 0 ? column("added") : NaN):(column("added_low") > low_end ? column("added_low") : low_end):(column("added_high")) \
+	plot for [i = 2:3] csv using (column("payload_bytes") * word(aside, i)):(cell(word(arms, i), "cpu_ns_per_msg", "added") > 0 ? column("added") : NaN):(end_of("added_low", "added") > low_end ? end_of("added_low", "added") : low_end):(end_of("added_high", "added")) \
 		with yerrorlines linetype i + 1, nothing_log notitle, \
 		for [i = 2:3] csv using (column("payload_bytes") * word(aside, i)):(cell(word(arms, i), "cpu_ns_per_msg", "added") > 0 && column("added_low") < low_end ? low_end * 1.25 : NaN):(0):(low_end * -0.25) \
 		with vectors filled linetype i + 1 notitle, \

@@ -47,7 +47,7 @@ add_subject(dummy) = (subjects = subjects + 1, targets[subjects] = strcol("targe
 	versions[subjects] = strcol("target_version"), subjects)
 # For eval: those that have a row for which the condition holds.
 find_subjects(condition) = sprintf("subjects = 0; stats csv using ((%s) && is_new(0) && is_shown(0) ? add_subject(0) : NaN) nooutput", condition)
-plaintext = 'strcol("arm") eq "none" && strcol("metric") eq "throughput_msgs_s"'
+plaintext(metric) = sprintf('strcol("arm") eq "none" && strcol("metric") eq "%s"', metric)
 name_of(target, version) = target eq "nats" ? "nats-server " . version : \
 	target eq "server" ? "nats-server " . version . " (--server)" : \
 	target eq "store" ? "this store" : "the harness alone"
@@ -60,6 +60,9 @@ of_target(arm, metric) = strcol("target") eq target && strcol("target_version") 
 of_class(arm, metric) = of_target(arm, metric) && strcol("class") eq class
 cell(arm, metric, name) = of_class(arm, metric) ? column(name) : NaN
 cell_at(arm, metric, name, bytes) = column("payload_bytes") == bytes ? cell(arm, metric, name) : NaN
+
+# The end of an interval, or its middle where there is none (too few rounds).
+end_of(name, middle) = column(name) == column(name) ? column(name) : column(middle)
 
 # For eval: NAME_min, NAME_max of what the expression gives over the rows, NaN when nothing does
 # (stats then leaves them undefined).

@@ -1,7 +1,7 @@
 # throughput.gp - messages and payload bytes per second of each arm, against payload size. A row per
 # target and version, on the same axes.
 call "style.gp" ARG1 ARG2 ARG3 ARG4 ARG5
-eval find_subjects(plaintext . ' && strcol("class") eq class')
+eval find_subjects(plaintext("throughput_msgs_s") . ' && strcol("class") eq class')
 height = 56 + (subjects > 1 ? 350 : 460) * subjects
 eval figure(1280, height)
 

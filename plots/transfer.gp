@@ -67,7 +67,7 @@ do for [n = 1:servers] {
 	set label 3 sprintf("aes: %s", line_text(2 * n)) at graph 0.03, 0.89 left textcolor rgb aes_color noenhanced
 	plot for [i = 1:2] above_zero(line(2 * n - 2 + i, x)) with lines linetype i + 2 linewidth 1.5 notitle, \
 		for [i = 1:2] (floor_number > 0 ? above_zero(line(2 * floor_number - 2 + i, x)) : NaN) with lines linetype i + 2 linewidth 1.2 dashtype (8, 6) notitle, \
-		for [i = 1:2] csv using (column("payload_bytes") * (i == 1 ? 0.965 : 1.035)):(of(word("chachapoly aes", i), "measured") > 0 ? column("measured") : NaN):(column("measured_low") > low_end ? column("measured_low") : low_end):(column("measured_high")) \
+		for [i = 1:2] csv using (column("payload_bytes") * (i == 1 ? 0.965 : 1.035)):(of(word("chachapoly aes", i), "measured") > 0 ? column("measured") : NaN):(end_of("measured_low", "measured") > low_end ? end_of("measured_low", "measured") : low_end):(end_of("measured_high", "measured")) \
 		with yerrorbars linetype i + 2 notitle, \
 		for [i = 1:2] csv using (column("payload_bytes") * (i == 1 ? 0.965 : 1.035)):(fitted(word("chachapoly aes", i))) \
 		with points linetype i + 2 pointtype 6 pointsize 2.4 linewidth 1.5 notitle, nothing_log notitle

@@ -17,38 +17,40 @@
 extern char **environ;
 
 const struct figure figures[] = {
-        {"overhead", "summary.csv", FIGURE_OF_ALL, "Overhead against payload size",
+        {"overhead", "summary.csv", FIGURE_OF_ALL, "throughput_msgs_s",
+         "Overhead against payload size",
          "Throughput lost against plaintext, the documented range shaded, and CPU time added per "
          "message (of a server: by the server's process) on a logarithmic scale. Bars are 95 % "
          "intervals; “plaintext again” is the same arm measured a second time and shows what this "
          "machine cannot tell apart. The axes of all targets and versions are the same."},
-        {"cpu", "summary.csv", FIGURE_OF_ALL, "CPU per message",
+        {"cpu", "summary.csv", FIGURE_OF_ALL, "cpu_ns_per_msg", "CPU per message",
          "The number is what one message costs the process that owns the store; the height of the "
          "bar is relative to plaintext in the same workload."},
-        {"against", "summary.csv", FIGURE_OF_BOTH, "Store against server",
+        {"against", "summary.csv", FIGURE_OF_BOTH, "throughput_msgs_s", "Store against server",
          "The same workloads on servers and on the embedded store, which does little but store: "
          "the same cipher is a larger share of its work, and what it adds in time is the least "
          "that a message can cost with this library's cipher code."},
-        {"transfer", "transfer.csv", FIGURE_OF_TRANSFER,
+        {"transfer", "transfer.csv", FIGURE_OF_TRANSFER, "cpu_ns_per_msg",
          "Transfer: what two sizes say of the others",
          "Filled: CPU time that a cipher adds to a published message, as measured; line: a + b · "
          "bytes through the cells of 1 KiB and 64 KiB (ringed), which predicts the rest; dashed: "
          "the same of the embedded store, the floor."},
-        {"disk", "summary.csv", FIGURE_OF_ALL, "Disk growth",
+        {"disk", "summary.csv", FIGURE_OF_ALL, "disk_allocated_bytes", "Disk growth",
          "How much more the stream's directory takes than in plaintext: blocks that the file "
          "system "
          "gave, and bytes in the files. The store has the same block size in all arms; a server "
          "makes larger blocks in plaintext than under a cipher."},
-        {"latency", "summary.csv", FIGURE_OF_ALL, "Latency",
+        {"latency", "summary.csv", FIGURE_OF_ALL, "latency_p50_ns", "Latency",
          "Percentiles of single operations; medians over the rounds, on a logarithmic scale. Of a "
          "server with many messages under way it is mostly waiting."},
-        {"throughput", "summary.csv", FIGURE_OF_ALL, "Throughput",
+        {"throughput", "summary.csv", FIGURE_OF_ALL, "throughput_msgs_s", "Throughput",
          "Messages per second on a logarithmic scale, and the same as payload bytes per second."},
-        {"classes", "summary.csv", FIGURE_OF_CLASSES, "Overhead by operation class",
+        {"classes", "summary.csv", FIGURE_OF_CLASSES, "throughput_msgs_s",
+         "Overhead by operation class",
          "Each row is one kind of operation, the dearest on top; of a class with several sizes the "
          "one nearest to that of the first sentence. “Per message” is per message of the stream "
          "where an operation takes a whole one: opening, purging, converting, backing up."},
-        {NULL, NULL, FIGURE_OF_ALL, NULL, NULL}};
+        {NULL, NULL, FIGURE_OF_ALL, NULL, NULL, NULL}};
 
 /* ---- which pictures there are ---- */
 
@@ -59,6 +61,14 @@ const struct summary_row *figures_subject(const struct summary *s, size_t number
 		cell = headline_next_cell(s, cell);
 	/* The harness alone has no place beside others. */
 	return cell != NULL && number > 1 && strcmp(cell->target, "null") == 0 ? NULL : cell;
+}
+
+static int has_metric(const struct summary *s, const char *metric)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (strcmp(s->rows[i].arm, "none") == 0 && strcmp(s->rows[i].metric, metric) == 0)
+			return 1;
+	return 0;
 }
 
 static int has_other_class(const struct summary *s, const struct summary_row *cell)
@@ -81,11 +91,13 @@ static int has_both(const struct summary *s)
 	return 0;
 }
 
+/* Of the server's own CPU time, which is not known of servers elsewhere. */
 static int has_payload(const struct summary *s, const struct summary_row *of, uint64_t bytes)
 {
 	for (size_t i = 0; i < s->count; i++)
 		if (summary_same_target(&s->rows[i], of) && s->rows[i].payload_bytes == bytes &&
-		    strcmp(s->rows[i].class_, "publish") == 0)
+		    strcmp(s->rows[i].class_, "publish") == 0 &&
+		    strcmp(s->rows[i].metric, "cpu_ns_per_msg") == 0)
 			return 1;
 	return 0;
 }
@@ -113,7 +125,7 @@ int figures_picture(const struct figure *figure, const struct summary *s, size_t
 {
 	const struct summary_row *cell = figures_subject(s, number);
 	name_picture(figure, number, name);
-	if (cell == NULL)
+	if (cell == NULL || !has_metric(s, figure->metric))
 		return 0;
 	switch (figure->kind) {
 	case FIGURE_OF_ALL:

@@ -23,6 +23,7 @@ struct figure {
 	const char *name; /* plots/NAME.gp, DIR/plots/NAME.svg */
 	const char *csv;  /* what it reads */
 	enum figure_kind kind;
+	const char *metric; /* of targets that have it; without one there is no picture */
 	const char *title;
 	const char *caption; /* what is drawn and how to read it */
 };

@@ -295,6 +295,41 @@ static void a_server_without_plaintext_has_a_page_without_figures(void **state)
 	free(text);
 }
 
+static const struct figure *figure_named(const char *name)
+{
+	const struct figure *f = figures;
+	while (f->name != NULL && strcmp(f->name, name) != 0)
+		f++;
+	assert_non_null(f->name);
+	return f;
+}
+
+/* What is not known of a server elsewhere is no empty picture. */
+static void there_is_no_picture_of_what_was_not_measured(void **state)
+{
+	static const char *const there[] = {"overhead", "latency", "throughput", "classes"};
+	static const char *const absent[] = {"cpu", "disk", "against", "transfer"};
+	struct samples s = {0};
+	struct summary m;
+	char name[FIGURES_NAME_BYTES];
+	(void)state;
+	synthetic_add_server(&s, &synthetic_nats_new, (struct synthetic_noise){0, 0, 0}, 44);
+	for (size_t i = 0; i < s.count; i++) {
+		strcpy(s.rows[i].target, "server");
+		s.rows[i].cpu_ns = 0;
+		s.rows[i].disk_allocated_bytes = 0;
+	}
+	assert_int_equal(summary_make(&s, &m), 0);
+	for (size_t i = 0; i < 4; i++) {
+		assert_true(figures_picture(figure_named(there[i]), &m, 1, name));
+		assert_string_equal(name, there[i]);
+		assert_false(figures_picture(figure_named(there[i]), &m, 2, name));
+		assert_false(figures_picture(figure_named(absent[i]), &m, 1, name));
+	}
+	summary_free(&m);
+	samples_free(&s);
+}
+
 /* As if gnuplot were not installed. */
 static char *page_without_gnuplot(struct samples *s)
 {
@@ -403,6 +438,7 @@ int main(void)
 	        cmocka_unit_test(a_run_of_one_cell_or_of_plaintext_alone_is_drawn_too),
 	        cmocka_unit_test(servers_and_the_store_stand_side_by_side),
 	        cmocka_unit_test(a_server_without_plaintext_has_a_page_without_figures),
+	        cmocka_unit_test(there_is_no_picture_of_what_was_not_measured),
 	        cmocka_unit_test(messages_that_were_lost_are_named),
 	        cmocka_unit_test(an_interrupted_run_with_failures_is_marked),
 	        cmocka_unit_test(hostile_names_stay_names),
