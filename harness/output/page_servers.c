@@ -117,24 +117,12 @@ void page_put_transfer(struct page *p)
 
 /* ---- restarts ---- */
 
-/* Operations of a slice of that cell; 0: no valid one. */
-static double messages_of(const struct samples *samples, const struct summary_row *row)
-{
-	for (size_t i = 0; i < samples->count; i++) {
-		const struct sample *s = &samples->rows[i];
-		if (s->valid == 1 && strcmp(s->workload, row->workload) == 0 &&
-		    strcmp(s->target, row->target) == 0 &&
-		    strcmp(s->target_version, row->target_version) == 0)
-			return (double)s->messages;
-	}
-	return 0;
-}
-
-/* A slice is one start: what a message of the stream costs, times their number. */
+/* The latency of an opening is that of a start; with one start a slice its percentiles are equal.
+ */
 static int is_restart(const struct summary_row *row)
 {
 	return summary_is_server(row) && strncmp(row->class_, "open", strlen("open")) == 0 &&
-	       strcmp(row->metric, "time_ns_per_msg") == 0 && strcmp(row->arm, "none-twin") != 0;
+	       strcmp(row->metric, "latency_p50_ns") == 0 && strcmp(row->arm, "none-twin") != 0;
 }
 
 void page_put_restarts(struct page *p)
@@ -154,19 +142,17 @@ void page_put_restarts(struct page *p)
 			table_column(t, "added", NULL, TABLE_RIGHT);
 			table_column(t, "verdict", NULL, TABLE_LEFT);
 		}
-		double messages = messages_of(p->samples, row);
 		table_row(t);
 		table_format(t, "%s %s", row->target, row->target_version);
 		table_text(t, row->workload);
 		table_text(t, row->arm);
-		table_text(t, table_ns(row->value * messages, text));
+		table_text(t, table_ns(row->value, text));
 		if (strcmp(row->arm, "none") == 0) {
 			table_text(t, "");
 			table_text(t, "");
 			continue;
 		}
-		put_estimate(t, row->added * messages, row->added_low * messages,
-		             row->added_high * messages);
+		put_estimate(t, row->added, row->added_low, row->added_high);
 		table_text(t, row->verdict);
 	}
 	if (t == NULL)
