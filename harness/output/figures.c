@@ -38,8 +38,8 @@ const struct figure figures[] = {
         {"disk", "summary.csv", FIGURE_OF_ALL, "disk_allocated_bytes", "Disk growth",
          "How much more the stream's directory takes than in plaintext: blocks that the file "
          "system "
-         "gave, and bytes in the files. The store has the same block size in all arms; a server "
-         "makes larger blocks in plaintext than under a cipher."},
+         "gave, and bytes in the files. The store has the same block size in all arms; newer "
+         "servers make smaller blocks under a cipher, hence more files."},
         {"latency", "summary.csv", FIGURE_OF_ALL, "latency_p50_ns", "Latency",
          "Percentiles of single operations; medians over the rounds, on a logarithmic scale. Of a "
          "server with many messages under way it is mostly waiting."},
