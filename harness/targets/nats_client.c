@@ -217,7 +217,6 @@ void nats_client_free(struct target_place *place)
 		return;
 	jsCtx_Destroy(place->js);
 	natsConnection_Destroy(place->connection);
-	free(place->directory);
 	free(place);
 }
 

@@ -28,7 +28,7 @@ struct target_place {
 	const struct target_options *options;
 	struct nats_server *server;   /* target nats: its own */
 	struct server_keeper *keeper; /* of that */
-	char *directory;              /* its store_dir */
+	char directory[4096];         /* its store_dir */
 	const char *urls;             /* separated by commas; borrowed */
 	natsConnection *connection;
 	jsCtx *js;

@@ -4,16 +4,14 @@
  */
 #include "harness/targets/nats_client.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "harness/measure/filesystem.h"
 #include "harness/targets/nats_server.h"
 #include "workloads/workload.h"
 
@@ -156,22 +154,18 @@ static int place_start(const struct target_options *options, const char *directo
 	place->keeper = keeper;
 	snprintf(place->version, sizeof(place->version), "%s",
 	         options->server->version == NULL ? "" : options->server->version);
-	place->directory = strdup(directory);
+	snprintf(place->directory, sizeof(place->directory), "%s", directory);
 	*out = place;
 	return 0;
 }
 
 static int directory_sync(const struct target_place *place, struct target_error *error)
 {
-	int fd = place->directory == NULL ? -1 : open(place->directory, O_RDONLY | O_CLOEXEC);
-	int rc = fd < 0 ? -1 : syncfs(fd);
+	int rc = filesystem_drain(place->directory);
 
-	if (rc != 0)
-		rc = target_fail(error, TARGET_SYSTEM, "%s: %s",
-		                 place->directory == NULL ? "" : place->directory, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return rc;
+	return rc == 0 ? 0
+	               : target_fail(error, TARGET_SYSTEM, "%s: %s", place->directory,
+	                             strerror(-rc));
 }
 
 static int nats_close(struct target_place *place, int durable, struct target_error *error)
