@@ -14,6 +14,7 @@
 #define CONNECT_MS       8000 /* all servers together */
 #define END_MS           500
 #define END_STEP_MS      10
+#define STREAM_STEP_MS   5
 #define PING_INTERVAL_MS (60 * 60 * 1000)
 
 /* The shortest that every version since 2.9.10 takes (0 is two minutes). What is published has no
@@ -370,6 +371,24 @@ static void warm_up_acked(void *arg, struct target_ticket ticket, uint64_t seque
 	(void)sequence;
 }
 
+/* Until the server of a cluster that we talk to has heard of the new stream. */
+static natsStatus wait_for_stream(struct target_place *place, const char *subject)
+{
+	static const struct timespec step = {.tv_nsec = STREAM_STEP_MS * 1000000L};
+	natsStatus s = NATS_NO_RESPONDERS;
+
+	for (int ms = 0; s == NATS_NO_RESPONDERS && ms < NATS_CLIENT_WAIT_MS;
+	     ms += STREAM_STEP_MS) {
+		natsMsg *ack = NULL;
+		s = natsConnection_RequestString(&ack, place->connection, subject, "",
+		                                 NATS_CLIENT_WAIT_MS);
+		natsMsg_Destroy(ack);
+		if (s == NATS_NO_RESPONDERS)
+			nanosleep(&step, NULL);
+	}
+	return s;
+}
+
 static int warm_up_publish(struct target_place *place, uint32_t stream, struct target_error *error)
 {
 	static const char subject[] = WARM_UP_SUBJECT;
@@ -397,13 +416,16 @@ int nats_client_warm_up(struct target_place *place, struct target_error *error)
 	static const struct timespec pause = {.tv_nsec = WARM_UP_PAUSE_NS};
 	uint32_t stream = place->options->workload->streams; /* one more */
 	char name[NATS_CLIENT_NAME_BYTES], subject[NATS_CLIENT_ROOT_BYTES + 32];
+	natsStatus s;
 	int rc;
 
 	nats_client_stream_name(place, stream, name);
 	snprintf(subject, sizeof(subject), "%s%s", place->root, WARM_UP_SUBJECT);
 	if (make_stream(place, name, subject, error) != 0)
 		return -1;
-	rc = warm_up_publish(place, stream, error);
+	s = wait_for_stream(place, subject);
+	rc = s == NATS_OK ? warm_up_publish(place, stream, error)
+	                  : nats_client_fail(place, s, 0, "warming up", NULL, error);
 	(void)js_DeleteStream(place->js, name, NULL, NULL);
 	if (rc == 0)
 		nanosleep(&pause, NULL);

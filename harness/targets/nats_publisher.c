@@ -87,6 +87,8 @@ static int fail(struct target_publisher *p, natsStatus status, jsErrCode code, c
 		status = NATS_ERR;
 		text = said;
 	}
+	if (status == NATS_NO_RESPONDERS)
+		text = "no server stores it now (no responders)";
 	if (status == NATS_TIMEOUT)
 		snprintf(doing, sizeof(doing), "no acknowledgement of %u messages to stream %s",
 		         p->waiting, p->stream);
@@ -141,8 +143,6 @@ static int ack_read(struct target_publisher *p, natsMsg *msg, uint64_t *sequence
 	size_t bytes = (size_t)natsMsg_GetDataLength(msg), at = p->ack_bytes;
 	uint64_t n = 0;
 
-	if (natsMsg_IsNoResponders(msg))
-		return fail(p, NATS_NO_RESPONDERS, 0, "no stream listens (no responders)", error);
 	if (at > 0 && bytes > at && memcmp(data, p->ack, at) == 0) {
 		for (; at < bytes && data[at] >= '0' && data[at] <= '9'; at++)
 			n = n * 10 + (uint64_t)(data[at] - '0');

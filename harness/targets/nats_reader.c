@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "workloads/workload.h"
 
@@ -203,8 +204,6 @@ static int direct_take(struct target_reader *r, natsMsg *msg, struct target_mess
 
 	if (status == NULL && subject != NULL && sequence != NULL)
 		return message_put(r, msg, subject, strtoull(sequence, NULL, 10), m, error);
-	if (natsMsg_IsNoResponders(msg))
-		text = "no responders";
 	rc = fail(r, NATS_NOT_FOUND, 0, "getting a message of", text, error);
 	if (status != NULL && strcmp(status, "404") == 0)
 		error->fault = TARGET_VERIFY;
@@ -288,6 +287,7 @@ static natsStatus pull_start(struct target_reader *r, uint64_t sequence, jsErrCo
 	config.OptStartSeq = sequence;
 	config.AckPolicy = js_AckNone;
 	config.MemoryStorage = true;
+	config.Replicas = 1;
 	config.InactiveThreshold = INACTIVE_NS;
 	if (s == NATS_OK)
 		s = js_AddConsumer(&info, r->place->js, r->stream, &config, NULL, code);
@@ -362,10 +362,18 @@ static natsStatus pull_ask(struct target_reader *r)
  * of a message ends the reading. */
 static natsStatus pull_next(struct target_reader *r, int64_t timeout_ms, natsMsg **msg)
 {
+	const struct timespec pause = {.tv_nsec = (long)timeout_ms * 1000000};
+
 	for (;;) {
 		natsStatus s = pull_ask(r);
 		if (s == NATS_OK)
 			s = nats_link_next(&r->link, timeout_ms, msg);
+		/* A consumer that is new may not be known yet to another server of a cluster. */
+		if (s == NATS_NO_RESPONDERS && r->asked >= r->batch) {
+			r->asked -= r->batch;
+			nanosleep(&pause, NULL);
+			return NATS_TIMEOUT;
+		}
 		if (s != NATS_OK)
 			return s;
 		if (natsMsg_GetReply(*msg) != NULL && strstr(natsMsg_GetReply(*msg), r->consumer)) {
