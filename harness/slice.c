@@ -101,10 +101,19 @@ int session_open(const struct order *setup, const uint8_t *key, struct session *
 	return -1;
 }
 
+/* By who made it: a worker that ends leaves nothing on a server. */
+static void discard_filled(struct session *s)
+{
+	if (s->filled[0] != '\0' && s->target->discard != NULL)
+		s->target->discard(&s->options, s->filled);
+	s->filled[0] = '\0';
+}
+
 void session_close(struct session *session)
 {
 	if (session == NULL)
 		return;
+	discard_filled(session);
 	whole_close(session);
 	generator_free(session->generator);
 	free(session);
@@ -169,6 +178,8 @@ int slice_fill(struct session *session, const struct target_options *as, const c
 
 int session_fill(struct session *session, const char *directory, struct target_error *error)
 {
+	discard_filled(session);
+	snprintf(session->filled, sizeof(session->filled), "%s", directory);
 	return slice_fill(session, &session->options, directory, error);
 }
 

@@ -27,6 +27,7 @@ struct session {
 	uint64_t removals;
 	uint64_t passes;             /* over whole streams */
 	uint64_t fill_payload_bytes; /* of one such pass */
+	char filled[4096];           /* what session_fill made last; "" = nothing yet */
 	char source[4096];           /* restore: snapshots are made there once; "" = not yet */
 };
 

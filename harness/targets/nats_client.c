@@ -245,6 +245,7 @@ static int make_stream(struct target_place *place, const char *name, const char 
 	config.Subjects = &subjects;
 	config.SubjectsLen = 1;
 	config.Storage = js_FileStorage;
+	config.Replicas = 1;
 	config.Duplicates = DUPLICATES_NS;
 	config.AllowDirect = true; /* versions before 2.9 leave it out of their answer */
 	if (w->max_bytes > 0)
@@ -257,9 +258,9 @@ static int make_stream(struct target_place *place, const char *name, const char 
 		jsStreamInfo_Destroy(info);
 		return 0;
 	}
-	if (s == NATS_TIMEOUT && config.Replicas > 1)
-		snprintf(doing, sizeof(doing), "making stream %s of %u replicas (no quorum?)", name,
-		         server->replicas);
+	if ((s == NATS_TIMEOUT && config.Replicas > 1) || code == JSClusterNotAvailErr)
+		snprintf(doing, sizeof(doing), "making stream %s of %lld replicas (no quorum?)",
+		         name, (long long)config.Replicas);
 	else
 		snprintf(doing, sizeof(doing), "making stream %s", name);
 	return nats_client_fail(place, s, code, doing, NULL, error);

@@ -150,6 +150,10 @@ struct target {
 	 * are no files, what create made is deleted. */
 	int (*close)(struct target_place *place, int durable, struct target_error *error);
 
+	/* What create and a durable close left under directory is not needed any more. NULL: it is
+	 * files, which the run removes. */
+	void (*discard)(const struct target_options *options, const char *directory);
+
 	/* ---- operations that not every target has: NULL ---- */
 
 	/* The newest message of a subject (NUL-terminated). */

@@ -201,6 +201,17 @@ static int server_close(struct target_place *place, int durable, struct target_e
 	return 0;
 }
 
+static void server_discard(const struct target_options *options, const char *directory)
+{
+	struct target_place *place;
+	struct target_error why;
+
+	if (place_connect(options, directory, &place, &why) != 0)
+		return;
+	nats_client_delete_streams(place);
+	nats_client_free(place);
+}
+
 const struct target target_server = {
         .name = TARGET_SERVER_NAME,
         .keeps = 1,
@@ -222,6 +233,7 @@ const struct target target_server = {
         .process = server_process,
         .version = nats_client_version,
         .close = server_close,
+        .discard = server_discard,
         .last = nats_reader_last,
         .remove = nats_publisher_remove,
         .purge = nats_client_purge,
