@@ -90,6 +90,9 @@ static void row_identity(const struct run *run, const struct plan_slice *slice, 
 	row_put_workload(cell, run_seed_of(run, cell->workload), run->options->server.replicas,
 	                 row);
 	row->sync_ordered = (uint64_t)(run->synced && prepare_writes(cell->workload));
+	/* One that did not answer is the same as before. */
+	if (row->target_version[0] == '\0')
+		memcpy(row->target_version, run->server_version, sizeof(run->server_version));
 }
 
 /* What creating a file costs right now, in the directory of the arm. */
@@ -213,6 +216,9 @@ static void run_slice(struct run *run, const struct plan_slice *slice, struct or
 	if (run_stop_asked && rc != 0)
 		return; /* killed by us: no row */
 	row_identity(run, slice, &reply->row);
+	if (strcmp(cell->target->name, TARGET_SERVER_NAME) == 0)
+		snprintf(run->server_version, sizeof(run->server_version), "%.31s",
+		         reply->row.target_version);
 	reply->row.file_create_ns = create_ns;
 	if (rc != 0)
 		row_spoil(run, slice, &reply->row, &error);

@@ -36,8 +36,9 @@ struct run {
 	int owners[PLAN_CHOICES_MAX];                    /* of each, leftovers.h */
 	char image[PLAN_PATH_BYTES]; /* where the scratch image is mounted, "" = nowhere */
 	int synced;
-	uint8_t *key;  /* secret memory */
-	double done_s; /* of the estimate */
+	char server_version[32]; /* of the servers that are there, once one has answered */
+	uint8_t *key;            /* secret memory */
+	double done_s;           /* of the estimate */
 };
 
 /* A signal asked the run to end. */

@@ -302,7 +302,7 @@ void run_tear_down(struct run *run)
 	int rc;
 
 	for (size_t i = 0; i < run->plan->cell_count * PLAN_ARMS_MAX; i++)
-		worker_kill(run->arms[i].worker);
+		worker_end(run->arms[i].worker);
 	for (size_t i = 0; i < run->plan->request->dir_count; i++) {
 		if (run->scratch[i][0] == '\0')
 			continue;

@@ -110,9 +110,6 @@ static int obey(struct worker_state *w, struct order *order, struct order_reply 
 	} else {
 		session_slice(w->session, order, reply);
 		snprintf(reply->row.build, sizeof(reply->row.build), "%s", machine_build());
-		if (reply->row.target_version[0] == '\0')
-			snprintf(reply->row.target_version, sizeof(reply->row.target_version), "%s",
-			         machine_version());
 		/* Workers of other cells wait meanwhile: this one should be small. */
 		malloc_trim(0);
 	}

@@ -14,6 +14,7 @@
 #include "harness/measure/clock.h"
 
 #define HELLO_TIMEOUT_NS UINT64_C(30000000000)
+#define LEAVE_MS         10000
 #define POLL_MS          200 /* how late a stop may be seen when its signal came before the wait */
 
 extern char **environ;
@@ -59,7 +60,7 @@ static void reap(struct worker *w, char text[64])
 
 	snprintf(text, 64, "ended");
 	for (int tries = 0; w->pid != 0; tries++) {
-		if (tries == 1000)
+		if (tries == LEAVE_MS)
 			kill(w->pid, SIGKILL);
 		got = waitpid(w->pid, &status, WNOHANG);
 		if (got == 0)

@@ -33,8 +33,8 @@ int worker_order(struct worker *worker, const struct order *order, const uint8_t
 /* 1 while it can take orders; NULL is 0. */
 int worker_alive(const struct worker *worker);
 
-/* Ends it: its input is closed, it is killed when it does not leave within a second. NULL
- * allowed. */
+/* Ends it: its input is closed, it is killed when it does not leave within ten seconds: what it
+ * filled on a server that is there has to be deleted. NULL allowed. */
 void worker_end(struct worker *worker);
 /* Ends it at once. */
 void worker_kill(struct worker *worker);

@@ -37,7 +37,7 @@ static enum target_fault fault_of(natsStatus status, jsErrCode code, const char 
 	    status == NATS_SECURE_CONNECTION_REQUIRED || status == NATS_NO_MEMORY ||
 	    strstr(text, "no space left") != NULL)
 		return TARGET_SYSTEM;
-	return TARGET_FAILED;
+	return code == JSStreamReplicasNotSupportedErr ? TARGET_USAGE : TARGET_FAILED;
 }
 
 /* libnats remembers the text of the last failure of this thread. */

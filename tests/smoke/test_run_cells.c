@@ -3,9 +3,12 @@
 #include "tests/unit/harness_fixture.h"
 
 #include <jansson.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "harness/output/samples.h"
 #include "harness/targets/nats_server.h"
 #include "harness/targets/target.h"
 
@@ -178,6 +181,95 @@ static void a_result_says_what_it_is_without(void **state)
 	fixture_output_free(&out);
 }
 
+/* ---- servers that are there ---- */
+
+/* A private one stands for one of somebody else's. */
+static struct nats_server *server_start(const char *directory)
+{
+	struct nats_server_config config = {.cipher = "none"};
+	char program[NATS_SERVER_PATH_BYTES], version[NATS_SERVER_VERSION_BYTES];
+	char store_dir[4096], folder[4096];
+	struct nats_server *server = NULL;
+	struct target_error error;
+
+	snprintf(store_dir, sizeof(store_dir), "%s/theirs", directory);
+	snprintf(folder, sizeof(folder), "%s/theirs.server", directory);
+	config.program = program;
+	config.store_dir = store_dir;
+	config.folder = folder;
+	if (nats_server_find("2.15.1", program, version, &error) != 0 ||
+	    nats_server_start(&config, &server, &error) != 0)
+		fail_msg("%s", error.text);
+	return server;
+}
+
+static size_t streams_of(const char *directory)
+{
+	char streams[4096];
+
+	snprintf(streams, sizeof(streams), "%s/theirs/jetstream/$G/streams", directory);
+	return fixture_count(streams, "");
+}
+
+static void what_a_run_made_on_a_server_is_gone_after_it(void **state)
+{
+	struct nats_server *server = server_start(*state);
+	const char *url = nats_server_url(server);
+	const char *const whole[] = {ATREST,     "run", "r.ini", "--server", url,
+	                             "--rounds", "4",   "-o",    "whole",    NULL};
+	const char *const cut[] = {ATREST,     "run", "r.ini", "--server", url,
+	                           "--rounds", "400", "-o",    "cut",      NULL};
+	struct fixture_output out;
+	struct target_error error;
+	struct samples samples;
+	char path[4096], text[512];
+	pid_t pid;
+
+	fixture_write(*state, "r.ini",
+	              "operation = read-sequential\nmessages = 200\nfill_messages = 200\n");
+	/* Squares of two rounds: every arm fills two streams. */
+	fixture_run(*state, whole, &out);
+	expect_status(&out, 0);
+	fixture_output_free(&out);
+	snprintf(path, sizeof(path), "%s/whole/samples.csv", (const char *)*state);
+	assert_int_equal(samples_read(path, &samples, text), CSV_RESULT_OK);
+	assert_int_equal(samples.count, 2 * 4);
+	for (size_t i = 0; i < samples.count; i++) {
+		assert_int_equal(samples.rows[i].valid, 1);
+		assert_string_equal(samples.rows[i].target_version, "2.15.1");
+	}
+	samples_free(&samples);
+	assert_int_equal(streams_of(*state), 0);
+	pid = fixture_start(*state, cut);
+	for (int waits = 0; waits < 1000 && streams_of(*state) == 0; waits++)
+		usleep(10000);
+	assert_int_not_equal(streams_of(*state), 0);
+	kill(pid, SIGINT);
+	assert_int_equal(fixture_wait(pid), 130);
+	/* But for those of the worker that was stopped at its work: a stream, and one that it warms
+	 * the server up with. */
+	assert_in_range(streams_of(*state), 0, 2);
+	(void)nats_server_stop(server, &error);
+}
+
+/* Asked for what it cannot do, every slice would fail. */
+static void replicas_need_a_cluster(void **state)
+{
+	struct nats_server *server = server_start(*state);
+	const char *const argv[] = {
+	        ATREST,       "run", "p.ini", "--server", nats_server_url(server),
+	        "--replicas", "3",   "-o",    "out",      NULL};
+	struct fixture_output out;
+	struct target_error error;
+
+	fixture_write(*state, "p.ini", "messages = 200\n");
+	fixture_run(*state, argv, &out);
+	expect_status(&out, 2);
+	assert_non_null(strstr(out.error, "replicas > 1 not supported in non-clustered mode"));
+	fixture_output_free(&out);
+	(void)nats_server_stop(server, &error);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -189,6 +281,10 @@ int main(void)
 	                                        fixture_directory_make, fixture_directory_remove),
 	        cmocka_unit_test_setup_teardown(a_result_says_what_it_is_without,
 	                                        fixture_directory_make, fixture_directory_remove),
+	        cmocka_unit_test_setup_teardown(what_a_run_made_on_a_server_is_gone_after_it,
+	                                        fixture_directory_make, fixture_directory_remove),
+	        cmocka_unit_test_setup_teardown(replicas_need_a_cluster, fixture_directory_make,
+	                                        fixture_directory_remove),
 	};
 	needs_versions();
 	return cmocka_run_group_tests(tests, NULL, NULL);
