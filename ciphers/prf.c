@@ -68,3 +68,13 @@ int atr_random(uint8_t *out, size_t bytes)
 	}
 	return 0;
 }
+
+int atr_ed25519_public(const uint8_t seed[32], uint8_t out[32])
+{
+	EVP_PKEY *key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, 32);
+	size_t bytes = 32;
+	int rc = key && EVP_PKEY_get_raw_public_key(key, out, &bytes) == 1 ? 0 : -1;
+
+	EVP_PKEY_free(key);
+	return rc;
+}

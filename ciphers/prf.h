@@ -1,4 +1,5 @@
-/* prf.h - HMAC-SHA-256, SHA-256 and random bytes (OpenSSL). All return 0 or -1. */
+/* prf.h - HMAC-SHA-256, SHA-256, random bytes, Ed25519 public keys (OpenSSL). All return 0 or -1.
+ */
 #ifndef ATREST_CIPHERS_PRF_H
 #define ATREST_CIPHERS_PRF_H
 
@@ -20,6 +21,9 @@ int atr_sha256(const uint8_t *data, size_t bytes, uint8_t out[ATR_SHA256_BYTES])
 
 /* From the operating system's generator through the library. */
 int atr_random(uint8_t *out, size_t bytes);
+
+/* The public key that belongs to a seed, RFC 8032 section 5.1.5: 32 bytes each. */
+int atr_ed25519_public(const uint8_t seed[32], uint8_t out[32]);
 
 #ifdef __cplusplus
 }

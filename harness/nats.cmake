@@ -8,6 +8,7 @@ if(ATREST_WITH_NATS)
   target_sources(atrest_harness PRIVATE
     targets/nats_client.c
     targets/nats_link.c
+    targets/nats_nkey.c
     targets/nats_publisher.c
     targets/nats_reader.c
     targets/nats_server.c

@@ -117,8 +117,9 @@ static natsStatus options_servers(const struct target_place *place, natsOptions 
 	return s;
 }
 
-static natsStatus options_access(const struct target_server *server, natsOptions *options)
+static natsStatus options_access(const struct target_place *place, natsOptions *options)
 {
+	const struct target_server *server = place->options->server;
 	natsStatus s = NATS_OK;
 
 	if (server->user != NULL)
@@ -126,6 +127,8 @@ static natsStatus options_access(const struct target_server *server, natsOptions
 		                            server->password == NULL ? "" : server->password);
 	if (s == NATS_OK && server->creds != NULL)
 		s = natsOptions_SetUserCredentialsFromFiles(options, server->creds, NULL);
+	if (s == NATS_OK && server->nkey != NULL)
+		s = natsOptions_SetNKeyFromSeed(options, place->nkey, server->nkey);
 	if (s == NATS_OK && (server->tls_cert != NULL || server->tls_ca != NULL))
 		s = natsOptions_SetSecure(options, true);
 	if (s == NATS_OK && server->tls_cert != NULL)
@@ -155,7 +158,7 @@ static natsStatus options_put(const struct target_place *place, natsOptions *opt
 	if (s == NATS_OK)
 		s = natsOptions_SetErrorHandler(options, be_quiet, NULL);
 	if (s == NATS_OK && place->options->server != NULL)
-		s = options_access(place->options->server, options);
+		s = options_access(place, options);
 	return s;
 }
 
@@ -199,6 +202,9 @@ struct target_place *nats_client_new(const struct target_options *options,
 	place->urls = urls;
 	snprintf(place->prefix, sizeof(place->prefix), "%s", prefix);
 	snprintf(place->root, sizeof(place->root), "%s", root);
+	if (options->server != NULL && options->server->nkey != NULL &&
+	    nats_nkey_public(options->server->nkey, place->nkey, error) != 0)
+		goto fail;
 	if (nats_client_connect(place, NULL, &place->connection, error) != 0)
 		goto fail;
 	(void)jsOptions_Init(&js);

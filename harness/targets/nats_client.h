@@ -13,6 +13,7 @@
 #include <nats/nats.h>
 
 #include "harness/targets/nats_link.h"
+#include "harness/targets/nats_nkey.h"
 #include "harness/targets/target.h"
 
 #define NATS_CLIENT_WAIT_MS       10000
@@ -26,10 +27,11 @@ struct server_keeper; /* target_nats.c */
 
 struct target_place {
 	const struct target_options *options;
-	struct nats_server *server;   /* target nats: its own */
-	struct server_keeper *keeper; /* of that */
-	char directory[4096];         /* its store_dir */
-	const char *urls;             /* separated by commas; borrowed */
+	struct nats_server *server;        /* target nats: its own */
+	struct server_keeper *keeper;      /* of that */
+	char directory[4096];              /* its store_dir */
+	const char *urls;                  /* separated by commas; borrowed */
+	char nkey[NATS_NKEY_PUBLIC_BYTES]; /* public half of the one it signs with; "" */
 	natsConnection *connection;
 	jsCtx *js;
 	char prefix[NATS_CLIENT_NAME_BYTES]; /* stream i is "<prefix><i>" */

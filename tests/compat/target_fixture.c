@@ -88,6 +88,7 @@ const struct target_options *target_fixture_options(const struct order *setup)
 	server.urls = setup->server.urls[0] == '\0' ? NULL : setup->server.urls;
 	server.user = setup->server.user[0] == '\0' ? NULL : setup->server.user;
 	server.password = setup->server.password[0] == '\0' ? NULL : setup->server.password;
+	server.nkey = setup->server.nkey[0] == '\0' ? NULL : setup->server.nkey;
 	options = (struct target_options){.workload = &setup->workload,
 	                                  .generator = generator,
 	                                  .cipher = setup->cipher,

@@ -150,21 +150,34 @@ static void a_full_disk_is_told_by_its_name(void **state)
 
 /* ---- servers that are there already ---- */
 
-/* Starts one that asks for a user, at a port of its own; url gets its address. */
-static pid_t guarded_server(const char *root, char url[128])
+/* The seed of RFC 8032, section 7.1, test 1, and the user it is of. */
+#define NKEY_SEED "SUAJ2YNRTXX72WTAXKCEV5ES5QWMIRCJYVUXWMTJDFYDXLADDSXH6YALCA"
+#define NKEY_USER "UDLVVGABQKYQVN6VJP7NHSLEA45A5YLS6PNKMIZFV4BBU2HXA5IRUVAL"
+
+/* Starts one at a port of its own that lets in who `users` names; url gets its address. */
+static pid_t guarded_server(const char *root, const char *users, char url[128])
 {
-	char path[4200], text[512] = "";
+	char path[4200], config[4200], text[512] = "";
 	const pid_t parent = getpid();
-	pid_t pid = fork();
+	FILE *out;
+	pid_t pid;
+
+	snprintf(config, sizeof(config), "%s/server.conf", root);
+	out = fopen(config, "w");
+	assert_non_null(out);
+	fprintf(out,
+	        "listen: \"127.0.0.1:-1\"\nports_file_dir: \"%s\"\n"
+	        "jetstream { store_dir: \"%s\" }\nauthorization { %s }\n",
+	        root, root, users);
+	assert_int_equal(fclose(out), 0);
+	pid = fork();
 
 	if (pid == 0) {
 		int fd = open("/dev/null", O_WRONLY);
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() != parent || dup2(fd, 1) < 0 || dup2(fd, 2) < 0)
 			_exit(126);
-		execl(TARGET_NEW->program, "nats-server", "-a", "127.0.0.1", "-p", "-1", "--user",
-		      "me", "--pass", "right", "-js", "-sd", root, "--ports_file_dir", root,
-		      (char *)NULL);
+		execl(TARGET_NEW->program, "nats-server", "-c", config, (char *)NULL);
 		_exit(127);
 	}
 	assert_true(pid > 0);
@@ -261,7 +274,7 @@ static void servers_that_are_there_are_used_or_say_why_not(void **state)
 {
 	struct order *setup = calloc(1, sizeof(*setup));
 	char url[128], tls[128];
-	pid_t pid = guarded_server(*state, url);
+	pid_t pid = guarded_server(*state, "user: me, password: right", url);
 
 	works_with_the_right_password(setup, *state, url);
 	refused(setup, url, "me", "Authorization Violation");
@@ -270,6 +283,40 @@ static void servers_that_are_there_are_used_or_say_why_not(void **state)
 	assert_int_equal(kill(pid, SIGTERM), 0);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	refused(setup, url, "me", "connecting to nats://127.0.0.1");
+	free(setup);
+}
+
+static void an_nkey_is_signed_with(void **state)
+{
+	struct order *setup = calloc(1, sizeof(*setup));
+	struct target_place *place;
+	struct target_error error;
+	char url[128], path[4200];
+	pid_t pid = guarded_server(*state, "users: [ { nkey: " NKEY_USER " } ]", url);
+	FILE *out;
+
+	server_order(setup, url, "", "");
+	snprintf(path, sizeof(path), "%s/user.nk", (char *)*state);
+	snprintf(setup->server.nkey, sizeof(setup->server.nkey), "%s/user.nk", (char *)*state);
+	out = fopen(path, "w");
+	assert_non_null(out);
+	fputs("# of a user\n" NKEY_SEED "\n", out);
+	assert_int_equal(fclose(out), 0);
+	if (target_server.create(target_fixture_options(setup), "/a/b/c", &place, &error) != 0)
+		fail_msg("%s", error.text);
+	assert_int_equal(target_server.close(place, 0, &error), 0);
+
+	out = fopen(path, "w"); /* one letter of it is another */
+	assert_non_null(out);
+	fputs(NKEY_SEED, out);
+	assert_int_equal(fseek(out, 20, SEEK_SET), 0);
+	fputc(NKEY_SEED[20] == 'A' ? 'B' : 'A', out);
+	assert_int_equal(fclose(out), 0);
+	assert_int_equal(
+	        target_server.create(target_fixture_options(setup), "/a/b/c", &place, &error), -1);
+	assert_int_equal(error.fault, TARGET_USAGE);
+	assert_int_equal(kill(pid, SIGTERM), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	free(setup);
 }
 
@@ -282,6 +329,8 @@ int main(void)
 	                                        target_fixture_make, target_fixture_remove),
 	        cmocka_unit_test_setup_teardown(servers_that_are_there_are_used_or_say_why_not,
 	                                        target_fixture_make, target_fixture_remove),
+	        cmocka_unit_test_setup_teardown(an_nkey_is_signed_with, target_fixture_make,
+	                                        target_fixture_remove),
 	        cmocka_unit_test_setup_teardown(a_full_disk_is_told_by_its_name,
 	                                        target_fixture_make, target_fixture_remove),
 	};

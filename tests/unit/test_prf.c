@@ -109,6 +109,24 @@ static void random_fills_every_byte(void **state)
 	free(a);
 }
 
+/* RFC 8032, section 7.1, test 1. */
+static void ed25519_public_key_of_a_known_seed(void **state)
+{
+	static const uint8_t seed[32] = {0x9d, 0x61, 0xb1, 0x9d, 0xef, 0xfd, 0x5a, 0x60,
+	                                 0xba, 0x84, 0x4a, 0xf4, 0x92, 0xec, 0x2c, 0xc4,
+	                                 0x44, 0x49, 0xc5, 0x69, 0x7b, 0x32, 0x69, 0x19,
+	                                 0x70, 0x3b, 0xac, 0x03, 0x1c, 0xae, 0x7f, 0x60};
+	static const uint8_t want[32] = {0xd7, 0x5a, 0x98, 0x01, 0x82, 0xb1, 0x0a, 0xb7,
+	                                 0xd5, 0x4b, 0xfe, 0xd3, 0xc9, 0x64, 0x07, 0x3a,
+	                                 0x0e, 0xe1, 0x72, 0xf3, 0xda, 0xa6, 0x23, 0x25,
+	                                 0xaf, 0x02, 0x1a, 0x68, 0xf7, 0x07, 0x51, 0x1a};
+	uint8_t got[32];
+
+	(void)state;
+	assert_int_equal(atr_ed25519_public(seed, got), 0);
+	assert_memory_equal(got, want, sizeof(want));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -116,6 +134,7 @@ int main(void)
 	        cmocka_unit_test(hmac_of_empty_key_and_message),
 	        cmocka_unit_test(hmac_of_every_key_length),
 	        cmocka_unit_test(random_fills_every_byte),
+	        cmocka_unit_test(ed25519_public_key_of_a_known_seed),
 	};
 
 	return cmocka_run_group_tests_name("prf", tests, NULL, NULL);
