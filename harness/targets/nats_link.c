@@ -100,6 +100,8 @@ void nats_link_give_back(struct nats_link *link, natsMsg *msg)
 void nats_link_close(struct nats_link *link)
 {
 	free_spent(link);
+	if (link->unsent && link->fd >= 0)
+		natsConnection_ProcessWriteEvent(link->connection);
 	natsSubscription_Destroy(link->inbox);
 	natsConnection_Destroy(link->connection);
 	link->inbox = NULL;

@@ -264,6 +264,18 @@ int nats_reader_last(struct target_reader *r, const char *subject, struct target
 
 /* ---- in order ---- */
 
+/* On the connection that asked it for messages, behind the last request: one that comes after its
+ * end is answered with "no responders", and libnats does not say whom that is about. Nobody waits
+ * for the answer, which pull_next passes over. */
+static void consumer_delete(struct target_reader *r)
+{
+	char subject[NATS_CLIENT_NAME_BYTES + 128], reply[NATS_LINK_INBOX_BYTES + 4];
+
+	snprintf(subject, sizeof(subject), "$JS.API.CONSUMER.DELETE.%s.%s", r->stream, r->consumer);
+	snprintf(reply, sizeof(reply), "%send", r->link.inbox_name);
+	(void)natsConnection_PublishRequest(r->link.connection, subject, reply, "", 0);
+}
+
 static void consumer_end(struct target_reader *r)
 {
 	if (r->pushed != NULL)
@@ -271,7 +283,7 @@ static void consumer_end(struct target_reader *r)
 	natsSubscription_Destroy(r->pushed);
 	r->pushed = NULL;
 	if (r->consumer[0] != '\0')
-		(void)js_DeleteConsumer(r->place->js, r->stream, r->consumer, NULL, NULL);
+		consumer_delete(r);
 	r->consumer[0] = '\0';
 	r->asked = 0;
 	r->position = 0;
