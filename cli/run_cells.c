@@ -140,6 +140,16 @@ static void gap_add(char names[1024], const char *name)
 	snprintf(names + used, 1024 - used, "%s%s", used == 0 ? "" : ", ", name);
 }
 
+/* Whether a newer server would have more. */
+static int is_too_old(const struct gaps *gaps)
+{
+	int old = 0;
+
+	for (size_t t = 0; t < PLAN_CHOICES_MAX; t++)
+		old |= gaps->names[t][GAP_SYNC_OLD][0] != '\0';
+	return old;
+}
+
 /* Said now, and kept for machine.json. */
 static int gaps_tell(const struct gaps *gaps, struct run_request *out)
 {
@@ -305,7 +315,8 @@ int run_cells_read(const struct run_arguments *a, char *const *files, size_t cou
 	if (code == EXIT_FINE)
 		code = gaps_tell(gaps, out);
 	if (code == EXIT_FINE && request->choice_count == 0)
-		code = complain(EXIT_USAGE, "nothing is left to run on these targets");
+		code = complain(is_too_old(gaps) ? EXIT_SYSTEM : EXIT_USAGE,
+		                "nothing is left to run on these targets");
 	free(gaps);
 	out->options.workloads = out->workloads;
 	request->workloads = out->workloads;

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "harness/generator.h"
 #include "harness/measure/clock.h"
@@ -12,8 +11,6 @@
 
 #define SERVERS_MAX      16
 #define CONNECT_MS       8000 /* all servers together */
-#define END_MS           500
-#define END_STEP_MS      10
 #define STREAM_STEP_MS   5
 #define PING_INTERVAL_MS (60 * 60 * 1000)
 
@@ -53,16 +50,6 @@ static const char *text_of(natsStatus status)
 	return end == NULL ? text : end + 3;
 }
 
-/* The sockets of a process that ends go before it does. */
-static void wait_for_end(struct nats_server *server)
-{
-	static const struct timespec step = {.tv_nsec = END_STEP_MS * 1000000L};
-	struct target_error why;
-
-	for (int ms = 0; ms < END_MS && nats_server_alive(server, &why); ms += END_STEP_MS)
-		nanosleep(&step, NULL);
-}
-
 int nats_client_fail(struct target_place *place, natsStatus status, jsErrCode code,
                      const char *doing, const char *text, struct target_error *error)
 {
@@ -77,8 +64,6 @@ int nats_client_fail(struct target_place *place, natsStatus status, jsErrCode co
 		         NATS_CLIENT_WAIT_MS / 1000);
 	else
 		snprintf(line, sizeof(line), "%s: %s", doing, text);
-	if (place->server != NULL && status == NATS_CONNECTION_CLOSED)
-		wait_for_end(place->server);
 	if (place->server != NULL)
 		return nats_server_explain(place->server, fault, line, error);
 	return target_fail(error, fault, "%s", line);

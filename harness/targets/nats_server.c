@@ -217,7 +217,9 @@ static int fail_start(struct nats_server *server, const struct nats_server_confi
 		return target_fail(error, TARGET_SYSTEM,
 		                   "nats-server refuses its configuration: %s", line);
 	nats_server_describe_end(server, text);
-	return target_fail(error, TARGET_SYSTEM, "%s, during its start", text);
+	/* Somebody's signal tells nothing of the next start. */
+	return target_fail(error, WIFSIGNALED(server->status) ? TARGET_FAILED : TARGET_SYSTEM,
+	                   "%s, during its start", text);
 }
 
 /* 0 when it answers; -1 and what keeps it from answering. */
@@ -236,10 +238,13 @@ static int wait_ready(struct nats_server *server, const struct nats_server_confi
 		if (server->url[0] != '\0' && nats_server_answers(server) == 1)
 			return 0;
 	}
-	return target_fail(error, TARGET_SYSTEM, "nats-server was not ready within %.1f s%s",
-	                   (double)timeout_ns / 1e9,
-	                   process_record_state(server->pid) == 'T' ? ": it is stopped (SIGSTOP)"
-	                                                            : "");
+	if (process_record_state(server->pid) == 'T')
+		return target_fail(error, TARGET_FAILED,
+		                   "nats-server was not ready within %.1f s: it is stopped "
+		                   "(SIGSTOP)",
+		                   (double)timeout_ns / 1e9);
+	return target_fail(error, TARGET_SYSTEM, "nats-server was not ready within %.1f s",
+	                   (double)timeout_ns / 1e9);
 }
 
 /* ---- start and stop ---- */

@@ -43,7 +43,7 @@ struct nats_server_config {
 /* The program and its version ("2.15.1"). version NULL or "": NATS_SERVER, then PATH, then
  * /usr/sbin, then the distribution's through scripts/get-nats-server; one that is named: those if
  * they are of that version, then scripts/get-nats-server, which also knows "newest" and
- * "distribution". Fails with TARGET_SYSTEM; NATS_SERVER that is no program, with TARGET_USAGE.
+ * "distribution". Fails with TARGET_SYSTEM, also when NATS_SERVER is no nats-server.
  * Takes milliseconds, a download at most ten minutes. */
 int nats_server_find(const char *version, char program[NATS_SERVER_PATH_BYTES],
                      char found[NATS_SERVER_VERSION_BYTES], struct target_error *error);
@@ -80,7 +80,7 @@ int nats_server_stop(struct nats_server *server, struct target_error *error);
 
 /* The last line of its log at level ERR or FTL, or what it said without a level before it ended,
  * that holds needle; without time and process, "" when there is none. With a needle also at level
- * WRN; NULL: any. */
+ * WRN, and what it tells of slow consumers; NULL: any. */
 void nats_server_log_error(const char *log, const char *needle, char *text, size_t bytes);
 
 #endif

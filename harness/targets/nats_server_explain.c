@@ -10,11 +10,13 @@
 #include <string.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "harness/process_record.h"
 #include "harness/targets/nats_server_inner.h"
 
 #define ANSWER_MS  2000 /* of a server that lives and is not stopped */
+#define ENDING_MS  1000
 #define LINE_BYTES NATS_SERVER_LINE_BYTES
 #define FULL_BYTES (64 * 1024) /* less than this is left */
 
@@ -90,6 +92,9 @@ static const char *wrong_text(const char *line, int warnings)
 	for (size_t i = 0; at == NULL && i < 3; i++)
 		if (strncmp(line, bare[i], strlen(bare[i])) == 0)
 			at = i == 0 ? line + strlen(bare[i]) : line;
+	/* Of this it only informs, though it closes the connection. */
+	if (at == NULL && warnings)
+		at = strstr(line, "Slow Consumer Detected");
 	return at == NULL ? NULL : at + strspn(at, " ");
 }
 
@@ -188,11 +193,18 @@ static int fail_process(struct nats_server *server, const char *text, struct tar
 		return target_fail(error, TARGET_SYSTEM,
 		                   "%.200s: no space left where nats-server stores: %.200s", text,
 		                   server->store_dir);
-	if (nats_server_answers(server) < 0)
-		return target_fail(error, TARGET_FAILED,
-		                   "%.200s: nats-server hangs: no answer within %d s", text,
-		                   ANSWER_MS / 1000);
-	return 0;
+	nats_server_log_error(server->log, "Slow Consumer", line, sizeof(line));
+	if (line[0] != '\0')
+		return target_fail(error, TARGET_FAILED, "%.200s: %s", text, line);
+	if (nats_server_answers(server) >= 0)
+		return 0;
+	/* The sockets of a process that ends go before it does. */
+	for (int ms = 0; ms < ENDING_MS && nats_server_lives(server); ms++)
+		(void)usleep(1000);
+	if (!nats_server_alive(server, error))
+		return -1;
+	return target_fail(error, TARGET_FAILED, "%.200s: nats-server hangs: no answer within %d s",
+	                   text, ANSWER_MS / 1000);
 }
 
 int nats_server_check_streams(struct nats_server *server, struct target_error *error)

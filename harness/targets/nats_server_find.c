@@ -186,8 +186,8 @@ int nats_server_find(const char *version, char program[NATS_SERVER_PATH_BYTES],
 	program[0] = found[0] = '\0';
 	if (given != NULL && given[0] != '\0') {
 		if (read_version(given, found, why) != 0)
-			return target_fail(error, TARGET_USAGE, "NATS_SERVER=%.200s %.250s", given,
-			                   why);
+			return target_fail(error, TARGET_SYSTEM, "NATS_SERVER=%.200s: %.250s",
+			                   given, why);
 		if (is_wanted(version, found)) {
 			(void)snprintf(program, NATS_SERVER_PATH_BYTES, "%s", given);
 			return 0;

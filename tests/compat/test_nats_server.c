@@ -178,8 +178,8 @@ static void what_is_no_server_is_refused(void **state)
 	assert_int_equal(find_with(path, NULL, NULL, found, &error), -1);
 	assert_holds(&error, "is not executable");
 	assert_int_equal(find_with("/bin/true", NULL, NULL, found, &error), -1);
-	assert_holds(&error, "NATS_SERVER=/bin/true is not a nats-server");
-	assert_int_equal(error.fault, TARGET_USAGE);
+	assert_holds(&error, "NATS_SERVER=/bin/true: is not a nats-server");
+	assert_int_equal(error.fault, TARGET_SYSTEM);
 }
 
 /* A mirror that does not answer, an empty cache. */
@@ -316,7 +316,7 @@ static void a_hang_during_the_start_ends_in_time(void **state)
 	write_file(path, script, 0755);
 	place->config.program = path;
 	place->config.start_timeout_ns = SECOND_NS / 2;
-	assert_no_start(place, TARGET_SYSTEM, "not ready within 0.5 s: it is stopped");
+	assert_no_start(place, TARGET_FAILED, "not ready within 0.5 s: it is stopped");
 	assert_true(clock_ns() - from_ns < 2 * SECOND_NS);
 }
 

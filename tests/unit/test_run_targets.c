@@ -95,7 +95,7 @@ static void a_server_is_known_by_its_true_version(void **state)
 	assert_int_equal(read_target(list), EXIT_USAGE);
 	assert_int_equal(read_target("nats:2.9.10,nats"), EXIT_USAGE);
 	setenv("NATS_SERVER", "/bin/true", 1);
-	assert_int_equal(read_target("nats"), EXIT_USAGE);
+	assert_int_equal(read_target("nats"), EXIT_SYSTEM);
 	unsetenv("NATS_SERVER");
 }
 
