@@ -12,6 +12,7 @@
 #define SERVERS_MAX      16
 #define CONNECT_MS       8000 /* all servers together */
 #define STREAM_STEP_MS   5
+#define DELETE_MS        2000 /* who deletes has nothing to tell any more */
 #define PING_INTERVAL_MS (60 * 60 * 1000)
 
 /* The shortest that every version since 2.9.10 takes (0 is two minutes). What is published has no
@@ -244,6 +245,14 @@ static int make_stream(struct target_place *place, const char *name, const char 
 	if (server != NULL && server->replicas > 1)
 		config.Replicas = server->replicas;
 	s = js_AddStream(&info, place->js, &config, NULL, &code);
+	/* One like it was there: a worker died while it filled it. */
+	if (s == NATS_OK && info->State.LastSeq > 0) {
+		jsStreamInfo_Destroy(info);
+		info = NULL;
+		s = js_DeleteStream(place->js, name, NULL, &code);
+		if (s == NATS_OK)
+			s = js_AddStream(&info, place->js, &config, NULL, &code);
+	}
 	if (s == NATS_OK) {
 		place->direct = info->Config->AllowDirect;
 		jsStreamInfo_Destroy(info);
@@ -262,7 +271,6 @@ int nats_client_make_streams(struct target_place *place, struct target_error *er
 	char name[NATS_CLIENT_NAME_BYTES], subjects[256], rooted[256 + NATS_CLIENT_ROOT_BYTES];
 
 	place->fresh = 1;
-
 	for (uint32_t i = 0; i < place->options->workload->streams; i++) {
 		nats_client_stream_name(place, i, name);
 		generator_subjects(place->options->generator, i, subjects, sizeof(subjects));
@@ -297,10 +305,14 @@ int nats_client_find_streams(struct target_place *place, struct target_error *er
 void nats_client_delete_streams(struct target_place *place)
 {
 	char name[NATS_CLIENT_NAME_BYTES];
+	natsStatus s = NATS_OK;
+	jsOptions quick;
 
-	for (uint32_t i = 0; i < place->options->workload->streams; i++) {
+	(void)jsOptions_Init(&quick);
+	quick.Wait = DELETE_MS;
+	for (uint32_t i = 0; s != NATS_TIMEOUT && i < place->options->workload->streams; i++) {
 		nats_client_stream_name(place, i, name);
-		(void)js_DeleteStream(place->js, name, NULL, NULL);
+		s = js_DeleteStream(place->js, name, &quick, NULL);
 	}
 }
 

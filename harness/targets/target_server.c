@@ -147,8 +147,6 @@ static int server_create(const struct target_options *options, const char *direc
 	*out = NULL;
 	if (place_connect(options, directory, &place, error) != 0)
 		return -1;
-	/* What an earlier slice filled under this name. */
-	nats_client_delete_streams(place);
 	if (nats_client_make_streams(place, error) != 0 ||
 	    (options->use != TARGET_CHECK && nats_client_warm_up(place, error) != 0)) {
 		nats_client_delete_streams(place);

@@ -154,8 +154,8 @@ static void a_full_disk_is_told_by_its_name(void **state)
 #define NKEY_SEED "SUAJ2YNRTXX72WTAXKCEV5ES5QWMIRCJYVUXWMTJDFYDXLADDSXH6YALCA"
 #define NKEY_USER "UDLVVGABQKYQVN6VJP7NHSLEA45A5YLS6PNKMIZFV4BBU2HXA5IRUVAL"
 
-/* Starts one at a port of its own that lets in who `users` names; url gets its address. */
-static pid_t guarded_server(const char *root, const char *users, char url[128])
+/* Starts one at a port of its own, with more in its configuration; url gets its address. */
+static pid_t server_of(const char *root, const char *more, char url[128])
 {
 	char path[4200], config[4200], text[512] = "";
 	const pid_t parent = getpid();
@@ -167,8 +167,8 @@ static pid_t guarded_server(const char *root, const char *users, char url[128])
 	assert_non_null(out);
 	fprintf(out,
 	        "listen: \"127.0.0.1:-1\"\nports_file_dir: \"%s\"\n"
-	        "jetstream { store_dir: \"%s\" }\nauthorization { %s }\n",
-	        root, root, users);
+	        "jetstream { store_dir: \"%s\" }\n%s\n",
+	        root, root, more);
 	assert_int_equal(fclose(out), 0);
 	pid = fork();
 
@@ -240,7 +240,7 @@ static void works_with_the_right_password(struct order *setup, const char *root,
 		fail_msg("%s", error.text);
 	assert_int_equal(target_server.close(place, 1, &error), 0);
 	assert_int_equal(entries(root), 1);
-	/* by the same name */
+	/* found by the same name, and made anew under it */
 	assert_int_equal(target_server.open(options, directory, &place, &error), 0);
 	target_server.state(place, 0, &state);
 	assert_int_equal(state.messages, 300);
@@ -250,6 +250,10 @@ static void works_with_the_right_password(struct order *setup, const char *root,
 		assert_int_equal(generator_check(options->generator, 0, sequence, &m, &error), 0);
 	}
 	target_server.reader_close(r);
+	assert_int_equal(target_server.close(place, 1, &error), 0);
+	assert_int_equal(target_server.create(options, directory, &place, &error), 0);
+	target_server.state(place, 0, &state);
+	assert_int_equal(state.messages, 0);
 	assert_int_equal(target_server.close(place, 0, &error), 0);
 	assert_int_equal(entries(root), 0);
 }
@@ -274,7 +278,7 @@ static void servers_that_are_there_are_used_or_say_why_not(void **state)
 {
 	struct order *setup = calloc(1, sizeof(*setup));
 	char url[128], tls[128];
-	pid_t pid = guarded_server(*state, "user: me, password: right", url);
+	pid_t pid = server_of(*state, "authorization { user: me, password: right }", url);
 
 	works_with_the_right_password(setup, *state, url);
 	refused(setup, url, "me", "Authorization Violation");
@@ -292,7 +296,7 @@ static void an_nkey_is_signed_with(void **state)
 	struct target_place *place;
 	struct target_error error;
 	char url[128], path[4200];
-	pid_t pid = guarded_server(*state, "users: [ { nkey: " NKEY_USER " } ]", url);
+	pid_t pid = server_of(*state, "authorization { users: [ { nkey: " NKEY_USER " } ] }", url);
 	FILE *out;
 
 	server_order(setup, url, "", "");
@@ -320,6 +324,32 @@ static void an_nkey_is_signed_with(void **state)
 	free(setup);
 }
 
+static void a_cluster_without_quorum_is_told_in_time(void **state)
+{
+	struct order *setup = calloc(1, sizeof(*setup));
+	struct target_place *place;
+	struct target_error error;
+	char url[128];
+	uint64_t took_ns;
+	pid_t pid = server_of(*state,
+	                      "server_name: a\ncluster { name: c, listen: \"127.0.0.1:-1\","
+	                      " routes: [ \"nats://127.0.0.1:1\", \"nats://127.0.0.1:2\" ] }",
+	                      url);
+
+	server_order(setup, url, "", "");
+	setup->server.replicas = 3;
+	took_ns = clock_ns();
+	assert_int_equal(
+	        target_server.create(target_fixture_options(setup), "/a/b/c", &place, &error), -1);
+	took_ns = clock_ns() - took_ns;
+	print_message("%s\n", error.text);
+	assert_non_null(strstr(error.text, "no quorum?"));
+	assert_true(took_ns < 14 * SECOND_NS);
+	assert_int_equal(kill(pid, SIGTERM), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	free(setup);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -331,6 +361,8 @@ int main(void)
 	                                        target_fixture_make, target_fixture_remove),
 	        cmocka_unit_test_setup_teardown(an_nkey_is_signed_with, target_fixture_make,
 	                                        target_fixture_remove),
+	        cmocka_unit_test_setup_teardown(a_cluster_without_quorum_is_told_in_time,
+	                                        target_fixture_make, target_fixture_remove),
 	        cmocka_unit_test_setup_teardown(a_full_disk_is_told_by_its_name,
 	                                        target_fixture_make, target_fixture_remove),
 	};
