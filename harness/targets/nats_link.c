@@ -100,8 +100,11 @@ void nats_link_give_back(struct nats_link *link, natsMsg *msg)
 void nats_link_close(struct nats_link *link)
 {
 	free_spent(link);
+	/* With something to be sent it would wait 500 ms for an answer, which is not read for it:
+	 * so what there is goes first, and the end of the subscription is not sent. */
 	if (link->unsent && link->fd >= 0)
 		natsConnection_ProcessWriteEvent(link->connection);
+	natsConnection_Close(link->connection);
 	natsSubscription_Destroy(link->inbox);
 	natsConnection_Destroy(link->connection);
 	link->inbox = NULL;
