@@ -1,6 +1,6 @@
 # Runs against nats-servers that die, hang, refuse or have no space, and runs that are killed.
 if(ATREST_WITH_NATS)
-  foreach(file nats_faults nats_hangs)
+  foreach(file nats_faults nats_hangs nats_there)
     atrest_test(test_${file} "fault;server" SOURCES fault/test_${file}.c fault/server_run.c
                 unit/harness_fixture.c LIBRARIES atrest_harness TIMEOUT 300)
     add_dependencies(test_${file} atrest)

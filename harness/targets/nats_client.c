@@ -304,18 +304,21 @@ int nats_client_find_streams(struct target_place *place, struct target_error *er
 	return 0;
 }
 
-void nats_client_delete_streams(struct target_place *place)
+int nats_client_delete_streams(struct target_place *place)
 {
 	char name[NATS_CLIENT_NAME_BYTES];
 	natsStatus s = NATS_OK;
 	jsOptions quick;
+	int rc = 0;
 
 	(void)jsOptions_Init(&quick);
 	quick.Wait = DELETE_MS;
 	for (uint32_t i = 0; s != NATS_TIMEOUT && i < place->options->workload->streams; i++) {
 		nats_client_stream_name(place, i, name);
 		s = js_DeleteStream(place->js, name, &quick, NULL);
+		rc |= s != NATS_OK && s != NATS_NOT_FOUND;
 	}
+	return rc == 0 ? 0 : -1;
 }
 
 void nats_client_state(struct target_place *place, uint32_t stream, struct target_state *out)

@@ -64,10 +64,11 @@ int nats_client_fail(struct target_place *place, natsStatus status, jsErrCode co
 void nats_client_stream_name(const struct target_place *place, uint32_t stream,
                              char name[NATS_CLIENT_NAME_BYTES]);
 
-/* All streams of the workload: made, with its limits; there; gone (as far as they go). */
+/* All streams of the workload: made, with its limits; there; gone (0; -1 and some may
+ * be left). */
 int nats_client_make_streams(struct target_place *place, struct target_error *error);
 int nats_client_find_streams(struct target_place *place, struct target_error *error);
-void nats_client_delete_streams(struct target_place *place);
+int nats_client_delete_streams(struct target_place *place);
 
 /* Publishes what the workload publishes to a stream that is deleted again, for an eighth of a
  * second or 8 MiB, whichever ends first, and pauses: the heap and the code of a server that has

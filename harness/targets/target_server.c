@@ -10,12 +10,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "harness/measure/clock.h"
 #include "workloads/workload.h"
 
 #define INFO_MS    3000
 #define INFO_BYTES 8192
+
+#define REMOVE_S        10 /* a cluster chooses a leader in less */
+#define REMOVE_PAUSE_MS 500
 
 typedef unsigned long long ull;
 
@@ -149,7 +154,7 @@ static int server_create(const struct target_options *options, const char *direc
 		return -1;
 	if (nats_client_make_streams(place, error) != 0 ||
 	    (options->use != TARGET_CHECK && nats_client_warm_up(place, error) != 0)) {
-		nats_client_delete_streams(place);
+		(void)nats_client_delete_streams(place);
 		nats_client_free(place);
 		return -1;
 	}
@@ -187,14 +192,35 @@ static pid_t server_process(const struct target_place *place)
 	return -1;
 }
 
+/* Its node may be gone, and the others are choosing a leader: over another connection then. */
+static void streams_remove(const struct target_place *gone)
+{
+	static const struct timespec pause = {.tv_nsec = REMOVE_PAUSE_MS * 1000000L};
+	struct target_place *place;
+	struct target_error why;
+	const uint64_t end_ns = clock_ns() + REMOVE_S * UINT64_C(1000000000);
+	int rc = -1;
+
+	while (rc != 0 && clock_ns() < end_ns) {
+		(void)nanosleep(&pause, NULL);
+		place = nats_client_new(gone->options, NULL, gone->urls, gone->prefix, gone->root,
+		                        &why);
+		if (place == NULL)
+			return;
+		rc = nats_client_delete_streams(place);
+		nats_client_free(place);
+	}
+}
+
 /* A stream that was only read stays for the next slice. */
 static int server_close(struct target_place *place, int durable, struct target_error *error)
 {
 	(void)error;
 	if (place == NULL)
 		return 0;
-	if (!durable && (place->fresh || workload_changes(place->options->workload)))
-		nats_client_delete_streams(place);
+	if (!durable && (place->fresh || workload_changes(place->options->workload)) &&
+	    nats_client_delete_streams(place) != 0)
+		streams_remove(place);
 	nats_client_free(place);
 	return 0;
 }
@@ -206,7 +232,7 @@ static void server_discard(const struct target_options *options, const char *dir
 
 	if (place_connect(options, directory, &place, &why) != 0)
 		return;
-	nats_client_delete_streams(place);
+	(void)nats_client_delete_streams(place);
 	nats_client_free(place);
 }
 
