@@ -95,6 +95,7 @@ static struct table *plan_table(const struct plan *plan)
 {
 	struct table *t = table_new();
 	char target[PLAN_TARGET_BYTES];
+	struct workload w;
 
 	table_column(t, "workload", NULL, TABLE_LEFT);
 	table_column(t, "target", NULL, TABLE_LEFT);
@@ -107,7 +108,8 @@ static struct table *plan_table(const struct plan *plan)
 		table_row(t);
 		table_text(t, cell->workload->name);
 		table_text(t, plan_target_text(cell->target, target));
-		table_u64(t, cell->workload->messages);
+		plan_cell_workload(cell, &w);
+		table_u64(t, w.messages);
 		table_u64(t, cell->arm_count);
 		table_u64(t, cell->rounds);
 		table_u64(t, (uint64_t)cell->rounds * cell->arm_count);
@@ -122,14 +124,15 @@ static json_t *plan_json(const struct run_options *options, const struct plan *p
 	for (size_t c = 0; c < plan->cell_count; c++) {
 		const struct plan_cell *cell = &plan->cells[c];
 		json_t *arms = json_array();
+		struct workload w;
+		plan_cell_workload(cell, &w);
 		for (size_t a = 0; a < cell->arm_count; a++)
 			json_array_append_new(arms, json_string(cell->arms[a].name));
-		json_array_append_new(cells,
-		                      json_pack("{ss ss ss sI si so}", "workload",
-		                                cell->workload->name, "target", cell->target->name,
-		                                "version", cell->target->version, "messages",
-		                                (json_int_t)cell->workload->messages, "rounds",
-		                                (int)cell->rounds, "arms", arms));
+		json_array_append_new(
+		        cells, json_pack("{ss ss ss sI si so}", "workload", cell->workload->name,
+		                         "target", cell->target->name, "version",
+		                         cell->target->version, "messages", (json_int_t)w.messages,
+		                         "rounds", (int)cell->rounds, "arms", arms));
 	}
 	for (size_t i = 0; i < plan->request->dir_count; i++)
 		json_array_append_new(

@@ -19,48 +19,50 @@ enum { STORE = 1, SERVER = 2, BOTH = STORE | SERVER };
 struct suite_entry {
 	const char *workload;
 	int where;
-	uint32_t server_rounds; /* 0: those of the workload, as for the store */
+	uint32_t server_rounds;   /* 0: those of the workload, as for the store */
+	uint64_t server_messages; /* of a slice at most; 0: those of the workload */
 };
 
 /* In the order of its figures. A server's slices have a start and a pause each: fewer cells, and
  * fewer rounds but where the headline is. */
 static const struct suite_entry quick_suite[] = {
-        {"publish-64b", STORE, 0}, {"publish-128b", SERVER, 0}, {"publish-1k", BOTH, 12},
-        {"publish-8k", BOTH, 8},   {"publish-64k", BOTH, 8},    {"publish-256k", STORE, 0},
-        {"read-1k", STORE, 0},     {"read-pass-1k", SERVER, 0}, {"publish-always-1k", STORE, 0},
-        {"get-1k", STORE, 0}};
+        {"publish-64b", STORE, 0, 0},       {"publish-128b", SERVER, 0, 50000},
+        {"publish-1k", BOTH, 12, 40000},    {"publish-8k", BOTH, 8, 12000},
+        {"publish-64k", BOTH, 8, 0},        {"publish-256k", STORE, 0, 0},
+        {"read-1k", STORE, 0, 0},           {"read-pass-1k", SERVER, 0, 0},
+        {"publish-always-1k", STORE, 0, 0}, {"get-1k", STORE, 0, 0}};
 
 /* One size, every kind of operation. How to read a block and when to write is nothing that a server
  * can be asked for; a pass over a stream takes it so long that it is a slice, and so does a start.
  */
 static const struct suite_entry classes_suite[] = {
-        {"publish-1k", BOTH, 8},        {"publish-async-1k", STORE, 0},
-        {"publish-always-1k", BOTH, 0}, {"read-1k", STORE, 0},
-        {"read-pass-1k", SERVER, 0},    {"get-1k", BOTH, 0},
-        {"get-record-1k", STORE, 0},    {"last-1k", BOTH, 0},
-        {"tail-1k", BOTH, 8},           {"mixed-1k", BOTH, 8},
-        {"delete-1k", BOTH, 0},         {"purge-1k", BOTH, 0},
-        {"open-1k", STORE, 0},          {"open-recover-1k", STORE, 0},
-        {"open-server-1k", SERVER, 0},  {"open-server-recover-1k", SERVER, 0},
-        {"encrypt-1k", BOTH, 0},        {"change-cipher-1k", BOTH, 0},
-        {"rotate-key-1k", BOTH, 0},     {"snapshot-1k", BOTH, 0},
-        {"restore-1k", BOTH, 0}};
+        {"publish-1k", BOTH, 8, 0},        {"publish-async-1k", STORE, 0, 0},
+        {"publish-always-1k", BOTH, 0, 0}, {"read-1k", STORE, 0, 0},
+        {"read-pass-1k", SERVER, 0, 0},    {"get-1k", BOTH, 0, 0},
+        {"get-record-1k", STORE, 0, 0},    {"last-1k", BOTH, 0, 0},
+        {"tail-1k", BOTH, 8, 0},           {"mixed-1k", BOTH, 8, 0},
+        {"delete-1k", BOTH, 0, 0},         {"purge-1k", BOTH, 0, 0},
+        {"open-1k", STORE, 0, 0},          {"open-recover-1k", STORE, 0, 0},
+        {"open-server-1k", SERVER, 0, 0},  {"open-server-recover-1k", SERVER, 0, 0},
+        {"encrypt-1k", BOTH, 0, 0},        {"change-cipher-1k", BOTH, 0, 0},
+        {"rotate-key-1k", BOTH, 0, 0},     {"snapshot-1k", BOTH, 0, 0},
+        {"restore-1k", BOTH, 0, 0}};
 
 /* What a server is asked for, and beside it, where there is such a thing, the store. */
-static const struct suite_entry server_suite[] = {{"publish-128b", BOTH, 0},
-                                                  {"publish-1k", BOTH, 12},
-                                                  {"publish-8k", BOTH, 8},
-                                                  {"publish-64k", BOTH, 8},
-                                                  {"publish-one-1k", SERVER, 0},
-                                                  {"publish-always-1k", BOTH, 0},
-                                                  {"publish-1k-equal-blocks", BOTH, 0},
-                                                  {"read-pass-1k", BOTH, 0},
-                                                  {"read-ordered-1k", SERVER, 0},
-                                                  {"read-cold-1k", BOTH, 8},
-                                                  {"get-1k", BOTH, 0},
-                                                  {"last-1k", BOTH, 0},
-                                                  {"open-server-1k", BOTH, 0},
-                                                  {"open-server-recover-1k", BOTH, 0}};
+static const struct suite_entry server_suite[] = {{"publish-128b", BOTH, 0, 0},
+                                                  {"publish-1k", BOTH, 12, 0},
+                                                  {"publish-8k", BOTH, 8, 0},
+                                                  {"publish-64k", BOTH, 8, 0},
+                                                  {"publish-one-1k", SERVER, 0, 0},
+                                                  {"publish-always-1k", BOTH, 0, 0},
+                                                  {"publish-1k-equal-blocks", BOTH, 0, 0},
+                                                  {"read-pass-1k", BOTH, 0, 0},
+                                                  {"read-ordered-1k", SERVER, 0, 0},
+                                                  {"read-cold-1k", BOTH, 8, 0},
+                                                  {"get-1k", BOTH, 0, 0},
+                                                  {"last-1k", BOTH, 0, 0},
+                                                  {"open-server-1k", BOTH, 0, 0},
+                                                  {"open-server-recover-1k", BOTH, 0, 0}};
 
 static const struct suite {
 	const char *name;
@@ -284,7 +286,8 @@ static void add_cells(const struct workload *w, const struct suite_entry *entry,
 		out->choices[request->choice_count++] = (struct plan_choice){
 		        .workload = request->workload_count,
 		        .target = t,
-		        .rounds = entry != NULL && server ? entry->server_rounds : 0};
+		        .rounds = entry != NULL && server ? entry->server_rounds : 0,
+		        .messages_max = entry != NULL && server ? entry->server_messages : 0};
 	}
 	if (request->choice_count > before)
 		memmove(&out->workloads[request->workload_count++], w, sizeof(*w));

@@ -161,6 +161,7 @@ static int plan_cell(struct plan *plan, const struct plan_choice *choice, char e
 
 	cell->workload = &request->workloads[choice->workload];
 	cell->target = at;
+	cell->messages_max = choice->messages_max;
 	if (target == NULL) {
 		snprintf(error, 256, "unknown target '%s', expected one of %s", at->name,
 		         target_names());
@@ -183,6 +184,13 @@ static int plan_cell(struct plan *plan, const struct plan_choice *choice, char e
 	cell->rounds =
 	        (rounds + cell->square_rounds - 1) / cell->square_rounds * cell->square_rounds;
 	return 0;
+}
+
+void plan_cell_workload(const struct plan_cell *cell, struct workload *out)
+{
+	*out = *cell->workload;
+	if (cell->messages_max != 0 && out->messages > cell->messages_max)
+		out->messages = cell->messages_max;
 }
 
 static size_t cell_count(const struct plan_request *request)

@@ -49,6 +49,7 @@ struct plan_server {
 struct plan_choice {
 	size_t workload, target; /* indices of the request */
 	uint32_t rounds;         /* 0: what the request, else the workload says */
+	uint64_t messages_max;   /* of a slice, where a target takes longer for each; 0: no limit */
 };
 
 struct plan_request {
@@ -81,6 +82,7 @@ struct plan_arm {
 struct plan_cell {
 	const struct workload *workload;
 	const struct plan_target *target; /* of the request */
+	uint64_t messages_max;            /* of the choice */
 	struct plan_arm arms[PLAN_ARMS_MAX];
 	size_t arm_count;
 	uint32_t rounds; /* whole squares */
@@ -112,6 +114,9 @@ void plan_free(struct plan *plan);
 /* "store", "nats 2.15.1"; returns text. */
 #define PLAN_TARGET_BYTES 64
 const char *plan_target_text(const struct plan_target *target, char text[PLAN_TARGET_BYTES]);
+
+/* The cell's workload as a slice of its target has it. */
+void plan_cell_workload(const struct plan_cell *cell, struct workload *out);
 
 /* Rounds of one square of so many arms. */
 uint32_t plan_square_rounds(size_t arms);

@@ -200,12 +200,15 @@ static double whole_s(const struct workload *w, const struct pace *p)
 
 double prepare_slice_s(const struct plan_cell *cell)
 {
-	const struct workload *w = cell->workload;
+	struct workload own, *w = &own;
 	struct pace p = pace_of(cell);
-	int in_order = w->operation == WORKLOAD_READ_SEQUENTIAL || w->operation == WORKLOAD_TAIL;
-	double read_s = in_order ? p.next_s : p.get_s;
+	int in_order;
+	double read_s;
 	double seconds = p.slice_s;
 
+	plan_cell_workload(cell, w);
+	in_order = w->operation == WORKLOAD_READ_SEQUENTIAL || w->operation == WORKLOAD_TAIL;
+	read_s = in_order ? p.next_s : p.get_s;
 	if (workload_fills(w) && w->cache == WORKLOAD_COLD)
 		read_s += w->operation == WORKLOAD_READ_SEQUENTIAL ? record_bytes(w) * 2e-9 : 2e-3;
 	seconds += publishes(w) * p.publish_s + reads(w) * read_s;

@@ -70,7 +70,7 @@ static int worker_set_up(struct run *run, const struct plan_cell *cell, const st
 	snprintf(order->cipher, sizeof(order->cipher), "%s", arm->cipher);
 	snprintf(order->provider, sizeof(order->provider), "%s", run_arm_provider(run, arm));
 	order->seed = run_seed_of(run, cell->workload);
-	order->workload = *cell->workload;
+	plan_cell_workload(cell, &order->workload);
 	order->key_bytes = RUN_KEY_BYTES;
 	server_put(run, cell, arm, &order->server);
 	if (worker_start(program_of(run, arm), out, &hello, error) != 0 ||

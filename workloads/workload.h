@@ -104,7 +104,9 @@ struct workload {
 	enum workload_convert convert;  /* convert: from what */
 	uint32_t window;                /* server: unacknowledged messages of a publisher at most */
 	enum workload_consumer consumer; /* server: sequential reading and tail */
-	uint64_t max_bytes;              /* limit of each stream; 0: none */
+	uint64_t server_heap_bytes; /* private server: held in its memory before the slice; 0: none
+	                             */
+	uint64_t max_bytes;         /* limit of each stream; 0: none */
 	enum workload_checking check;
 	uint32_t latency_every; /* record the latency of each n-th operation; 0: none */
 };

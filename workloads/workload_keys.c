@@ -57,6 +57,7 @@ const struct workload_key workload_keys[] = {
         {"convert", KEY_WORD, FIELD(convert), 0, 0, converts},
         {"window", KEY_COUNT32, FIELD(window), 1, 65536, NULL},
         {"consumer", KEY_WORD, FIELD(consumer), 0, 0, consumers},
+        {"server_heap", KEY_BYTES64, FIELD(server_heap_bytes), 0, UINT64_C(1) << 29, NULL},
         {"max_bytes", KEY_BYTES64, FIELD(max_bytes), 0, UINT64_C(1) << 50, NULL},
         {"check", KEY_WORD, FIELD(check), 0, 0, checks},
         {"latency_every", KEY_COUNT32, FIELD(latency_every), 0, 1000000, NULL},
@@ -92,6 +93,7 @@ void workload_init(struct workload *w)
 	w->state = WORKLOAD_STATE_KEPT;
 	w->convert = WORKLOAD_CONVERT_ENCRYPT;
 	w->window = 512;
+	w->server_heap_bytes = UINT64_C(64) << 20;
 	w->consumer = WORKLOAD_CONSUMER_PULL;
 	w->check = WORKLOAD_CHECK_SOME;
 	w->latency_every = 1;

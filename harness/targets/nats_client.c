@@ -26,6 +26,10 @@
 #define WARM_UP_PAUSE_NS 100000000
 #define WARM_UP_SUBJECT  "atrest-warm-up"
 
+#define HEAP_STREAM      "ATREST-HEAP"
+#define HEAP_SUBJECT     "atrest-heap"
+#define HEAP_PIECE_BYTES (1024u * 1024)
+
 /* ---- failing ---- */
 
 static enum target_fault fault_of(natsStatus status, jsErrCode code, const char *text)
@@ -420,6 +424,40 @@ static int warm_up_publish(struct target_place *place, uint32_t stream, struct t
 	return rc;
 }
 
+/* What a server that has run for a while holds in memory (workload.h, server_heap): a stream that
+ * is kept there. */
+static int heap_fill(struct target_place *place, struct target_error *error)
+{
+	uint64_t left = place->options->workload->server_heap_bytes;
+	size_t piece = left < HEAP_PIECE_BYTES ? (size_t)left : HEAP_PIECE_BYTES;
+	const char *subject = HEAP_SUBJECT;
+	jsErrCode code = 0;
+	natsStatus s = NATS_OK;
+	jsStreamConfig config;
+	char *bytes;
+
+	if (left == 0)
+		return 0;
+	bytes = calloc(1, piece);
+	if (bytes == NULL)
+		return target_fail(error, TARGET_SYSTEM, "out of memory");
+	(void)jsStreamConfig_Init(&config);
+	config.Name = HEAP_STREAM;
+	config.Subjects = &subject;
+	config.SubjectsLen = 1;
+	config.Storage = js_MemoryStorage;
+	s = js_AddStream(NULL, place->js, &config, NULL, &code);
+	while (s == NATS_OK && left > 0) {
+		size_t n = left < piece ? (size_t)left : piece;
+		s = js_Publish(NULL, place->js, subject, bytes, (int)n, NULL, &code);
+		left -= n;
+	}
+	free(bytes);
+	if (s == NATS_OK)
+		return 0;
+	return nats_client_fail(place, s, code, "filling the server's memory", NULL, error);
+}
+
 int nats_client_warm_up(struct target_place *place, struct target_error *error)
 {
 	static const struct timespec pause = {.tv_nsec = WARM_UP_PAUSE_NS};
@@ -428,6 +466,9 @@ int nats_client_warm_up(struct target_place *place, struct target_error *error)
 	natsStatus s;
 	int rc;
 
+	/* Servers that are there are as they are. */
+	if (place->server != NULL && heap_fill(place, error) != 0)
+		return -1;
 	nats_client_stream_name(place, stream, name);
 	snprintf(subject, sizeof(subject), "%s%s", place->root, WARM_UP_SUBJECT);
 	if (make_stream(place, name, subject, error) != 0)

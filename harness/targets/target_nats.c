@@ -4,6 +4,8 @@
  */
 #include "harness/targets/nats_client.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
@@ -37,19 +39,35 @@ static const char *sync_interval(const struct target_options *options, char text
 	return text;
 }
 
-/* A state file that an earlier opening left must not help this one. */
+static int is_state(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	return strcmp(name, "index.db") == 0 ||
+	       (dot != NULL && (strcmp(dot, ".idx") == 0 || strcmp(dot, ".fss") == 0));
+}
+
+/* A state file that an earlier opening left must not help this one: index.db, before 2.10 an idx
+ * and an fss of each block. */
 static void state_remove(const struct target_options *options, const char *directory)
 {
 	const struct workload *w = options->workload;
 	char path[4096];
+	struct dirent *entry;
+	DIR *dir;
 
 	if (options->use != TARGET_MEASURE || w->operation != WORKLOAD_OPEN ||
 	    w->state != WORKLOAD_STATE_NONE)
 		return;
 	for (uint32_t i = 0; i < w->streams; i++) {
-		snprintf(path, sizeof(path), "%s/jetstream/$G/streams/%s%u/msgs/index.db",
-		         directory, STREAM_PREFIX, i);
-		(void)unlink(path);
+		snprintf(path, sizeof(path), "%s/jetstream/$G/streams/%s%u/msgs", directory,
+		         STREAM_PREFIX, i);
+		dir = opendir(path);
+		while (dir != NULL && (entry = readdir(dir)) != NULL)
+			if (is_state(entry->d_name))
+				(void)unlinkat(dirfd(dir), entry->d_name, 0);
+		if (dir != NULL)
+			closedir(dir);
 	}
 }
 
@@ -186,6 +204,12 @@ static int nats_close(struct target_place *place, int durable, struct target_err
 	return rc;
 }
 
+/* A start that is timed is a cold one. */
+static int warms_up(const struct target_options *options)
+{
+	return options->use == TARGET_MEASURE && options->workload->operation != WORKLOAD_OPEN;
+}
+
 static int nats_create(const struct target_options *options, const char *directory,
                        struct target_place **out, struct target_error *error)
 {
@@ -196,7 +220,7 @@ static int nats_create(const struct target_options *options, const char *directo
 	if (place_start(options, directory, &place, error) != 0)
 		return -1;
 	if (nats_client_make_streams(place, error) != 0 ||
-	    (options->use != TARGET_CHECK && nats_client_warm_up(place, error) != 0)) {
+	    (warms_up(options) && nats_client_warm_up(place, error) != 0)) {
 		(void)nats_close(place, 0, &why);
 		return -1;
 	}
@@ -216,7 +240,8 @@ static int nats_open(const struct target_options *options, const char *directory
 		return -1;
 	/* One that could not be deciphered is not there, and only the log says why. */
 	if (nats_server_check_streams(place->server, error) != 0 ||
-	    nats_client_find_streams(place, error) != 0) {
+	    nats_client_find_streams(place, error) != 0 ||
+	    (warms_up(options) && nats_client_warm_up(place, error) != 0)) {
 		(void)nats_close(place, 0, &why);
 		return -1;
 	}

@@ -232,8 +232,9 @@ static void servers_that_are_there_are_arms(void **state)
 /* Cells one by one, with rounds of their own; a target's version is part of its name. */
 static void cells_are_chosen(void **state)
 {
-	static const struct plan_choice choices[] = {{2, 0, 0}, {0, 1, 4}, {1, 1, 0}};
+	static const struct plan_choice choices[] = {{2, 0, 0, 0}, {0, 1, 4, 3}, {1, 1, 0, 0}};
 	struct plan_request request;
+	struct workload own;
 	struct plan plan;
 	char error[256], text[PLAN_TARGET_BYTES];
 
@@ -250,6 +251,10 @@ static void cells_are_chosen(void **state)
 	assert_int_equal(plan.cells[0].rounds, 8);
 	assert_int_equal(plan.cells[1].rounds, 4);
 	assert_int_equal(plan.cells[2].rounds, 12);
+	plan_cell_workload(&plan.cells[1], &own);
+	assert_int_equal(own.messages, 3);
+	plan_cell_workload(&plan.cells[0], &own);
+	assert_int_equal(own.messages, workloads[2].messages);
 	assert_string_equal(plan_target_text(plan.cells[0].target, text), "store");
 	assert_string_equal(plan_target_text(plan.cells[1].target, text), "store 2.15.1");
 	plan_free(&plan);

@@ -55,7 +55,7 @@ static void values_of_every_key(void **state)
 	     "readers = 3\r\nstreams = 2\r\nread_share = 1\r\nflush = async\r\nsync = 500ms\r\n"
 	     "block_bytes = server\r\nread = record\r\nkey_ahead = 0\r\nkeystream_ahead = 0\r\n"
 	     "cache = cold\r\nlatency_every = 0\r\nwindow = 1\r\nconsumer = ordered\r\n"
-	     "max_bytes = 8g\r\ncheck = all",
+	     "max_bytes = 8g\r\ncheck = all\r\nserver_heap = 1m",
 	     &w);
 	assert_string_equal(w.name, "case");
 	assert_string_equal(w.question, "Is it \"dear\" = so?");
@@ -96,6 +96,7 @@ static void values_of_every_key(void **state)
 	assert_int_equal(w.window, 1);
 	assert_int_equal(w.consumer, WORKLOAD_CONSUMER_ORDERED);
 	assert_true(w.max_bytes == UINT64_C(8) << 30);
+	assert_int_equal(w.server_heap_bytes, 1 << 20);
 	assert_int_equal(w.check, WORKLOAD_CHECK_ALL);
 }
 
