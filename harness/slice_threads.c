@@ -67,6 +67,11 @@ static int publish_loop(struct thread *t)
 		for (uint64_t i = first; i < last; i++) {
 			struct target_ticket ticket = {.op = slice->first_op + i,
 			                               .started_ns = start_of(t, every, i)};
+			/* Where others are on their way the end of the last one is not the start
+			 * of this one. */
+			if (ticket.started_ns != 0 &&
+			    t->acknowledged != t->operations + (i - first))
+				ticket.started_ns = clock_ns();
 			generator_message(s->generator, t->stream, ticket.op, &m);
 			if (target->submit(t->publisher, &m, ticket, &t->error) != 0)
 				return -1;

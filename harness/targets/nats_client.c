@@ -429,7 +429,8 @@ static int warm_up_publish(struct target_place *place, uint32_t stream, struct t
 static int heap_fill(struct target_place *place, struct target_error *error)
 {
 	uint64_t left = place->options->workload->server_heap_bytes;
-	size_t piece = left < HEAP_PIECE_BYTES ? (size_t)left : HEAP_PIECE_BYTES;
+	uint64_t limit = (uint64_t)natsConnection_GetMaxPayload(place->connection);
+	size_t piece = limit < HEAP_PIECE_BYTES ? (size_t)limit : HEAP_PIECE_BYTES;
 	const char *subject = HEAP_SUBJECT;
 	jsErrCode code = 0;
 	natsStatus s = NATS_OK;

@@ -56,9 +56,9 @@ static struct target_place *place_of(const struct target_options *options, const
 {
 	struct target_place *place;
 	struct target_error error;
-	char directory[4096];
+	char directory[4096 + 8];
 
-	snprintf(directory, sizeof(directory), "%s/store", root);
+	snprintf(directory, sizeof(directory), "%.4095s/store", root);
 	if (target_nats.create(options, directory, &place, &error) != 0)
 		fail_msg("%s", error.text);
 	return place;
