@@ -18,6 +18,7 @@
 static const char *const expected[] = {
         [OPTION_FLAG] = "no value",
         [OPTION_TEXT] = "text",
+        [OPTION_SECRET] = "it once",
         [OPTION_U64] = "a whole number",
         [OPTION_BYTES] = "a size such as 4096, 64k, 2m or 1g",
         [OPTION_DURATION] = "a duration such as 250ms, 2m or 1h",
@@ -149,6 +150,7 @@ static int store_value(const struct option_spec *o, char *text, void *values)
 		*(int *)field = 1;
 		return 0;
 	case OPTION_TEXT:
+	case OPTION_SECRET:
 		*(const char **)field = text;
 		return 0;
 	case OPTION_U64:
@@ -167,6 +169,13 @@ static int store_value(const struct option_spec *o, char *text, void *values)
 		return 0;
 	}
 	return -1;
+}
+
+static int is_repeated(const struct option_spec *o, const void *values)
+{
+	const char *field = (const char *)values + o->offset;
+
+	return o->kind == OPTION_SECRET && *(const char *const *)(const void *)field != NULL;
 }
 
 /* Edit distance of short words; rows of the usual table, one kept. */
@@ -310,6 +319,11 @@ enum options_result options_parse(const struct command *command, int argc, char 
 		o = c == '?' ? NULL : spec_of(command, c);
 		if (o == NULL) {
 			complain_unknown(command, argv[optind - 1]);
+			return OPTIONS_BAD;
+		}
+		if (is_repeated(o, values)) {
+			complain(EXIT_USAGE, "atrest %s: --%s: found twice, expected it once",
+			         command->name, o->name);
 			return OPTIONS_BAD;
 		}
 		if (store_value(o, optarg, values) != 0) {

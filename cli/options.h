@@ -22,6 +22,7 @@ enum exit_code {
 enum option_kind {
 	OPTION_FLAG,     /* int, set to 1 */
 	OPTION_TEXT,     /* const char *, borrowed from argv */
+	OPTION_SECRET,   /* the same, once: what machine.json must not show is where it points */
 	OPTION_U64,      /* uint64_t, decimal */
 	OPTION_BYTES,    /* uint64_t; suffixes k m g (1024-based) or none */
 	OPTION_DURATION, /* uint64_t ns; suffixes ns us ms s m h */

@@ -8,8 +8,7 @@
 
 #include "harness/targets/nats_server.h"
 
-#define COUNT_OF(array)  (sizeof(array) / sizeof((array)[0]))
-#define SYNC_INTERVAL_NS UINT64_C(120000000000)
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 /* ---- suites ---- */
 
@@ -106,25 +105,21 @@ static int is_server(const struct plan_target *target)
 	return target_find(target->name)->process != NULL;
 }
 
-/* A server has to be told of it: the default of workloads is its own as well, and it cannot be kept
- * from syncing. */
-static int asks_for_sync(const struct workload *w)
+/* given: the policy is that of a server's configuration, which one that is there has by itself. One
+ * of our own has to be told of it, and none can be kept from syncing. */
+static enum gap gap_of(const struct plan_target *target, const struct workload *w, int given)
 {
-	return w->sync == WORKLOAD_SYNC_ALWAYS ||
-	       (w->sync == WORKLOAD_SYNC_INTERVAL && w->sync_interval_ns != SYNC_INTERVAL_NS);
-}
+	int sync = !workload_sync_is_default(w);
 
-static enum gap gap_of(const struct plan_target *target, const struct workload *w)
-{
 	if (!target_can(target_find(target->name), w->operation))
 		return GAP_OPERATION;
 	if (strcmp(target->name, TARGET_SERVER_NAME) == 0) {
-		if (w->sync == WORKLOAD_SYNC_ALWAYS)
+		if (sync && !given)
 			return GAP_SYNC_OWN;
 		return w->operation == WORKLOAD_OPEN || w->cache == WORKLOAD_COLD ? GAP_RESTART
 		                                                                  : GAP_NONE;
 	}
-	if (is_server(target) && asks_for_sync(w) &&
+	if (is_server(target) && sync && w->sync != WORKLOAD_SYNC_NONE &&
 	    nats_server_compare(target->version, 2, 10) < 0)
 		return GAP_SYNC_OLD;
 	return GAP_NONE;
@@ -216,6 +211,16 @@ static int set_sync(struct workload *w, const char *path, const char *sync)
 	                path, sync);
 }
 
+/* Whether set_sync would leave it as it is. */
+static int is_given(const struct workload *w, const char *sync)
+{
+	struct workload given = *w;
+	struct workload_error why;
+
+	return sync != NULL && workload_set(&given, "sync", sync, &why) == 0 &&
+	       given.sync == w->sync && given.sync_interval_ns == w->sync_interval_ns;
+}
+
 static int read_workload(const struct run_arguments *a, const char *path, const char *sync,
                          struct workload *w)
 {
@@ -266,20 +271,31 @@ static int read_workloads(const struct run_arguments *a, const struct suite *sui
 
 /* ---- cells ---- */
 
+/* Of a suite what no target can do is left out as well; in a file that was named it is an error
+ * of that file (plan.h). */
+static int some_target_can(const struct plan_request *request, const struct workload *w)
+{
+	for (size_t t = 0; t < request->target_count; t++)
+		if (target_can(target_find(request->targets[t].name), w->operation))
+			return 1;
+	return 0;
+}
+
 /* The cells of a workload, which stays when it has one. entry NULL: of a file that was named. */
-static void add_cells(const struct workload *w, const struct suite_entry *entry, struct gaps *gaps,
-                      struct run_request *out)
+static void add_cells(const struct workload *w, const struct suite_entry *entry, int given,
+                      struct gaps *gaps, struct run_request *out)
 {
 	struct plan_request *request = &out->options.request;
 	size_t before = request->choice_count;
+	int optional = entry != NULL || some_target_can(request, w);
 
 	for (size_t t = 0; t < request->target_count; t++) {
 		const struct plan_target *target = &request->targets[t];
 		int server = is_server(target);
-		enum gap gap = gap_of(target, w);
+		enum gap gap = gap_of(target, w, given);
 		if (entry != NULL && !(entry->where & (server ? SERVER : STORE)))
 			continue;
-		if (gap != GAP_NONE && (entry != NULL || gap != GAP_OPERATION)) {
+		if (gap != GAP_NONE && (optional || gap != GAP_OPERATION)) {
 			gap_add(gaps->names[t][gap], w->name);
 			continue;
 		}
@@ -314,7 +330,8 @@ int run_cells_read(const struct run_arguments *a, char *const *files, size_t cou
 	else
 		code = read_workloads(a, suite, files, n, sync, out->workloads);
 	for (size_t i = 0; code == EXIT_FINE && i < n; i++)
-		add_cells(&out->workloads[i], suite != NULL ? &suite->entries[i] : NULL, gaps, out);
+		add_cells(&out->workloads[i], suite != NULL ? &suite->entries[i] : NULL,
+		          is_given(&out->workloads[i], sync), gaps, out);
 	if (code == EXIT_FINE)
 		code = gaps_tell(gaps, out);
 	if (code == EXIT_FINE && request->choice_count == 0)

@@ -1,7 +1,7 @@
 /* run_cells.h - which workloads a run has, and on which of its targets: suites, files, --set.
  *
- * What a target cannot do is left out of a suite, and said once; of files that were named it is an
- * error (plan.h), unless only this version or this server has no such policy.
+ * What a target cannot do is left out there, and said once. A file that was named and that no
+ * target has an operation for is an error (plan.h).
  */
 #ifndef ATREST_CLI_RUN_CELLS_H
 #define ATREST_CLI_RUN_CELLS_H

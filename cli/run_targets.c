@@ -11,6 +11,7 @@
 #include "harness/targets/nats_server.h"
 
 #define REPLICAS_MAX 5
+#define LETTERS      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 _Static_assert(PLAN_PATH_BYTES >= NATS_SERVER_PATH_BYTES, "a server's path fits a plan");
 _Static_assert(sizeof(((struct plan_target *)0)->version) >= NATS_SERVER_VERSION_BYTES,
@@ -18,17 +19,22 @@ _Static_assert(sizeof(((struct plan_target *)0)->version) >= NATS_SERVER_VERSION
 
 /* ---- --target ---- */
 
-/* Digits between two points, or a word that scripts/get-nats-server knows. */
+/* Digits between two points, of a build to come with a suffix (2.12.0-RC.1); or a word that
+ * scripts/get-nats-server knows. */
 static int version_is_good(const char *version)
 {
 	unsigned major, minor, patch;
+	const char *suffix;
 	int used = 0;
 
 	if (strcmp(version, "newest") == 0 || strcmp(version, "distribution") == 0)
 		return 1;
-	return isdigit((unsigned char)version[0]) &&
-	       sscanf(version, "%5u.%5u.%5u%n", &major, &minor, &patch, &used) == 3 &&
-	       version[used] == '\0';
+	if (!isdigit((unsigned char)version[0]) ||
+	    sscanf(version, "%5u.%5u.%5u%n", &major, &minor, &patch, &used) != 3)
+		return 0;
+	suffix = version + used;
+	return suffix[0] == '\0' || (suffix[0] == '-' && suffix[1] != '\0' &&
+	                             suffix[strspn(suffix, "-.0123456789" LETTERS)] == '\0');
 }
 
 /* NAME or nats:VERSION; the program of a nats-server and its true version are looked for. */

@@ -82,6 +82,8 @@ static json_t *cells(const struct plan *plan)
 	for (size_t c = 0; c < plan->cell_count; c++) {
 		const struct plan_cell *cell = &plan->cells[c];
 		json_t *arms = json_array();
+		struct workload w;
+		plan_cell_workload(cell, &w);
 		for (size_t i = 0; i < cell->arm_count; i++) {
 			const struct plan_arm *arm = &cell->arms[i];
 			json_array_append_new(
@@ -94,10 +96,11 @@ static json_t *cells(const struct plan *plan)
 			                          : request->programs[arm->program - 1].name));
 		}
 		json_array_append_new(
-		        a, json_pack("{ss ss ss si si so}", "workload", cell->workload->name,
-		                     "target", cell->target->name, "version", cell->target->version,
-		                     "rounds", (int)cell->rounds, "square_rounds",
-		                     (int)cell->square_rounds, "arms", arms));
+		        a,
+		        json_pack("{ss ss ss sI si si so}", "workload", cell->workload->name,
+		                  "target", cell->target->name, "version", cell->target->version,
+		                  "messages", (json_int_t)w.messages, "rounds", (int)cell->rounds,
+		                  "square_rounds", (int)cell->square_rounds, "arms", arms));
 	}
 	return a;
 }
@@ -119,8 +122,8 @@ static json_t *arguments(char *const *list)
 	return a;
 }
 
-int provenance_start(struct provenance *p, const struct run_options *options,
-                     const struct plan *plan, const struct order_hello *hellos)
+int provenance_start(struct provenance *p, const struct run_options *options, size_t slices,
+                     const struct order_hello *hellos)
 {
 	const struct plan_request *request = &options->request;
 	const char *paths[PLAN_CHOICES_MAX];
@@ -129,13 +132,13 @@ int provenance_start(struct provenance *p, const struct run_options *options,
 		paths[i] = request->dirs[i].path;
 	p->machine = machine_fingerprint(paths, request->dir_count, options->label);
 	p->warnings = json_array();
-	p->run = json_pack("{so so sI sI so so so so so so so s{}}", "started", time_now(),
+	p->run = json_pack("{so so sI sI so so so so so so s{}}", "started", time_now(),
 	                   "arguments", arguments(options->arguments), "seed",
-	                   (json_int_t)request->seed, "slices", (json_int_t)plan->slice_count,
-	                   "targets", targets(request), "servers", servers(request), "ciphers",
+	                   (json_int_t)request->seed, "slices", (json_int_t)slices, "targets",
+	                   targets(request), "servers", servers(request), "ciphers",
 	                   names(request->ciphers, request->cipher_count), "directories",
-	                   directories(request), "programs", programs(request, hellos), "cells",
-	                   cells(plan), "providers", providers(&options->providers), "libraries");
+	                   directories(request), "programs", programs(request, hellos), "providers",
+	                   providers(&options->providers), "libraries");
 	for (const char *const *note = options->notes; note != NULL && *note != NULL; note++)
 		(void)provenance_warn(p, *note);
 	if (options->scratch_bytes != 0)
@@ -166,12 +169,15 @@ int provenance_warn(struct provenance *p, const char *text)
 	return 1;
 }
 
-json_t *provenance_json(struct provenance *p, const struct run_result *result, int finished)
+json_t *provenance_json(struct provenance *p, const struct plan *plan,
+                        const struct run_result *result, int finished)
 {
 	json_t *whole = json_copy(p->machine);
 	json_t *run = json_copy(p->run);
 	int complete = finished && !result->interrupted && !result->system && !result->usage;
 
+	/* Their slices may have been made longer since the start. */
+	json_object_set_new(run, "cells", cells(plan));
 	json_object_set(run, "warnings", p->warnings);
 	if (finished) {
 		json_object_set_new(run, "finished", time_now());

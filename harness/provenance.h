@@ -1,7 +1,8 @@
 /* provenance.h - what produced a result: machine.json.
  *
  * The fingerprint of the machine (measure/machine.h) and a member "run": seed, arms, programs,
- * directories, providers, rounds, start, end, warnings. Never the server key.
+ * directories, providers, messages and rounds of each cell, start, end, warnings. Never the server
+ * key.
  */
 #ifndef ATREST_HARNESS_PROVENANCE_H
 #define ATREST_HARNESS_PROVENANCE_H
@@ -17,15 +18,16 @@ struct provenance {
 	json_t *warnings;
 };
 
-/* 0, or -1: memory. hellos: one per program of the request. */
-int provenance_start(struct provenance *p, const struct run_options *options,
-                     const struct plan *plan, const struct order_hello *hellos);
+/* 0, or -1: memory. slices: of the plan; hellos: one per program of the request. */
+int provenance_start(struct provenance *p, const struct run_options *options, size_t slices,
+                     const struct order_hello *hellos);
 /* What enciphers in an arm of that cipher. */
 void provenance_library(struct provenance *p, const char *cipher, const char *library);
 /* 1 when this warning is new. */
 int provenance_warn(struct provenance *p, const char *text);
 /* The object to be written, complete or not: a new reference, NULL: memory. */
-json_t *provenance_json(struct provenance *p, const struct run_result *result, int finished);
+json_t *provenance_json(struct provenance *p, const struct plan *plan,
+                        const struct run_result *result, int finished);
 void provenance_free(struct provenance *p);
 
 #endif

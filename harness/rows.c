@@ -2,6 +2,7 @@
 #include "harness/rows.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "harness/measure/machine.h"
 #include "harness/targets/target.h"
@@ -81,7 +82,9 @@ void row_put_workload(const struct plan_cell *cell, uint64_t seed, uint32_t repl
 
 	row->seed = seed;
 	row->payload_bytes = (uint64_t)(workload_payload_bytes_mean(w) + 0.5);
-	if (w->sync == WORKLOAD_SYNC_INTERVAL)
+	if (strcmp(cell->target->name, TARGET_SERVER_NAME) == 0)
+		text_put(row->sync, "server"); /* which has one of its own */
+	else if (w->sync == WORKLOAD_SYNC_INTERVAL)
 		duration_put(row->sync, w->sync_interval_ns);
 	else
 		text_put(row->sync, w->sync == WORKLOAD_SYNC_ALWAYS ? "always" : "none");

@@ -278,7 +278,7 @@ static void run_rounds(struct run *run)
 
 static int write_provenance(struct run *run, int finished, struct target_error *error)
 {
-	json_t *whole = provenance_json(&run->provenance, run->result, finished);
+	json_t *whole = provenance_json(&run->provenance, run->plan, run->result, finished);
 	char text[512] = "out of memory for machine.json";
 	int rc = -1;
 
@@ -295,7 +295,7 @@ static int run_start(struct run *run, struct target_error *error)
 	char text[512], path[RUN_FOLDER_BYTES];
 	int rc;
 
-	if (provenance_start(&run->provenance, options, run->plan, run->hellos) != 0)
+	if (provenance_start(&run->provenance, options, run->plan->slice_count, run->hellos) != 0)
 		return target_fail(error, TARGET_SYSTEM, "out of memory");
 	if (options->capped) /* told to the user already */
 		(void)provenance_warn(&run->provenance,

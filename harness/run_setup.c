@@ -84,6 +84,9 @@ int run_prepare(struct run_options *options, struct plan *plan, char error[512])
 	}
 	request->workloads = options->workloads;
 	if (plan_make(request, plan, text) == 0) {
+		/* Slices that must be long enough are so on every target. */
+		for (size_t c = 0; synced && c < plan->cell_count; c++)
+			plan->cells[c].messages_max = 0;
 		as_run(options, plan);
 		return 0;
 	}

@@ -36,6 +36,7 @@ enum workload_operation {
 
 enum workload_distribution { WORKLOAD_ROUND_ROBIN, WORKLOAD_UNIFORM, WORKLOAD_ZIPF };
 enum workload_flush { WORKLOAD_FLUSH_EACH, WORKLOAD_FLUSH_ASYNC };
+#define WORKLOAD_SYNC_INTERVAL_NS UINT64_C(120000000000) /* unless asked, of servers too */
 enum workload_sync { WORKLOAD_SYNC_INTERVAL, WORKLOAD_SYNC_ALWAYS, WORKLOAD_SYNC_NONE };
 enum workload_read { WORKLOAD_READ_BLOCK, WORKLOAD_READ_RECORD };
 enum workload_cache { WORKLOAD_WARM, WORKLOAD_COLD };
@@ -135,13 +136,14 @@ int workload_check(const struct workload *w, struct workload_error *err);
 
 /* ---- what follows from the operation alone ---- */
 
-int workload_appends(const struct workload *w);   /* publishers append */
-int workload_reads(const struct workload *w);     /* readers read */
-int workload_fills(const struct workload *w);     /* fill_messages are in the store before */
-int workload_changes(const struct workload *w);   /* each slice needs a store of its own: what it
-                                                     leaves is not what it found */
-int workload_is_whole(const struct workload *w);  /* one call takes all messages of the streams */
-int workload_is_closed(const struct workload *w); /* of streams that are not open before */
+int workload_appends(const struct workload *w);  /* publishers append */
+int workload_reads(const struct workload *w);    /* readers read */
+int workload_fills(const struct workload *w);    /* fill_messages are in the store before */
+int workload_changes(const struct workload *w);  /* each slice needs a store of its own: what it
+                                                    leaves is not what it found */
+int workload_is_whole(const struct workload *w); /* one call takes all messages of the streams */
+int workload_sync_is_default(const struct workload *w); /* as servers sync by themselves */
+int workload_is_closed(const struct workload *w);       /* of streams that are not open before */
 /* Messages that a slice counts, all threads together. */
 uint64_t workload_slice_messages(const struct workload *w);
 

@@ -84,7 +84,7 @@ void workload_init(struct workload *w)
 	w->read_share = 0.5;
 	w->flush = WORKLOAD_FLUSH_EACH;
 	w->sync = WORKLOAD_SYNC_INTERVAL;
-	w->sync_interval_ns = UINT64_C(120000000000);
+	w->sync_interval_ns = WORKLOAD_SYNC_INTERVAL_NS;
 	w->block_bytes = 2 * 1024 * 1024;
 	w->read = WORKLOAD_READ_BLOCK;
 	w->key_ahead = 16;

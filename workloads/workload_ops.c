@@ -316,6 +316,12 @@ int workload_appends(const struct workload *w)
 	       w->operation == WORKLOAD_TAIL;
 }
 
+int workload_sync_is_default(const struct workload *w)
+{
+	return w->sync == WORKLOAD_SYNC_INTERVAL &&
+	       w->sync_interval_ns == WORKLOAD_SYNC_INTERVAL_NS;
+}
+
 int workload_reads(const struct workload *w)
 {
 	return w->operation == WORKLOAD_READ_SEQUENTIAL || w->operation == WORKLOAD_READ_RANDOM ||

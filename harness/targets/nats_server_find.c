@@ -16,6 +16,7 @@
 #define ANSWER_BYTES (NATS_SERVER_PATH_BYTES + 256)
 #define VERSION_S    5
 #define DOWNLOAD_S   600
+#define END_MS       2000 /* of what is asked to end */
 
 extern char **environ;
 
@@ -46,10 +47,25 @@ static int read_last_line(int fd, unsigned seconds, char text[ANSWER_BYTES])
 	return 0;
 }
 
+/* It and all that it has started, which is of its process group: a script's downloads. */
+static void end_group(pid_t pid)
+{
+	const uint64_t end_ns = clock_ns() + END_MS * UINT64_C(1000000);
+	siginfo_t info = {0};
+
+	(void)kill(-pid, SIGTERM);
+	while (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT | WNOHANG) == 0 &&
+	       info.si_pid == 0 && clock_ns() < end_ns)
+		(void)poll(NULL, 0, 10);
+	/* Not waited for yet, so that its number is nobody else's. */
+	(void)kill(-pid, SIGKILL);
+}
+
 /* Runs it and keeps the last line of all that it says. Its exit status, or -1 with why in text. */
 static int run_for_line(const char *const argv[], unsigned seconds, char text[ANSWER_BYTES])
 {
 	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t group;
 	int fds[2], status = 0, late, rc;
 	pid_t pid;
 
@@ -63,8 +79,14 @@ static int run_for_line(const char *const argv[], unsigned seconds, char text[AN
 		(void)posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
 		(void)posix_spawn_file_actions_adddup2(&actions, fds[1], 1);
 		(void)posix_spawn_file_actions_adddup2(&actions, fds[1], 2);
-		rc = posix_spawn(&pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv,
-		                 environ);
+		rc = posix_spawnattr_init(&group);
+		if (rc == 0) {
+			(void)posix_spawnattr_setflags(&group, POSIX_SPAWN_SETPGROUP);
+			(void)posix_spawnattr_setpgroup(&group, 0);
+			rc = posix_spawn(&pid, argv[0], &actions, &group,
+			                 (char *const *)(uintptr_t)argv, environ);
+			(void)posix_spawnattr_destroy(&group);
+		}
 		(void)posix_spawn_file_actions_destroy(&actions);
 	}
 	(void)close(fds[1]);
@@ -76,7 +98,7 @@ static int run_for_line(const char *const argv[], unsigned seconds, char text[AN
 	late = read_last_line(fds[0], seconds, text) != 0;
 	(void)close(fds[0]);
 	if (late) {
-		(void)kill(pid, SIGKILL);
+		end_group(pid);
 		(void)snprintf(text, ANSWER_BYTES, "no answer within %u s", seconds);
 	}
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)

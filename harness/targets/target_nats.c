@@ -19,9 +19,6 @@
 
 #define STREAM_PREFIX "ATREST-"
 
-/* What every server syncs at when it is not told. */
-#define SYNC_INTERVAL_NS UINT64_C(120000000000)
-
 /* ---- the server ---- */
 
 /* NULL: as the server would by itself, which is the only way before 2.10. */
@@ -29,12 +26,11 @@ static const char *sync_interval(const struct target_options *options, char text
 {
 	const struct workload *w = options->workload;
 
-	if (options->use != TARGET_MEASURE || w->sync == WORKLOAD_SYNC_NONE)
+	if (options->use != TARGET_MEASURE || w->sync == WORKLOAD_SYNC_NONE ||
+	    workload_sync_is_default(w))
 		return NULL;
 	if (w->sync == WORKLOAD_SYNC_ALWAYS)
 		return "always";
-	if (w->sync_interval_ns == SYNC_INTERVAL_NS)
-		return NULL;
 	snprintf(text, 32, "%lluns", (unsigned long long)w->sync_interval_ns);
 	return text;
 }

@@ -145,6 +145,38 @@ static int find_with(const char *given, const char *path, const char *version,
 	return rc;
 }
 
+static int is_gone(pid_t pid)
+{
+	char state = process_record_state(pid);
+
+	return state == '\0' || state == 'Z';
+}
+
+/* As a download that hangs: a child of what was asked. */
+static void who_does_not_answer_is_ended_with_its_children(void **state)
+{
+	struct place *place = *state;
+	char found[NATS_SERVER_VERSION_BYTES], path[128], child[128], text[512];
+	struct target_error error;
+	FILE *file;
+	int pid = 0;
+
+	(void)snprintf(path, sizeof(path), "%s/hanging", place->root);
+	(void)snprintf(child, sizeof(child), "%s/child", place->root);
+	(void)snprintf(text, sizeof(text), "#!/bin/sh\nsleep 60 &\necho $! >%s\nwait\n", child);
+	write_file(path, text, 0755);
+	assert_int_equal(find_with(path, NULL, NULL, found, &error), -1);
+	assert_non_null(strstr(error.text, "no answer within 5 s"));
+	file = fopen(child, "r");
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%d", &pid), 1);
+	assert_int_equal(fclose(file), 0);
+	assert_true(pid > 1);
+	for (int waits = 0; waits < 100 && !is_gone(pid); waits++)
+		(void)usleep(10000);
+	assert_true(is_gone(pid));
+}
+
 static void a_server_is_found_where_it_may_be(void **state)
 {
 	struct place *place = *state;
@@ -496,13 +528,6 @@ static void child(const struct place *place, int out)
 		(void)pause();
 }
 
-static int is_gone(pid_t pid)
-{
-	char state = process_record_state(pid);
-
-	return state == '\0' || state == 'Z';
-}
-
 static void a_server_does_not_outlive_a_killed_program(void **state)
 {
 	uint64_t from_ns;
@@ -528,6 +553,8 @@ static void a_server_does_not_outlive_a_killed_program(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test_setup_teardown(who_does_not_answer_is_ended_with_its_children,
+	                                        set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(a_server_is_found_where_it_may_be, set_up,
 	                                        tear_down),
 	        cmocka_unit_test_setup_teardown(what_is_no_server_is_refused, set_up, tear_down),

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "harness/output/samples.h"
@@ -74,6 +75,13 @@ static json_int_t rounds_of(json_t *plan, const char *workload, const char *targ
 	        json_object_get(cell_of(plan, workload, target, version), "rounds"));
 }
 
+static json_int_t messages_of(json_t *plan, const char *workload, const char *target,
+                              const char *version)
+{
+	return json_integer_value(
+	        json_object_get(cell_of(plan, workload, target, version), "messages"));
+}
+
 static void the_quick_suite_asks_less_of_a_server(void **state)
 {
 	const char *const options[] = {"--target", "store,nats:2.9.10,nats:2.15.1", NULL};
@@ -85,10 +93,32 @@ static void the_quick_suite_asks_less_of_a_server(void **state)
 	assert_int_equal(rounds_of(plan, "publish-1k", "nats", "2.15.1"), 12);
 	assert_int_equal(rounds_of(plan, "publish-8k", "nats", "2.15.1"), 8);
 	assert_int_equal(rounds_of(plan, "publish-8k", "store", ""), 12);
+	assert_true(messages_of(plan, "publish-1k", "nats", "2.15.1") <
+	            messages_of(plan, "publish-1k", "store", ""));
 	assert_non_null(cell_of(plan, "publish-64b", "store", ""));
 	assert_null(cell_of(plan, "publish-64b", "nats", "2.15.1"));
 	assert_null(cell_of(plan, "publish-128b", "store", ""));
 	assert_string_equal(out.error, "");
+	json_decref(plan);
+	fixture_output_free(&out);
+}
+
+/* Slices that have to be long are as long for everybody. */
+static void several_directories_lengthen_the_slices_of_servers_too(void **state)
+{
+	const char *const options[] = {
+	        "--target", "store,nats:2.15.1", "--dir", "a=a", "--dir", "b=b", NULL};
+	struct fixture_output out;
+	char path[4096];
+	json_t *plan;
+
+	for (const char *name = "ab"; *name != '\0'; name++) {
+		snprintf(path, sizeof(path), "%s/%c", (const char *)*state, *name);
+		assert_int_equal(mkdir(path, 0755), 0);
+	}
+	plan = plan_of(*state, options, &out);
+	assert_int_equal(messages_of(plan, "publish-1k", "nats", "2.15.1"),
+	                 messages_of(plan, "publish-1k", "store", ""));
 	json_decref(plan);
 	fixture_output_free(&out);
 }
@@ -127,6 +157,50 @@ static void what_a_version_does_not_know_is_left_out_and_said(void **state)
 	fixture_run(*state, never, &out);
 	expect_status(&out, 2);
 	assert_non_null(strstr(out.error, "target nats has no such operation"));
+	fixture_output_free(&out);
+}
+
+/* Each target has what it can do of the files that were named. */
+static void a_named_file_is_left_out_where_there_is_no_such_operation(void **state)
+{
+	const char *const options[] = {"p.ini",    READY "delete-1k.ini", READY "encrypt-1k.ini",
+	                               "--target", "store,nats:2.15.1",   NULL};
+	struct fixture_output out;
+	json_t *plan;
+
+	fixture_write(*state, "p.ini", "operation = publish\nmessages = 100\n");
+	plan = plan_of(*state, options, &out);
+	assert_non_null(cell_of(plan, "p", "nats", "2.15.1"));
+	assert_non_null(cell_of(plan, "encrypt-1k", "store", ""));
+	assert_null(cell_of(plan, "encrypt-1k", "nats", "2.15.1"));
+	assert_non_null(strstr(out.error, "encrypt-1k: it has no such operation"));
+	json_decref(plan);
+	fixture_output_free(&out);
+}
+
+/* Its policy is its own, whatever a workload or the command line says. */
+static void a_server_that_is_there_is_not_told_how_to_sync(void **state)
+{
+	const char *const options[] = {"p.ini", "often.ini", "never.ini",   "--target",
+	                               "store", "--server",  "127.0.0.1:1", NULL};
+	const char *const config[] = {"p.ini",    "--nats-config", "server.conf",
+	                              "--server", "127.0.0.1:1",   NULL};
+	struct fixture_output out;
+	json_t *plan;
+
+	fixture_write(*state, "p.ini", "operation = publish\nmessages = 100\n");
+	fixture_write(*state, "often.ini", "operation = publish\nmessages = 100\nsync = 1s\n");
+	fixture_write(*state, "never.ini", "operation = publish\nmessages = 100\nsync = none\n");
+	fixture_write(*state, "server.conf", "jetstream { sync_interval: 10s }\n");
+	plan = plan_of(*state, options, &out);
+	assert_int_equal(json_array_size(json_object_get(plan, "cells")), 4);
+	assert_non_null(cell_of(plan, "p", "server", ""));
+	assert_non_null(strstr(out.error, "server: without often, never: a server that is there"));
+	json_decref(plan);
+	fixture_output_free(&out);
+	plan = plan_of(*state, config, &out);
+	assert_non_null(cell_of(plan, "p", "server", ""));
+	json_decref(plan);
 	fixture_output_free(&out);
 }
 
@@ -275,7 +349,15 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(the_quick_suite_asks_less_of_a_server,
 	                                        fixture_directory_make, fixture_directory_remove),
+	        cmocka_unit_test_setup_teardown(
+	                several_directories_lengthen_the_slices_of_servers_too,
+	                fixture_directory_make, fixture_directory_remove),
 	        cmocka_unit_test_setup_teardown(what_a_version_does_not_know_is_left_out_and_said,
+	                                        fixture_directory_make, fixture_directory_remove),
+	        cmocka_unit_test_setup_teardown(
+	                a_named_file_is_left_out_where_there_is_no_such_operation,
+	                fixture_directory_make, fixture_directory_remove),
+	        cmocka_unit_test_setup_teardown(a_server_that_is_there_is_not_told_how_to_sync,
 	                                        fixture_directory_make, fixture_directory_remove),
 	        cmocka_unit_test_setup_teardown(credentials_are_written_nowhere,
 	                                        fixture_directory_make, fixture_directory_remove),

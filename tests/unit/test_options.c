@@ -16,7 +16,7 @@ struct values {
 	int quick;
 	uint64_t seed, size, wait_ns;
 	double precision;
-	const char *label;
+	const char *label, *password;
 	struct option_list sets;
 };
 
@@ -27,6 +27,7 @@ static const struct option_spec specs[] = {
         {"wait", 'w', OPTION_DURATION, "TIME", "wait", offsetof(struct values, wait_ns)},
         {"precision", 0, OPTION_PERCENT, "P", "width", offsetof(struct values, precision)},
         {"label", 0, OPTION_TEXT, "NAME", "label", offsetof(struct values, label)},
+        {"password", 0, OPTION_SECRET, "TEXT", "password", offsetof(struct values, password)},
         {"set", 0, OPTION_LIST, "K=V", "set", offsetof(struct values, sets)},
         {0},
 };
@@ -88,6 +89,24 @@ static void every_kind_is_read(void **state)
 	assert_string_equal(said, "");
 }
 
+/* However it is spelled; and no value is shown. */
+static void a_secret_is_taken_once(void **state)
+{
+	struct values v;
+	char said[512];
+	int first;
+
+	(void)state;
+	assert_int_equal(PARSE("--password", "first"), OPTIONS_OK);
+	assert_string_equal(v.password, "first");
+	assert_int_equal(PARSE("--password", "first", "--password=second"), OPTIONS_BAD);
+	assert_non_null(strstr(said, "--password: found twice, expected it once"));
+	assert_null(strstr(said, "first"));
+	assert_null(strstr(said, "second"));
+	assert_int_equal(PARSE("--label", "a", "--label", "b"), OPTIONS_OK);
+	assert_string_equal(v.label, "b");
+}
+
 static void bad_values_name_option_found_and_expected(void **state)
 {
 	static char *const bad[][2] = {
@@ -143,6 +162,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(every_kind_is_read),
+	        cmocka_unit_test(a_secret_is_taken_once),
 	        cmocka_unit_test(bad_values_name_option_found_and_expected),
 	        cmocka_unit_test(unknown_option_suggests_the_nearest),
 	        cmocka_unit_test(too_many_arguments_are_refused),

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/unit/harness_fixture.h"
@@ -65,9 +66,9 @@ static void what_is_no_list_of_targets_is_refused(void **state)
 
 static void what_is_no_version_is_refused(void **state)
 {
-	static const char *const lists[] = {"nats:",       "nats:2",        "nats:2.15",
-	                                    "nats:2.15.x", "nats:2.15.1.1", "nats:v2.15.1",
-	                                    "nats:-1.0.0", "nats:latest",   "nats:2.15.1-RC"};
+	static const char *const lists[] = {
+	        "nats:",        "nats:2",      "nats:2.15",   "nats:2.15.x",  "nats:2.15.1.1",
+	        "nats:v2.15.1", "nats:-1.0.0", "nats:latest", "nats:2.15.1-", "nats:2.15.1-R/C"};
 
 	(void)state;
 	needs_servers();
@@ -96,6 +97,25 @@ static void a_server_is_known_by_its_true_version(void **state)
 	assert_int_equal(read_target("nats:2.9.10,nats"), EXIT_USAGE);
 	setenv("NATS_SERVER", "/bin/true", 1);
 	assert_int_equal(read_target("nats"), EXIT_SYSTEM);
+	unsetenv("NATS_SERVER");
+}
+
+/* Said to be of that version, which is all that is asked before a run. */
+static void a_version_to_come_is_one(void **state)
+{
+	const char *directory = *state;
+	char program[512];
+
+	needs_servers();
+	fixture_write(directory, "nats-server", "#!/bin/sh\necho nats-server: v2.99.0-RC.1\n");
+	snprintf(program, sizeof(program), "%s/nats-server", directory);
+	assert_int_equal(chmod(program, 0755), 0);
+	setenv("NATS_SERVER", program, 1);
+	assert_int_equal(read_target("nats:2.99.0-RC.1"), EXIT_FINE);
+	assert_string_equal(options.request.targets[0].version, "2.99.0-RC.1");
+	assert_string_equal(options.request.targets[0].program, program);
+	assert_int_equal(read_target("nats"), EXIT_FINE);
+	assert_string_equal(options.request.targets[0].version, "2.99.0-RC.1");
 	unsetenv("NATS_SERVER");
 }
 
@@ -230,6 +250,8 @@ int main(void)
 	        cmocka_unit_test(what_is_no_list_of_targets_is_refused),
 	        cmocka_unit_test(what_is_no_version_is_refused),
 	        cmocka_unit_test(a_server_is_known_by_its_true_version),
+	        cmocka_unit_test_setup_teardown(a_version_to_come_is_one, fixture_directory_make,
+	                                        fixture_directory_remove),
 	        cmocka_unit_test(a_server_has_a_cipher_and_urls),
 	        cmocka_unit_test(a_server_is_added_to_the_targets_once),
 	        cmocka_unit_test(what_is_no_server_is_refused),
