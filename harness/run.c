@@ -87,8 +87,8 @@ static void row_identity(const struct run *run, const struct plan_slice *slice, 
 	const struct plan_cell *cell = &run->plan->cells[slice->cell];
 
 	row_put_slice(run->plan, slice, run_arm_provider(run, &cell->arms[slice->arm]), row);
-	row_put_workload(cell, run_seed_of(run, cell->workload), run->options->server.replicas,
-	                 row);
+	row_put_workload(cell, run_seed_of(run, cell->workload),
+	                 run_asks_servers(cell) ? run->options->server.replicas : 0, row);
 	row->sync_ordered = (uint64_t)(run->synced && prepare_writes(cell->workload));
 	/* One that did not answer is the same as before. */
 	if (row->target_version[0] == '\0')
@@ -120,14 +120,15 @@ int run_slice_order(struct run *run, const struct plan_slice *slice, struct orde
 {
 	const struct plan_cell *cell = &run->plan->cells[slice->cell];
 	struct arm_state *state = run_arm_state(run, slice->cell, slice->arm);
+	const struct target *target = target_find(cell->target->name);
 	int last = slice->round + 1 == cell->rounds;
 
 	memset(order, 0, sizeof(*order));
 	order->kind = ORDER_SLICE;
 	order->synced = run->synced;
 	order->control = last;
-	order->keep = last && run->options->keep != NULL;
-	if (!target_find(cell->target->name)->keeps)
+	order->keep = last && run->options->keep != NULL && target->stores;
+	if (!target->keeps)
 		return 0;
 	if (prepare_writes(cell->workload) &&
 	    run_store_path(run, cell, &cell->arms[slice->arm], "round-", slice->round, state->store,
@@ -216,7 +217,7 @@ static void run_slice(struct run *run, const struct plan_slice *slice, struct or
 	if (run_stop_asked && rc != 0)
 		return; /* killed by us: no row */
 	row_identity(run, slice, &reply->row);
-	if (strcmp(cell->target->name, TARGET_SERVER_NAME) == 0)
+	if (run_asks_servers(cell))
 		snprintf(run->server_version, sizeof(run->server_version), "%.31s",
 		         reply->row.target_version);
 	reply->row.file_create_ns = create_ns;

@@ -41,16 +41,24 @@ uint64_t run_seed_of(const struct run *run, const struct workload *w)
 	return w->seed != 0 ? w->seed : run->plan->request->seed;
 }
 
-/* Who is asked, where the target is a server. */
+int run_asks_servers(const struct plan_cell *cell)
+{
+	return strcmp(cell->target->name, TARGET_SERVER_NAME) == 0;
+}
+
+/* Who is asked, where the target is a server. What servers that are there want, to log in with and
+ * as replicas, is not for one that is started. */
 static void server_put(const struct run *run, const struct plan_cell *cell,
                        const struct plan_arm *arm, struct order_server *out)
 {
-	*out = run->options->server;
-	snprintf(out->program, sizeof(out->program), "%s", cell->target->program);
-	snprintf(out->version, sizeof(out->version), "%s", cell->target->version);
-	if (strcmp(cell->target->name, TARGET_SERVER_NAME) == 0)
+	memset(out, 0, sizeof(*out));
+	if (run_asks_servers(cell)) {
+		*out = run->options->server;
 		snprintf(out->urls, sizeof(out->urls), "%s",
 		         run->plan->request->servers[arm->server].urls);
+	}
+	snprintf(out->program, sizeof(out->program), "%s", cell->target->program);
+	snprintf(out->version, sizeof(out->version), "%s", cell->target->version);
 }
 
 static int worker_set_up(struct run *run, const struct plan_cell *cell, const struct plan_arm *arm,

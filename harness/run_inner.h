@@ -56,6 +56,8 @@ int run_slice_order(struct run *run, const struct plan_slice *slice, struct orde
 
 /* ---- run_arms.c ---- */
 
+/* Its arms are servers that are there. */
+int run_asks_servers(const struct plan_cell *cell);
 struct arm_state *run_arm_state(struct run *run, size_t cell, size_t arm);
 const char *run_arm_provider(const struct run *run, const struct plan_arm *arm);
 uint64_t run_seed_of(const struct run *run, const struct workload *w);
