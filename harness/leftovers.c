@@ -100,14 +100,14 @@ static unsigned kill_servers(const char *directory)
 	return killed;
 }
 
-/* The owner file goes last: what is left when this is cut short is still a leftover. */
-static int remove_scratch(const char *scratch)
+int leftovers_take_down(const char *scratch, unsigned *killed)
 {
 	DIR *dir = opendir(scratch);
 	char path[PATH_BYTES];
 	struct dirent *entry;
 	int rc = dir == NULL ? -errno : 0, one;
 
+	*killed = kill_servers(scratch);
 	while (dir != NULL && (entry = next_entry(dir)) != NULL) {
 		if (strcmp(entry->d_name, LEFTOVERS_OWNER) == 0)
 			continue;
@@ -133,8 +133,7 @@ static void remove_leftover(const char *scratch, leftovers_tell_fn *tell, void *
 
 	if (fd < 0)
 		return;
-	killed = kill_servers(scratch);
-	rc = remove_scratch(scratch);
+	rc = leftovers_take_down(scratch, &killed);
 	if (rc != 0)
 		(void)snprintf(text, sizeof(text),
 		               "%.300s: left by a run that was killed, and cannot be removed: %s",

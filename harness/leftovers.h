@@ -15,6 +15,10 @@
  * which programs that are started do not get, or -errno. */
 int leftovers_own(const char *scratch);
 
+/* Ends the servers in a scratch directory of our own (*killed: how many) and removes it, the owner
+ * file last: what is left when this is cut short is a leftover. 0, or -errno. */
+int leftovers_take_down(const char *scratch, unsigned *killed);
+
 typedef void leftovers_tell_fn(void *arg, const char *text);
 
 /* Removes the leftovers in parent, or in the directories of parent (below 1), and tells of each one

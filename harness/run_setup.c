@@ -302,6 +302,7 @@ int run_set_up(struct run *run, struct target_error *error)
 void run_tear_down(struct run *run)
 {
 	char text[512];
+	unsigned killed;
 	int rc;
 
 	for (size_t i = 0; i < run->plan->cell_count * PLAN_ARMS_MAX; i++)
@@ -309,7 +310,7 @@ void run_tear_down(struct run *run)
 	for (size_t i = 0; i < run->plan->request->dir_count; i++) {
 		if (run->scratch[i][0] == '\0')
 			continue;
-		rc = filesystem_remove_tree(run->scratch[i]);
+		rc = leftovers_take_down(run->scratch[i], &killed);
 		if (run->owners[i] >= 0)
 			close(run->owners[i]);
 		if (rc != 0) {
