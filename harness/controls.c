@@ -31,7 +31,8 @@ static int check_counts(const struct target *target, const struct generator *g,
 
 	for (uint32_t s = 0; s < w->streams; s++) {
 		struct target_state state;
-		target->state(place, s, &state);
+		if (target->state(place, s, &state, error) != 0)
+			return -1;
 		messages += state.messages;
 		last += state.last_sequence;
 	}
@@ -53,8 +54,8 @@ static int read_stream(const struct target *target, const struct generator *g,
 	uint64_t sequence = 1, live;
 	int rc;
 
-	target->state(place, stream, &state);
-	if (target->reader_open(place, stream, &reader, error) != 0)
+	if (target->state(place, stream, &state, error) != 0 ||
+	    target->reader_open(place, stream, &reader, error) != 0)
 		return -1;
 	while ((rc = target->next(reader, sequence, &m, error)) == 0) {
 		live = generator_live(g, sequence, state.last_sequence);
@@ -103,7 +104,8 @@ static int read_some_of(const struct target *target, const struct generator *g,
 	struct target_state state;
 	int rc = 0;
 
-	target->state(place, stream, &state);
+	if (target->state(place, stream, &state, error) != 0)
+		return -1;
 	if (state.last_sequence == 0)
 		return 0;
 	if (target->reader_open(place, stream, &reader, error) != 0)

@@ -274,8 +274,9 @@ void generator_note(struct generator *g, uint32_t stream, uint64_t sequence, uin
 	struct stream *s = &g->streams[stream];
 	uint64_t filled = generator_filled(g, stream);
 
-	if (!g->racing) { /* one publisher: in order */
-		if (g->live)
+	/* One publisher: in order, though the acknowledgements may not be. */
+	if (!g->racing) {
+		if (g->live && sequence > atomic_load_explicit(&s->written, memory_order_relaxed))
 			atomic_store_explicit(&s->written, sequence, memory_order_release);
 		return;
 	}

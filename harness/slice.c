@@ -411,8 +411,9 @@ static int settle(struct slice *slice, const struct order *order, struct surroun
 	return 0;
 }
 
-/* What the streams' own states say, and who says so. */
-static void row_place(const struct slice *slice, struct sample *row)
+/* What the streams' own states say, and who says so: what was published is acknowledged, and there.
+ */
+static int row_place(const struct slice *slice, struct sample *row, struct target_error *error)
 {
 	const struct session *s = slice->session;
 	struct target_state state;
@@ -421,31 +422,40 @@ static void row_place(const struct slice *slice, struct sample *row)
 		snprintf(row->target_version, sizeof(row->target_version), "%s",
 		         s->target->version(slice->place));
 	for (uint32_t i = 0; s->publishes > 0 && i < s->setup.workload.streams; i++) {
-		s->target->state(slice->place, i, &state);
+		if (s->target->state(slice->place, i, &state, error) != 0)
+			return -1;
 		row->stored += since(state.messages, generator_filled(s->generator, i));
 	}
+	if (s->publishes == 0 ||
+	    (row->published == row->acknowledged && row->stored == row->published))
+		return 0;
+	return target_fail(error, TARGET_VERIFY,
+	                   "%llu messages were published, %llu acknowledged and %llu stored",
+	                   (unsigned long long)row->published,
+	                   (unsigned long long)row->acknowledged, (unsigned long long)row->stored);
 }
 
-/* What is checked before the streams are closed: all of it, where messages were removed. */
+/* What is checked before the streams are closed: all of it where messages were removed, and in an
+ * arm's last round where there are no files that could be opened again. */
 static int check_open(struct slice *slice, uint64_t *checked, struct target_error *error)
 {
 	struct session *s = slice->session;
 	const struct workload *w = &s->setup.workload;
 	uint64_t expected = s->publishes + slice->first_op;
+	int removed = workload_changes(w) && !workload_appends(w);
+	int last = slice->order->control && !s->target->stores;
 
 	if (w->operation == WORKLOAD_DELETE)
 		generator_note_removals(s->generator);
 	if (w->operation == WORKLOAD_PURGE)
 		generator_note_purge(s->generator);
-	if (workload_appends(w) && w->check == WORKLOAD_CHECK_ALL)
+	if ((workload_appends(w) && w->check == WORKLOAD_CHECK_ALL) ||
+	    (s->target->keeps && (removed || last)))
 		return controls_read_all(s->target, s->generator, w, slice->place, expected,
 		                         checked, error);
 	if (workload_appends(w))
 		return controls_read_some(s->target, s->generator, w, slice->place, expected,
 		                          checked, error);
-	if (workload_changes(w) && s->target->stores)
-		return controls_read_all(s->target, s->generator, w, slice->place, expected,
-		                         checked, error);
 	return 0;
 }
 
@@ -474,7 +484,8 @@ static int slice_measure(struct slice *slice, const struct order *order, struct 
 	row_times(slice, &reply->row);
 	row_surroundings(slice, &before, &after, &reply->row);
 	if (slice->place != NULL) {
-		row_place(slice, &reply->row);
+		if (row_place(slice, &reply->row, error) != 0)
+			return -1;
 		return check_open(slice, &reply->row.reads_checked, error);
 	}
 	return whole_after(slice, &reply->row.reads_checked, error);

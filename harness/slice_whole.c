@@ -112,7 +112,8 @@ static int open_call(struct slice *slice, struct target_error *error)
 		return -1;
 	for (uint32_t i = 0; i < s->setup.workload.streams; i++) {
 		uint64_t filled = generator_filled(s->generator, i);
-		s->target->state(slice->place, i, &state);
+		if (s->target->state(slice->place, i, &state, error) != 0)
+			return -1;
 		if (state.messages != filled || state.last_sequence != filled)
 			return target_fail(
 			        error, TARGET_VERIFY,

@@ -14,7 +14,7 @@
 #include "harness/measure/clock.h"
 
 #define HELLO_TIMEOUT_NS UINT64_C(30000000000)
-#define LEAVE_MS         10000
+#define LEAVE_MS         30000
 #define POLL_MS          200 /* how late a stop may be seen when its signal came before the wait */
 
 extern char **environ;
@@ -51,7 +51,8 @@ static int spawn(struct worker *w, const char *program, int child_in, int child_
 	return rc;
 }
 
-/* Waits for its end, at most a second unkilled; how it ended, for a message. */
+/* Waits for its end, LEAVE_MS unkilled: what it made on servers it deletes first; how it ended, for
+ * a message. */
 static void reap(struct worker *w, char text[64])
 {
 	struct timespec pause = {.tv_nsec = 1000000};

@@ -41,7 +41,9 @@ static enum target_fault fault_of(natsStatus status, jsErrCode code, const char 
 	    status == NATS_SECURE_CONNECTION_REQUIRED || status == NATS_NO_MEMORY ||
 	    strstr(text, "no space left") != NULL)
 		return TARGET_SYSTEM;
-	return code == JSStreamReplicasNotSupportedErr ? TARGET_USAGE : TARGET_FAILED;
+	return code == JSStreamReplicasNotSupportedErr || status == NATS_MAX_PAYLOAD
+	               ? TARGET_USAGE
+	               : TARGET_FAILED;
 }
 
 /* libnats remembers the text of the last failure of this thread. */
@@ -63,14 +65,13 @@ int nats_client_fail(struct target_place *place, natsStatus status, jsErrCode co
 	char line[sizeof(error->text)];
 	enum target_fault fault;
 
-	if (text == NULL)
-		text = text_of(status);
-	fault = fault_of(status, code, text);
-	if (status == NATS_TIMEOUT)
+	fault = fault_of(status, code, text == NULL ? text_of(status) : text);
+	if (status == NATS_TIMEOUT && text == NULL)
 		snprintf(line, sizeof(line), "%s: no answer within %d s", doing,
 		         NATS_CLIENT_WAIT_MS / 1000);
 	else
-		snprintf(line, sizeof(line), "%s: %s", doing, text);
+		snprintf(line, sizeof(line), "%s: %s", doing,
+		         text == NULL ? text_of(status) : text);
 	if (place->server != NULL)
 		return nats_server_explain(place->server, fault, line, error);
 	return target_fail(error, fault, "%s", line);
@@ -158,7 +159,7 @@ int nats_client_connect(struct target_place *place, struct nats_link *link, nats
                         struct target_error *error)
 {
 	natsOptions *options = NULL;
-	char doing[256];
+	char doing[256], late[64];
 	natsStatus s;
 
 	*out = NULL;
@@ -170,8 +171,9 @@ int nats_client_connect(struct target_place *place, struct nats_link *link, nats
 		s = nats_link_options(link, options);
 	if (s == NATS_OK)
 		s = natsConnection_Connect(out, options);
+	snprintf(late, sizeof(late), "no answer within %d s", CONNECT_MS / 1000);
 	if (s != NATS_OK)
-		nats_client_fail(place, s, 0, doing, NULL, error);
+		nats_client_fail(place, s, 0, doing, s == NATS_TIMEOUT ? late : NULL, error);
 	natsOptions_Destroy(options);
 	return s == NATS_OK ? 0 : -1;
 }
@@ -317,7 +319,8 @@ int nats_client_delete_streams(struct target_place *place)
 
 	(void)jsOptions_Init(&quick);
 	quick.Wait = DELETE_MS;
-	for (uint32_t i = 0; s != NATS_TIMEOUT && i < place->options->workload->streams; i++) {
+	/* The last one is the warm-up's, which is there when that was cut short. */
+	for (uint32_t i = 0; s != NATS_TIMEOUT && i <= place->options->workload->streams; i++) {
 		nats_client_stream_name(place, i, name);
 		s = js_DeleteStream(place->js, name, &quick, NULL);
 		rc |= s != NATS_OK && s != NATS_NOT_FOUND;
@@ -325,18 +328,25 @@ int nats_client_delete_streams(struct target_place *place)
 	return rc == 0 ? 0 : -1;
 }
 
-void nats_client_state(struct target_place *place, uint32_t stream, struct target_state *out)
+int nats_client_state(struct target_place *place, uint32_t stream, struct target_state *out,
+                      struct target_error *error)
 {
-	char name[NATS_CLIENT_NAME_BYTES];
+	char name[NATS_CLIENT_NAME_BYTES], doing[NATS_CLIENT_DOING_BYTES];
 	jsStreamInfo *info = NULL;
+	jsErrCode code = 0;
+	natsStatus s;
 
 	memset(out, 0, sizeof(*out));
 	nats_client_stream_name(place, stream, name);
-	if (js_GetStreamInfo(&info, place->js, name, NULL, NULL) != NATS_OK)
-		return;
+	s = js_GetStreamInfo(&info, place->js, name, NULL, &code);
+	if (s != NATS_OK) {
+		snprintf(doing, sizeof(doing), "reading the state of stream %s", name);
+		return nats_client_fail(place, s, code, doing, NULL, error);
+	}
 	out->messages = info->State.Msgs;
 	out->last_sequence = info->State.LastSeq;
 	jsStreamInfo_Destroy(info);
+	return 0;
 }
 
 int nats_client_purge(struct target_place *place, struct target_error *error)

@@ -64,8 +64,8 @@ int nats_client_fail(struct target_place *place, natsStatus status, jsErrCode co
 void nats_client_stream_name(const struct target_place *place, uint32_t stream,
                              char name[NATS_CLIENT_NAME_BYTES]);
 
-/* All streams of the workload: made, with its limits; there; gone (0; -1 and some may
- * be left). */
+/* All streams of the workload: made, with its limits; there; gone, with what warming up left (0;
+ * -1 and some may be left). */
 int nats_client_make_streams(struct target_place *place, struct target_error *error);
 int nats_client_find_streams(struct target_place *place, struct target_error *error);
 int nats_client_delete_streams(struct target_place *place);
@@ -98,7 +98,8 @@ void nats_reader_close(struct target_reader *r);
 
 int nats_client_flush(struct target_place *place, struct target_error *error);
 int nats_client_purge(struct target_place *place, struct target_error *error);
-void nats_client_state(struct target_place *place, uint32_t stream, struct target_state *out);
+int nats_client_state(struct target_place *place, uint32_t stream, struct target_state *out,
+                      struct target_error *error);
 void nats_client_counters(struct target_place *place, struct target_counters *out);
 const char *nats_client_version(const struct target_place *place);
 

@@ -30,6 +30,7 @@ struct target_publisher {
 	char subject[NATS_CLIENT_ROOT_BYTES + SUBJECT_BYTES]; /* the root, then the message's */
 	size_t root_bytes;
 	uint64_t last_sequence;
+	int in_order; /* acknowledgements come as they are published: of one replica */
 	target_acked_fn *acked;
 	void *arg;
 	uint32_t window;
@@ -51,6 +52,7 @@ int nats_publisher_open(struct target_place *place, uint32_t stream, target_acke
 	p->window = window;
 	p->acked = acked;
 	p->arg = arg;
+	p->in_order = place->options->server == NULL || place->options->server->replicas <= 1;
 	nats_client_stream_name(place, stream, p->stream);
 	if (nats_link_open(place, &p->link, error) != 0) {
 		free(p);
@@ -165,7 +167,7 @@ static int ack_take(struct target_publisher *p, natsMsg *msg, struct target_erro
 
 	if (ack_read(p, msg, &sequence, error) != 0)
 		return -1;
-	if (i >= p->window || !p->slots[i].waiting || sequence <= p->last_sequence)
+	if (i >= p->window || !p->slots[i].waiting || (p->in_order && sequence <= p->last_sequence))
 		return target_fail(error, TARGET_VERIFY,
 		                   "stream %s: sequence %llu was acknowledged after %llu, for a "
 		                   "message that %s",

@@ -20,7 +20,8 @@
 #include "harness/process_record.h"
 
 #define SECOND_NS     UINT64_C(1000000000)
-#define STEP_NS       1000000L /* between two looks; a start takes 20 ms */
+#define STEP_NS       1000000L   /* between two looks; a start takes 20 ms */
+#define PAYLOAD_BYTES (8u << 20) /* beyond it a server warns */
 #define KEY_VARIABLE  "ATREST_SERVER_KEY"
 #define PREV_VARIABLE "ATREST_SERVER_PREV_KEY"
 
@@ -58,8 +59,9 @@ static int write_config(const struct nats_server_config *config, const char *pat
 		return -errno;
 	fprintf(file, "listen: \"127.0.0.1:%d\"\nports_file_dir: \"%s\"\n",
 	        config->port != 0 ? (int)config->port : -1, config->folder);
-	fprintf(file, "max_payload: %d\nwrite_deadline: \"60s\"\nping_interval: \"10m\"\n",
-	        8 << 20);
+	fprintf(file, "max_payload: %llu\nwrite_deadline: \"60s\"\nping_interval: \"10m\"\n",
+	        (unsigned long long)(config->message_bytes > PAYLOAD_BYTES ? config->message_bytes
+	                                                                   : PAYLOAD_BYTES));
 	fprintf(file, "jetstream {\n  store_dir: \"%s\"\n", config->store_dir);
 	fprintf(file, "  max_mem: %lld\n  max_file: %lld\n", 1LL << 30, 1LL << 44);
 	if (strcmp(config->cipher, "none") != 0)
@@ -330,12 +332,13 @@ int nats_server_stop(struct nats_server *server, struct target_error *error)
 {
 	const uint64_t end_ns = clock_ns() + NATS_SERVER_STOP_S * SECOND_NS;
 	char text[NATS_SERVER_LINE_BYTES];
-	int rc = 0;
+	int rc = 0, lived;
 
 	if (server == NULL)
 		return 0;
 	if (server->pid > 0) {
-		if (nats_server_lives(server)) {
+		lived = nats_server_lives(server);
+		if (lived) {
 			(void)kill(server->pid, SIGTERM);
 			(void)kill(server->pid, SIGCONT); /* in case it is stopped */
 		}
@@ -347,7 +350,8 @@ int nats_server_stop(struct nats_server *server, struct target_error *error)
 			rc = target_fail(error, TARGET_FAILED,
 			                 "nats-server did not leave within %d s and was killed",
 			                 NATS_SERVER_STOP_S);
-		} else if (!WIFEXITED(server->status) || WEXITSTATUS(server->status) > 1) {
+		} else if (!lived || !WIFEXITED(server->status) ||
+		           WEXITSTATUS(server->status) > 1) {
 			/* 2.9 and 2.10 leave with 1 when they are asked to, 2.15 with 0 */
 			nats_server_describe_end(server, text);
 			rc = target_fail(error, TARGET_FAILED, "%s", text);

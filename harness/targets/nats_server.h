@@ -38,6 +38,7 @@ struct nats_server_config {
 	                              before 2.10 do not know it: TARGET_USAGE */
 	uint16_t port;             /* 0: one that is free */
 	uint64_t start_timeout_ns; /* 0: NATS_SERVER_START_S */
+	uint64_t message_bytes;    /* headers and payload of the longest; 0: 8 MiB */
 };
 
 /* The program and its version ("2.15.1"). version NULL or "": NATS_SERVER, then PATH, then
@@ -74,8 +75,8 @@ int nats_server_check_streams(struct nats_server *server, struct target_error *e
 int nats_server_explain(struct nats_server *server, enum target_fault fault, const char *text,
                         struct target_error *error);
 
-/* Asks it to leave and waits, then kills it; NULL is 0. -1: it had to be killed, or had ended with
- * an error. Gone in any case; its folder stays. */
+/* Asks it to leave and waits, then kills it; NULL is 0. -1: it had to be killed, ended with an
+ * error, or had ended unasked. Gone in any case; its folder stays. */
 int nats_server_stop(struct nats_server *server, struct target_error *error);
 
 /* The last line of its log at level ERR or FTL, or what it said without a level before it ended,

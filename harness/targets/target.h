@@ -137,7 +137,8 @@ struct target {
 	/* Everything acknowledged is written; everything written is on the device. */
 	int (*flush)(struct target_place *place, struct target_error *error);
 	int (*sync)(struct target_place *place, struct target_error *error);
-	void (*state)(struct target_place *place, uint32_t stream, struct target_state *out);
+	int (*state)(struct target_place *place, uint32_t stream, struct target_state *out,
+	             struct target_error *error);
 	void (*counters)(struct target_place *place, struct target_counters *out);
 	/* The process that owns the streams, whose CPU time, memory and I/O are the row's; -1: one
 	 * of another machine. NULL: this process. */

@@ -19,6 +19,8 @@
 
 #define STREAM_PREFIX "ATREST-"
 
+#define RECOVERY_BYTES_S 20e6
+
 /* ---- the server ---- */
 
 /* NULL: as the server would by itself, which is the only way before 2.10. */
@@ -33,6 +35,16 @@ static const char *sync_interval(const struct target_options *options, char text
 		return "always";
 	snprintf(text, 32, "%lluns", (unsigned long long)w->sync_interval_ns);
 	return text;
+}
+
+/* For a start, and for reading all that is there where a server does that. */
+static uint64_t start_timeout_ns(const struct workload *w)
+{
+	double messages = (double)w->fill_messages + (double)w->messages;
+
+	return NATS_SERVER_START_S * UINT64_C(1000000000) +
+	       (uint64_t)(messages * (workload_payload_bytes_mean(w) + w->headers_bytes) /
+	                  RECOVERY_BYTES_S * 1e9);
 }
 
 static int is_state(const char *name)
@@ -82,6 +94,9 @@ static int server_start(const struct target_options *options, const char *direct
 	config.folder = folder;
 	config.key = options->key;
 	config.key_bytes = options->key_bytes;
+	config.start_timeout_ns = start_timeout_ns(options->workload);
+	config.message_bytes =
+	        workload_payload_bytes_max(options->workload) + options->workload->headers_bytes;
 	config.sync_interval = sync_interval(options, interval);
 	return nats_server_start(&config, out, error);
 }

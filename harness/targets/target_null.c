@@ -186,9 +186,12 @@ static int null_flush(struct target_place *place, struct target_error *error)
 	return 0;
 }
 
-static void null_state(struct target_place *place, uint32_t stream, struct target_state *out)
+static int null_state(struct target_place *place, uint32_t stream, struct target_state *out,
+                      struct target_error *error)
 {
+	(void)error;
 	out->messages = out->last_sequence = atomic_load(&place->last[stream]);
+	return 0;
 }
 
 static void null_counters(struct target_place *place, struct target_counters *out)

@@ -60,6 +60,19 @@ static int names_of(const char *directory, char prefix[NATS_CLIENT_NAME_BYTES],
 
 /* ---- version ---- */
 
+/* Within INFO_MS. */
+static int connects(int fd, const struct addrinfo *to)
+{
+	struct pollfd socket = {.fd = fd, .events = POLLOUT};
+	socklen_t bytes = sizeof(int);
+	int failed = 0;
+
+	if (connect(fd, to->ai_addr, to->ai_addrlen) == 0)
+		return 1;
+	return errno == EINPROGRESS && poll(&socket, 1, INFO_MS) == 1 &&
+	       getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &bytes) == 0 && failed == 0;
+}
+
 static int connect_to(const char *url)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
@@ -84,8 +97,9 @@ static int connect_to(const char *url)
 	if (getaddrinfo(name, port, &hints, &found) != 0)
 		return -1;
 	for (struct addrinfo *a = found; a != NULL && fd < 0; a = a->ai_next) {
-		fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC, a->ai_protocol);
-		if (fd >= 0 && connect(fd, a->ai_addr, a->ai_addrlen) != 0) {
+		fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		            a->ai_protocol);
+		if (fd >= 0 && !connects(fd, a)) {
 			close(fd);
 			fd = -1;
 		}
@@ -125,6 +139,36 @@ static void version_read(struct target_place *place)
 	json_decref(info);
 }
 
+/* ---- deleting ---- */
+
+static void tell_left(const char *prefix, const char *why)
+{
+	fprintf(stderr, "warning: streams %s* may be left on the servers: %s\n", prefix, why);
+}
+
+/* Its node may be gone, and the others are choosing a leader: over another connection then, to
+ * whichever of the servers takes it. */
+static void streams_remove(struct target_place *place)
+{
+	static const struct timespec pause = {.tv_nsec = REMOVE_PAUSE_MS * 1000000L};
+	const uint64_t end_ns = clock_ns() + REMOVE_S * UINT64_C(1000000000);
+	struct target_error why = {.text = "they could not be deleted"};
+	int rc = nats_client_delete_streams(place);
+
+	while (rc != 0 && clock_ns() < end_ns) {
+		struct target_place *again;
+		(void)nanosleep(&pause, NULL);
+		again = nats_client_new(place->options, NULL, place->urls, place->prefix,
+		                        place->root, &why);
+		if (again == NULL)
+			continue;
+		rc = nats_client_delete_streams(again);
+		nats_client_free(again);
+	}
+	if (rc != 0)
+		tell_left(place->prefix, why.text);
+}
+
 /* ---- places ---- */
 
 static int place_connect(const struct target_options *options, const char *directory,
@@ -154,7 +198,9 @@ static int server_create(const struct target_options *options, const char *direc
 		return -1;
 	if (nats_client_make_streams(place, error) != 0 ||
 	    (options->use != TARGET_CHECK && nats_client_warm_up(place, error) != 0)) {
-		(void)nats_client_delete_streams(place);
+		/* Where nothing could be made a second try is of no use. */
+		if (nats_client_delete_streams(place) != 0)
+			tell_left(place->prefix, error->text);
 		nats_client_free(place);
 		return -1;
 	}
@@ -192,34 +238,13 @@ static pid_t server_process(const struct target_place *place)
 	return -1;
 }
 
-/* Its node may be gone, and the others are choosing a leader: over another connection then. */
-static void streams_remove(const struct target_place *gone)
-{
-	static const struct timespec pause = {.tv_nsec = REMOVE_PAUSE_MS * 1000000L};
-	struct target_place *place;
-	struct target_error why;
-	const uint64_t end_ns = clock_ns() + REMOVE_S * UINT64_C(1000000000);
-	int rc = -1;
-
-	while (rc != 0 && clock_ns() < end_ns) {
-		(void)nanosleep(&pause, NULL);
-		place = nats_client_new(gone->options, NULL, gone->urls, gone->prefix, gone->root,
-		                        &why);
-		if (place == NULL)
-			return;
-		rc = nats_client_delete_streams(place);
-		nats_client_free(place);
-	}
-}
-
 /* A stream that was only read stays for the next slice. */
 static int server_close(struct target_place *place, int durable, struct target_error *error)
 {
 	(void)error;
 	if (place == NULL)
 		return 0;
-	if (!durable && (place->fresh || workload_changes(place->options->workload)) &&
-	    nats_client_delete_streams(place) != 0)
+	if (!durable && (place->fresh || workload_changes(place->options->workload)))
 		streams_remove(place);
 	nats_client_free(place);
 	return 0;
@@ -227,12 +252,17 @@ static int server_close(struct target_place *place, int durable, struct target_e
 
 static void server_discard(const struct target_options *options, const char *directory)
 {
+	char prefix[NATS_CLIENT_NAME_BYTES], root[NATS_CLIENT_ROOT_BYTES];
 	struct target_place *place;
 	struct target_error why;
 
-	if (place_connect(options, directory, &place, &why) != 0)
+	if (names_of(directory, prefix, root, &why) != 0)
 		return;
-	(void)nats_client_delete_streams(place);
+	if (place_connect(options, directory, &place, &why) != 0) {
+		tell_left(prefix, why.text);
+		return;
+	}
+	streams_remove(place);
 	nats_client_free(place);
 }
 

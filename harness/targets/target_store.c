@@ -450,13 +450,16 @@ static int store_sync(struct target_place *place, struct target_error *error)
 	return each_store(place, atr_store_sync, error);
 }
 
-static void store_state(struct target_place *place, uint32_t stream, struct target_state *out)
+static int store_state(struct target_place *place, uint32_t stream, struct target_state *out,
+                       struct target_error *error)
 {
 	struct atr_store_state state;
 
+	(void)error;
 	atr_store_state(place->stores[stream], &state);
 	out->messages = state.messages;
 	out->last_sequence = state.last_seq;
+	return 0;
 }
 
 static void store_counters(struct target_place *place, struct target_counters *out)

@@ -370,6 +370,20 @@ static void an_end_is_told_with_its_signal(void **state)
 	assert_holds(&error, "killed by signal 9");
 }
 
+/* Though it leaves as it would when it is asked to. */
+static void an_end_that_nobody_asked_for_is_a_failure(void **state)
+{
+	struct nats_server *server = start(*state);
+	struct target_error error;
+	siginfo_t info;
+
+	assert_int_equal(kill(nats_server_pid(server), SIGTERM), 0);
+	(void)waitid(P_PID, (id_t)nats_server_pid(server), &info, WEXITED | WNOWAIT);
+	assert_int_equal(nats_server_stop(server, &error), -1);
+	assert_int_equal(error.fault, TARGET_FAILED);
+	assert_holds(&error, "ended");
+}
+
 static void a_stopped_server_is_said_to_be_stopped(void **state)
 {
 	struct nats_server *server = start(*state);
@@ -572,6 +586,8 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(a_hang_during_the_start_ends_in_time, set_up,
 	                                        tear_down),
 	        cmocka_unit_test_setup_teardown(an_end_is_told_with_its_signal, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(an_end_that_nobody_asked_for_is_a_failure, set_up,
+	                                        tear_down),
 	        cmocka_unit_test_setup_teardown(a_stopped_server_is_said_to_be_stopped, set_up,
 	                                        tear_down),
 	        cmocka_unit_test_setup_teardown(a_failure_without_a_cause_stays_as_it_is, set_up,

@@ -69,6 +69,7 @@ static void a_server_that_is_killed_is_told_at_once(void **state)
 	struct order *setup = calloc(1, sizeof(*setup));
 	struct target_error error, why;
 	const struct target_options *options;
+	struct target_state messages;
 	struct target_place *place;
 	uint64_t took_ns;
 
@@ -79,6 +80,10 @@ static void a_server_that_is_killed_is_told_at_once(void **state)
 	                                       &took_ns, &error),
 	                 -1);
 	assert_true(took_ns < 2 * SECOND_NS);
+	assert_non_null(strstr(error.text, "killed by signal 9"));
+	/* neither has it no messages: nobody is there to say how many */
+	assert_int_equal(target_nats.state(place, 0, &messages, &error), -1);
+	assert_int_equal(error.fault, TARGET_FAILED);
 	assert_non_null(strstr(error.text, "killed by signal 9"));
 	assert_int_equal(target_nats.close(place, 0, &why), -1);
 	free(setup);
@@ -242,7 +247,7 @@ static void works_with_the_right_password(struct order *setup, const char *root,
 	assert_int_equal(entries(root), 1);
 	/* found by the same name, and made anew under it */
 	assert_int_equal(target_server.open(options, directory, &place, &error), 0);
-	target_server.state(place, 0, &state);
+	assert_int_equal(target_server.state(place, 0, &state, &error), 0);
 	assert_int_equal(state.messages, 300);
 	assert_int_equal(target_server.reader_open(place, 0, &r, &error), 0);
 	for (uint64_t sequence = 1; sequence <= 300; sequence++) {
@@ -252,7 +257,7 @@ static void works_with_the_right_password(struct order *setup, const char *root,
 	target_server.reader_close(r);
 	assert_int_equal(target_server.close(place, 1, &error), 0);
 	assert_int_equal(target_server.create(options, directory, &place, &error), 0);
-	target_server.state(place, 0, &state);
+	assert_int_equal(target_server.state(place, 0, &state, &error), 0);
 	assert_int_equal(state.messages, 0);
 	assert_int_equal(target_server.close(place, 0, &error), 0);
 	assert_int_equal(entries(root), 0);

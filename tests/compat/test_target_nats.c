@@ -111,6 +111,23 @@ static void at_most_a_window_waits_for_acknowledgements(void **state)
 	free(setup);
 }
 
+/* Longer than a server takes by itself. */
+static void a_message_may_be_as_long_as_the_workload_says(void **state)
+{
+	struct order *setup = calloc(1, sizeof(*setup));
+	char directory[4096];
+
+	for (int v = 0; v < TARGET_VERSION_COUNT; v++) {
+		target_fixture_order(setup, &target_versions[v], "aes", WORKLOAD_PUBLISH);
+		setup->workload.sizes[0].low_bytes = 12u << 20;
+		setup->workload.sizes[0].high_bytes = 12u << 20;
+		setup->workload.window = 2;
+		snprintf(directory, sizeof(directory), "%s/long-%d", (char *)*state, v);
+		fill(target_fixture_options(setup), directory, 4);
+	}
+	free(setup);
+}
+
 static void another_key_is_told_and_the_stream_named(void **state)
 {
 	struct order *setup = calloc(1, sizeof(*setup));
@@ -195,6 +212,8 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(each_block_verifies_under_the_cipher_of_its_server,
 	                                        target_fixture_make, target_fixture_remove),
 	        cmocka_unit_test_setup_teardown(at_most_a_window_waits_for_acknowledgements,
+	                                        target_fixture_make, target_fixture_remove),
+	        cmocka_unit_test_setup_teardown(a_message_may_be_as_long_as_the_workload_says,
 	                                        target_fixture_make, target_fixture_remove),
 	        cmocka_unit_test_setup_teardown(another_key_is_told_and_the_stream_named,
 	                                        target_fixture_make, target_fixture_remove),
