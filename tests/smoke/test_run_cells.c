@@ -347,6 +347,51 @@ static void replicas_need_a_cluster(void **state)
 	(void)nats_server_stop(server, &error);
 }
 
+/* What is asked of servers that are there is not asked of one that is started for the run. By its
+ * seed the private one comes first: the others end the run. */
+static void replicas_are_not_for_private_servers(void **state)
+{
+	struct nats_server *server = server_start(*state);
+	const char *const argv[] = {ATREST,
+	                            "run",
+	                            "p.ini",
+	                            "--target",
+	                            "nats:2.15.1",
+	                            "--server",
+	                            nats_server_url(server),
+	                            "--replicas",
+	                            "3",
+	                            "--seed",
+	                            "1",
+	                            "--rounds",
+	                            "1",
+	                            "-o",
+	                            "out",
+	                            NULL};
+	struct fixture_output out;
+	struct target_error error;
+	struct samples samples;
+	char path[4096], text[512];
+	size_t valid = 0;
+
+	fixture_write(*state, "p.ini", "messages = 200\n");
+	fixture_run(*state, argv, &out);
+	expect_status(&out, 2); /* by those that are there: no cluster */
+	fixture_output_free(&out);
+	snprintf(path, sizeof(path), "%s/out/samples.csv", (const char *)*state);
+	assert_int_equal(samples_read(path, &samples, text), CSV_RESULT_OK);
+	for (size_t i = 0; i < samples.count; i++) {
+		if (strcmp(samples.rows[i].target, "nats") != 0)
+			continue;
+		assert_int_equal(samples.rows[i].valid, 1);
+		assert_int_equal(samples.rows[i].replicas, 1);
+		valid++;
+	}
+	assert_int_not_equal(valid, 0);
+	samples_free(&samples);
+	(void)nats_server_stop(server, &error);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -370,6 +415,8 @@ int main(void)
 	                                        fixture_directory_make, fixture_directory_remove),
 	        cmocka_unit_test_setup_teardown(replicas_need_a_cluster, fixture_directory_make,
 	                                        fixture_directory_remove),
+	        cmocka_unit_test_setup_teardown(replicas_are_not_for_private_servers,
+	                                        fixture_directory_make, fixture_directory_remove),
 	};
 	needs_versions();
 	return cmocka_run_group_tests(tests, NULL, NULL);
