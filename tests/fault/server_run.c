@@ -125,22 +125,28 @@ void server_run_again(const char *directory)
 
 /* ---- processes ---- */
 
-/* "nats-server -c <directory>/..." */
+/* "[.../]nats-server -c <directory>/..." */
 static int is_server_of(const char *number, const char *directory)
 {
-	static const char start[] = "nats-server\0-c";
 	char path[64], line[4096];
 	size_t bytes, n = strlen(directory);
+	const char *name, *option, *file_name;
 	FILE *file;
 
 	(void)snprintf(path, sizeof(path), "/proc/%.20s/cmdline", number);
 	file = fopen(path, "r");
 	if (file == NULL)
 		return 0;
-	bytes = fread(line, 1, sizeof(line), file);
+	/* Three arguments, however short the file is. */
+	bytes = fread(line, 1, sizeof(line) - 3, file);
 	(void)fclose(file);
-	return bytes > sizeof(start) + n && memcmp(line, start, sizeof(start)) == 0 &&
-	       memcmp(line + sizeof(start), directory, n) == 0 && line[sizeof(start) + n] == '/';
+	memset(line + bytes, 0, 3);
+	name = strrchr(line, '/') == NULL ? line : strrchr(line, '/') + 1;
+	option = name + strlen(name) + 1;
+	if (strcmp(name, "nats-server") != 0 || option >= line + bytes || strcmp(option, "-c") != 0)
+		return 0;
+	file_name = option + strlen(option) + 1;
+	return strncmp(file_name, directory, n) == 0 && file_name[n] == '/';
 }
 
 size_t server_run_servers(const char *directory, pid_t *pid)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "harness/measure/clock.h"
+#include "harness/process_record.h"
 
 #define SCRIPT  ATREST_SOURCE_DIR "/scripts/nats-cluster"
 #define LIMIT_S 60
@@ -93,9 +94,17 @@ static void who_is_not_let_in_is_told_at_once(void **state)
 
 /* ---- a cluster ---- */
 
-struct cluster {
+/* One at a time; folder "": none. */
+static struct cluster {
 	char urls[256], folder[512];
-};
+} cluster;
+
+static int lives(pid_t pid)
+{
+	char state = process_record_state(pid);
+
+	return state != '\0' && state != 'Z';
+}
 
 static char *line_of(char **text)
 {
@@ -119,15 +128,23 @@ static void cluster_start(const char *directory, struct cluster *c)
 	fixture_output_free(&out);
 }
 
-static void cluster_stop(const char *directory, const struct cluster *c)
+/* However the test ended. */
+static int cluster_stop(void **state)
 {
-	const char *const argv[] = {SCRIPT, "stop", c->folder, NULL};
-	struct fixture_output out;
+	const char *const argv[] = {SCRIPT, "stop", cluster.folder, NULL};
+	struct fixture_output out = {0};
+	size_t left = 0;
 
-	fixture_run(directory, argv, &out);
-	server_run_expect_status(&out, 0);
+	if (cluster.folder[0] != '\0') {
+		fixture_run(*state, argv, &out);
+		cluster.folder[0] = '\0';
+		left = server_run_servers(*state, NULL);
+	}
+	if (out.status != 0 || left > 0)
+		print_error("%zu servers are left: %s\n", left, out.error);
+	left += out.status != 0;
 	fixture_output_free(&out);
-	assert_int_equal(server_run_servers(directory, NULL), 0);
+	return fixture_directory_remove(state) == 0 && left == 0 ? 0 : -1;
 }
 
 /* By its record: "PID START BOOT". */
@@ -146,25 +163,40 @@ static void cluster_kill(const struct cluster *c, int node)
 	server_run_expect_gone(pid, 2000);
 }
 
-/* No node but the killed one (0: none) holds a stream of a run any more, a few seconds after: each
- * deletes its own when it hears of it. */
+/* Streams of a run on the nodes but the killed one (0: none). */
+static size_t cluster_streams(const struct cluster *c, int killed)
+{
+	size_t count = 0;
+
+	for (int node = 1; node <= 3; node++) {
+		char path[600];
+		snprintf(path, sizeof(path), "%s/%d/store/jetstream/$G/streams", c->folder, node);
+		if (node != killed && access(path, F_OK) == 0)
+			count += fixture_count(path, "ATREST-");
+	}
+	return count;
+}
+
+/* The run is at its work: each node holds its streams. */
+static void cluster_expect_streams(const struct cluster *c, pid_t run)
+{
+	const uint64_t end_ns = clock_ns() + 20 * UINT64_C(1000000000);
+
+	while (cluster_streams(c, 0) < 3 && clock_ns() < end_ns)
+		server_run_sleep_ms(5);
+	assert_true(cluster_streams(c, 0) > 0);
+	assert_true(lives(run));
+}
+
+/* No stream of a run is left, a few seconds after: each node deletes its own when it hears of it.
+ */
 static void cluster_expect_empty(const struct cluster *c, int killed)
 {
 	const uint64_t end_ns = clock_ns() + 10 * UINT64_C(1000000000);
-	size_t count;
 
-	do {
-		count = 0;
-		for (int node = 1; node <= 3; node++) {
-			char path[600];
-			snprintf(path, sizeof(path), "%s/%d/store/jetstream/$G/streams", c->folder,
-			         node);
-			if (node != killed && access(path, F_OK) == 0)
-				count += fixture_count(path, "ATREST-");
-		}
+	while (cluster_streams(c, killed) > 0 && clock_ns() < end_ns)
 		server_run_sleep_ms(50);
-	} while (count > 0 && clock_ns() < end_ns);
-	assert_int_equal(count, 0);
+	assert_int_equal(cluster_streams(c, killed), 0);
 }
 
 static void expect_figures(const char *directory, const struct cluster *c)
@@ -173,8 +205,10 @@ static void expect_figures(const char *directory, const struct cluster *c)
 	                                 "3",     "--rounds", "2",     NULL};
 	struct fixture_output out;
 	size_t rows;
+	pid_t pid = server_run_start(directory, NULL, arguments);
 
-	server_run(directory, NULL, arguments, LIMIT_S, &out);
+	cluster_expect_streams(c, pid);
+	server_run_wait(directory, pid, LIMIT_S, &out);
 	server_run_expect_status(&out, 0);
 	assert_int_equal(server_run_invalid(directory, "", &rows, NULL), 0);
 	assert_int_equal(rows, 4);
@@ -193,8 +227,10 @@ static void lose_a_node(const char *directory, const struct cluster *c, int node
 	uint64_t from_ns;
 	pid_t pid = server_run_start(directory, NULL, arguments);
 
-	server_run_sleep_ms(500 + server_run_random(1500));
+	cluster_expect_streams(c, pid);
+	server_run_sleep_ms(server_run_random(1000));
 	cluster_kill(c, node);
+	assert_true(lives(pid));
 	from_ns = clock_ns();
 	server_run_wait(directory, pid, 120, &out);
 	told(&out, from_ns);
@@ -226,14 +262,13 @@ static void expect_no_quorum(const char *directory, const struct cluster *c)
 static void a_cluster_is_measured_loses_a_node_and_then_its_quorum(void **state)
 {
 	int first = 1 + (int)server_run_random(3);
-	struct cluster c;
 
-	cluster_start(*state, &c);
-	expect_figures(*state, &c);
-	lose_a_node(*state, &c, first);
-	cluster_kill(&c, 1 + first % 3);
-	expect_no_quorum(*state, &c);
-	cluster_stop(*state, &c);
+	cluster_start(*state, &cluster);
+	assert_int_equal(server_run_servers(*state, NULL), 3);
+	expect_figures(*state, &cluster);
+	lose_a_node(*state, &cluster, first);
+	cluster_kill(&cluster, 1 + first % 3);
+	expect_no_quorum(*state, &cluster);
 }
 
 #define WITH_DIRECTORY(f) cmocka_unit_test_setup_teardown(f, set_up, fixture_directory_remove)
@@ -242,7 +277,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        WITH_DIRECTORY(who_is_not_let_in_is_told_at_once),
-	        WITH_DIRECTORY(a_cluster_is_measured_loses_a_node_and_then_its_quorum),
+	        cmocka_unit_test_setup_teardown(
+	                a_cluster_is_measured_loses_a_node_and_then_its_quorum, set_up,
+	                cluster_stop),
 	};
 
 	if (server_run_find() != 0)
