@@ -54,6 +54,7 @@ struct server_rows {
 	uint64_t window_min, window_max;          /* of those that published; 0: none did */
 	uint64_t replicas_max;
 	int elsewhere; /* some were there already */
+	int own;       /* some were the run's own */
 };
 
 static struct server_rows look_at_servers(const struct samples *samples)
@@ -64,6 +65,7 @@ static struct server_rows look_at_servers(const struct samples *samples)
 		if (s->replicas == 0 || s->valid != 1)
 			continue;
 		r.elsewhere |= strcmp(s->target, "server") == 0;
+		r.own |= strcmp(s->target, "nats") == 0;
 		r.replicas_max = s->replicas > r.replicas_max ? s->replicas : r.replicas_max;
 		if (s->published == 0)
 			continue;
@@ -145,6 +147,13 @@ static void put_items_of_servers(struct page *p, const struct summary_row *cell)
 	      "what such a server loses, and most of its further files, is that. Workloads named "
 	      "equal-blocks have 8 MiB in all arms.</li>\n",
 	      p->out);
+	if (r.own)
+		fputs("<li>Each server of the run's own holds 64 MiB in memory while it is "
+		      "measured, as one that has served for a while (server_heap, where the "
+		      "workload says no other size), so that its garbage collector does not run "
+		      "every 4 MiB; with an empty heap 2.9.10 pays about three times as "
+		      "much.</li>\n",
+		      p->out);
 	if (r.replicas_max > 1)
 		fprintf(p->out,
 		        "<li>Streams have up to %" PRIu64

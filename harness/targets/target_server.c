@@ -198,8 +198,11 @@ static int server_create(const struct target_options *options, const char *direc
 		return -1;
 	if (nats_client_make_streams(place, error) != 0 ||
 	    (options->use != TARGET_CHECK && nats_client_warm_up(place, error) != 0)) {
-		/* Where nothing could be made a second try is of no use. */
-		if (nats_client_delete_streams(place) != 0)
+		/* What was cut off may have been made; where nothing could be made a second try is
+		 * of no use. */
+		if (natsConnection_IsClosed(place->connection))
+			streams_remove(place);
+		else if (nats_client_delete_streams(place) != 0)
 			tell_left(place->prefix, error->text);
 		nats_client_free(place);
 		return -1;

@@ -342,7 +342,7 @@ static char *page_without_gnuplot(struct samples *s)
 	return text;
 }
 
-static void messages_that_were_lost_are_named(void **state)
+static void what_servers_hold_and_lose_is_said(void **state)
 {
 	struct samples s = {0};
 	(void)state;
@@ -350,6 +350,7 @@ static void messages_that_were_lost_are_named(void **state)
 	s.rows[0].stored--;
 	char *text = page_without_gnuplot(&s);
 	assert_non_null(strstr(text, "<b>Counts differ</b>"));
+	assert_non_null(strstr(text, "holds 64 MiB in memory while it is measured"));
 	free(text);
 	/* Pictures of the summary before are gone. */
 	assert_int_equal(access(synthetic_path(other_folder(), "plots/classes-2.svg"), F_OK), -1);
@@ -440,7 +441,7 @@ int main(void)
 	        cmocka_unit_test(servers_and_the_store_stand_side_by_side),
 	        cmocka_unit_test(a_server_without_plaintext_has_a_page_without_figures),
 	        cmocka_unit_test(there_is_no_picture_of_what_was_not_measured),
-	        cmocka_unit_test(messages_that_were_lost_are_named),
+	        cmocka_unit_test(what_servers_hold_and_lose_is_said),
 	        cmocka_unit_test(an_interrupted_run_with_failures_is_marked),
 	        cmocka_unit_test(hostile_names_stay_names),
 	        cmocka_unit_test(without_gnuplot_the_page_is_made_without_figures),
