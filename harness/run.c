@@ -68,7 +68,7 @@ void run_note_fault(struct run_result *result, enum target_fault fault, const ch
 	if (weight <= result->error_weight)
 		return;
 	result->error_weight = weight;
-	snprintf(result->error, sizeof(result->error), "%.511s", text);
+	snprintf(result->error, sizeof(result->error), "%.1023s", text);
 }
 
 void run_warn(struct run *run, const char *text)

@@ -48,7 +48,7 @@ struct run_result {
 	int system;        /* no space, locked, read-only */
 	int invalid;       /* some row is not valid */
 	int error_weight;  /* of what error tells */
-	char error[512];   /* the first of the gravest, "" if none */
+	char error[1024];  /* the first of the gravest, "" if none */
 };
 
 /* Settles the sizes of the slices for this machine and plans. 0, or -1 and error: bad request. */
