@@ -25,8 +25,8 @@ struct suite_entry {
 /* In the order of its figures. A server's slices have a start and a pause each: fewer cells, and
  * fewer rounds but where the headline is. */
 static const struct suite_entry quick_suite[] = {
-        {"publish-64b", STORE, 0, 0},       {"publish-128b", SERVER, 0, 30000},
-        {"publish-1k", BOTH, 12, 25000},    {"publish-8k", BOTH, 8, 6000},
+        {"publish-64b", STORE, 0, 0},       {"publish-128b", SERVER, 0, 20000},
+        {"publish-1k", BOTH, 12, 20000},    {"publish-8k", BOTH, 8, 4000},
         {"publish-64k", BOTH, 8, 1000},     {"publish-256k", STORE, 0, 0},
         {"read-1k", STORE, 0, 0},           {"read-pass-1k", SERVER, 0, 60000},
         {"publish-always-1k", STORE, 0, 0}, {"get-1k", STORE, 0, 0}};

@@ -8,6 +8,7 @@ target_sources(atrest_harness PRIVATE
   measure/histogram.c
   measure/machine.c
   measure/mounts.c
+  measure/proc_stat.c
   measure/providers.c
   measure/tree.c)
 

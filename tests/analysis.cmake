@@ -1,5 +1,5 @@
 # Samples, statistics, summaries, and what is made of them.
-foreach(name stats verdict samples summary transfer table headline page cmd_report)
+foreach(name stats verdict samples summary summary_file transfer table headline page cmd_report)
   atrest_test(test_${name} unit SOURCES unit/test_${name}.c unit/synthetic.c
     LIBRARIES atrest_harness PkgConfig::JANSSON m)
 endforeach()

@@ -12,6 +12,7 @@
 
 #include "harness/measure/cgroup.h"
 #include "harness/measure/clock.h"
+#include "harness/measure/proc_stat.h"
 
 /* Of 256 processors one file each is enough to see a frequency that drops. */
 #define FREQUENCY_PROCESSORS_MAX 16
@@ -24,32 +25,6 @@ static uint64_t ns_of_ticks(uint64_t ticks)
 static uint64_t ns_of_timeval(struct timeval t)
 {
 	return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_usec * 1000;
-}
-
-/* utime and stime, fields 14 and 15, counted from the name's ')' since the name may hold blanks. */
-static int read_stat(pid_t pid, struct cpu_process *out)
-{
-	char path[64], text[1024];
-	uint64_t user, system;
-	size_t bytes;
-	FILE *in;
-	char *at;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	in = fopen(path, "re");
-	if (!in)
-		return -errno;
-	bytes = fread(text, 1, sizeof(text) - 1, in);
-	fclose(in);
-	text[bytes] = 0;
-	at = strrchr(text, ')');
-	if (!at ||
-	    sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64,
-	           &user, &system) != 2)
-		return -EPROTO;
-	out->user_ns = ns_of_ticks(user);
-	out->system_ns = ns_of_ticks(system);
-	return 0;
 }
 
 int cpu_process_read(pid_t pid, struct cpu_process *out)
@@ -66,8 +41,14 @@ int cpu_process_read(pid_t pid, struct cpu_process *out)
 	if (clock_gettime(clock, &t) != 0)
 		return -errno;
 	out->total_ns = (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
-	if (pid)
-		return read_stat(pid, out);
+	if (pid) {
+		struct proc_stat stat;
+		int rc = proc_stat_read(pid, &stat);
+
+		out->user_ns = ns_of_ticks(stat.user_ticks);
+		out->system_ns = ns_of_ticks(stat.system_ticks);
+		return rc;
+	}
 
 	struct rusage usage;
 	if (getrusage(RUSAGE_SELF, &usage) != 0)

@@ -103,4 +103,14 @@ int nats_client_state(struct target_place *place, uint32_t stream, struct target
 void nats_client_counters(struct target_place *place, struct target_counters *out);
 const char *nats_client_version(const struct target_place *place);
 
+/* What the tables of targets nats and server share: the same client, whoever started the server. */
+#define NATS_CLIENT_FUNCTIONS                                                                      \
+	.keeps = 1, .ciphers = 1, .publisher_open = nats_publisher_open,                           \
+	.submit = nats_publisher_submit, .drain = nats_publisher_drain,                            \
+	.publisher_close = nats_publisher_close, .reader_open = nats_reader_open,                  \
+	.get = nats_reader_get, .next = nats_reader_next, .reader_close = nats_reader_close,       \
+	.flush = nats_client_flush, .state = nats_client_state, .counters = nats_client_counters,  \
+	.version = nats_client_version, .last = nats_reader_last, .remove = nats_publisher_remove, \
+	.purge = nats_client_purge
+
 #endif

@@ -286,11 +286,66 @@ static void compare(const struct reading *before, const struct reading *after,
 			         (unsigned long long)after->seen[i].sequence);
 }
 
+/* What was damaged in a copy of a source. */
+struct hit {
+	uint64_t blocks[4];
+	size_t block_count;
+	int state_file, key_file;
+	char what[1024]; /* for messages */
+};
+
+/* One file of the directory, or two. */
+static void damage_some(const char *dir, size_t source, struct hit *hit)
+{
+	size_t count = next_random(4) == 0 ? 2 : 1;
+	struct file_list list = {.count = 0};
+
+	list_files(dir, "", &list);
+	for (size_t i = 0; i < count; i++) {
+		const char *name = list.name[next_random(list.count)];
+		const char *suffix = strrchr(name, '.');
+		size_t used = strlen(hit->what);
+		char how[64];
+
+		if (!fixture_exists(fixture_path(dir, name)))
+			continue;
+		if (strncmp(name, "msgs/", 5) == 0 &&
+		    (strcmp(suffix, ".blk") == 0 || strcmp(suffix, ".key") == 0))
+			hit->blocks[hit->block_count++] = strtoull(name + 5, NULL, 10);
+		hit->state_file |= strcmp(suffix, ".idx") == 0 || strcmp(suffix, ".db") == 0 ||
+		                   strcmp(suffix, ".fss") == 0 || strncmp(name, "meta", 4) == 0;
+		/* a clear idx that cannot be told from a damaged one is not believed */
+		hit->state_file |= strstr(sources[source].name, "2.9.10") != NULL &&
+		                   strstr(sources[source].name, "plain") != NULL;
+		hit->key_file |= strcmp(suffix, ".key") == 0;
+		damage(dir, name, how);
+		snprintf(hit->what + used, sizeof hit->what - used, ", %s: %s", name, how);
+	}
+}
+
+/* Nothing is lost but what the damage covers. */
+static void repaired_is_whole(const char *dir, size_t source, const struct reading *healthy,
+                              const struct hit *hit)
+{
+	static struct reading after;
+
+	read_stream(dir, source, &after);
+	if (after.damage > 0)
+		fail_msg("%s: %s", hit->what, after.first);
+	compare(healthy, &after, hit->blocks, hit->block_count, hit->state_file, hit->what);
+	/* without index.db the key of the last block is that of its idx too */
+	if (!hit->state_file && after.last_seq < healthy->last_seq &&
+	    strstr(sources[source].name, "kill") == NULL &&
+	    !(hit->key_file && strstr(sources[source].name, "2.9.10") != NULL))
+		fail_msg("%s: the last sequence went back from %llu to %llu", hit->what,
+		         (unsigned long long)healthy->last_seq, (unsigned long long)after.last_seq);
+}
+
 static void damage_at_random_is_repaired(void **state)
 {
 	const char *seed = getenv("ATREST_SEED"), *rounds_text = getenv("ATREST_ROUNDS");
 	static char dirs[SOURCES][PATH_MAX];
-	static struct reading healthy[SOURCES], after;
+	static struct reading healthy[SOURCES];
 	size_t rounds = rounds_text != NULL ? strtoul(rounds_text, NULL, 10) : ROUNDS;
 	size_t repaired = 0, whole = 0, refused = 0;
 
@@ -306,63 +361,28 @@ static void damage_at_random_is_repaired(void **state)
 		assert_true(healthy[i].count > 0);
 	}
 	for (size_t round = 0; round < rounds; round++) {
-		size_t source = (size_t)next_random(SOURCES), count = next_random(4) == 0 ? 2 : 1;
-		uint64_t blocks[4];
-		size_t block_count = 0;
-		int state_file = 0, key_file = 0;
-		char dir[PATH_MAX], parent[PATH_MAX], what[1024] = "";
+		size_t source = (size_t)next_random(SOURCES);
+		char dir[PATH_MAX], parent[PATH_MAX];
 		struct atr_repair_result result;
-		struct file_list list = {.count = 0};
+		struct hit hit = {.block_count = 0};
 		struct atr_error err;
-		enum atr_status rc;
 		uint64_t digest;
 
 		snprintf(dir, sizeof dir, "%.2000s/%zu/%s", base, round, streams[source]);
 		snprintf(parent, sizeof parent, "%.2000s/%zu", base, round);
 		assert_int_equal(mkdir(parent, 0750), 0);
-		snprintf(what, sizeof what, "round %zu, %s", round, sources[source].name);
+		snprintf(hit.what, sizeof hit.what, "round %zu, %s", round, sources[source].name);
 		assert_ok(filetree_copy(&atr_file_real, dirs[source], dir, &err), &err);
-		list_files(dir, "", &list);
-		for (size_t i = 0; i < count; i++) {
-			const char *name = list.name[next_random(list.count)];
-			const char *suffix = strrchr(name, '.');
-			char how[64];
-
-			if (!fixture_exists(fixture_path(dir, name)))
-				continue;
-			if (strncmp(name, "msgs/", 5) == 0 &&
-			    (strcmp(suffix, ".blk") == 0 || strcmp(suffix, ".key") == 0))
-				blocks[block_count++] = strtoull(name + 5, NULL, 10);
-			state_file |= strcmp(suffix, ".idx") == 0 || strcmp(suffix, ".db") == 0 ||
-			              strcmp(suffix, ".fss") == 0 || strncmp(name, "meta", 4) == 0;
-			/* a clear idx that cannot be told from a damaged one is not believed */
-			state_file |= strstr(sources[source].name, "2.9.10") != NULL &&
-			              strstr(sources[source].name, "plain") != NULL;
-			key_file |= strcmp(suffix, ".key") == 0;
-			damage(dir, name, how);
-			snprintf(what + strlen(what), sizeof what - strlen(what), ", %s: %s", name,
-			         how);
-		}
+		damage_some(dir, source, &hit);
 		digest = fixture_digest(dir);
-		rc = repair(dir, source, NULL, &result, &err);
-		if (rc != ATR_OK) {
-			print_message("%s: refused: %s: %s\n", what, err.path, err.text);
-			assert_int_equal(fixture_digest(dir), digest);
-			refused++;
-		} else {
-			read_stream(dir, source, &after);
-			if (after.damage > 0)
-				fail_msg("%s: %s", what, after.first);
-			compare(&healthy[source], &after, blocks, block_count, state_file, what);
-			/* without index.db the key of the last block is that of its idx too */
-			if (!state_file && after.last_seq < healthy[source].last_seq &&
-			    strstr(sources[source].name, "kill") == NULL &&
-			    !(key_file && strstr(sources[source].name, "2.9.10") != NULL))
-				fail_msg("%s: the last sequence went back from %llu to %llu", what,
-				         (unsigned long long)healthy[source].last_seq,
-				         (unsigned long long)after.last_seq);
+		if (repair(dir, source, NULL, &result, &err) == ATR_OK) {
+			repaired_is_whole(dir, source, &healthy[source], &hit);
 			repaired += result.changed != 0;
 			whole += result.changed == 0;
+		} else {
+			print_message("%s: refused: %s: %s\n", hit.what, err.path, err.text);
+			assert_int_equal(fixture_digest(dir), digest);
+			refused++;
 		}
 		fixture_remove(parent);
 	}
