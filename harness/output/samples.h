@@ -15,7 +15,7 @@
 #include "harness/output/csv.h"
 
 #define SAMPLES_SCHEMA         "atrest-samples"
-#define SAMPLES_SCHEMA_VERSION 2
+#define SAMPLES_SCHEMA_VERSION 3
 #define SAMPLES_TEXT_BYTES     192
 
 /* clang-format off */
@@ -40,7 +40,10 @@
 	U(throttled_us) T(build) U(started_unix_ns) U(valid) T(error)              \
 	U(sync_ordered)                                                                        \
 	U(window) U(replicas) T(consumer) U(client_cpu_ns)                                     \
-	U(published) U(acknowledged) U(stored)
+	U(published) U(acknowledged) U(stored)                                                 \
+	T(workload_digest) F(rate_msgs_s) U(response_count) U(response_p50_ns)                 \
+	U(response_p90_ns) U(response_p99_ns) U(response_p999_ns) U(response_max_ns)           \
+	U(injected_ns) U(attempt)
 /* clang-format on */
 
 struct sample {

@@ -179,7 +179,7 @@ static void malformed_samples_end_in_2_and_nothing_is_written(void **state)
 	report_says(4, "samples.csv:1: found \"# atrest-samples v9\"");
 	/* Rows from before there were servers. */
 	assert_int_equal(replace_file(path, "# atrest-samples v1\n", 20), 0);
-	report_says(4, "found \"# atrest-samples v1\", expected \"# atrest-samples v2\"");
+	report_says(4, "found \"# atrest-samples v1\", expected \"# atrest-samples v3\"");
 	assert_false(exists("summary.csv"));
 	assert_false(exists("report.html"));
 	free(text);

@@ -226,19 +226,19 @@ struct damage {
 
 static const struct damage damages[] = {
         {"empty", NULL, "", ":1: empty file", CSV_RESULT_MALFORMED, 0},
-        {"no schema line", "# atrest-samples v2\n", "", ":1: found \"workload,",
+        {"no schema line", "# atrest-samples v3\n", "", ":1: found \"workload,",
          CSV_RESULT_MALFORMED, 0},
-        {"other schema", "# atrest-samples v2", "# atrest-summary v1", ":1: found",
+        {"other schema", "# atrest-samples v3", "# atrest-summary v1", ":1: found",
          CSV_RESULT_MALFORMED, 0},
-        {"other version", "# atrest-samples v2", "# atrest-samples v9",
-         "expected \"# atrest-samples v2\"", CSV_RESULT_SCHEMA_OTHER, 0},
-        {"old version", "# atrest-samples v2", "# atrest-samples v0",
+        {"other version", "# atrest-samples v3", "# atrest-samples v9",
+         "expected \"# atrest-samples v3\"", CSV_RESULT_SCHEMA_OTHER, 0},
+        {"old version", "# atrest-samples v3", "# atrest-samples v0",
          ":1:", CSV_RESULT_SCHEMA_OTHER, 0},
-        {"version no number", "# atrest-samples v2", "# atrest-samples vX",
+        {"version no number", "# atrest-samples v3", "# atrest-samples vX",
          ":1:", CSV_RESULT_MALFORMED, 0},
         {"byte order mark", "# atrest", "\xef\xbb\xbf# atrest", ":1:", CSV_RESULT_MALFORMED, 0},
         {"CRLF", "v2\n", "v2\r\n", ":1: byte 0x0d", CSV_RESULT_MALFORMED, 0},
-        {"no columns", NULL, "# atrest-samples v2\n", ":2: the file ends", CSV_RESULT_MALFORMED, 0},
+        {"no columns", NULL, "# atrest-samples v3\n", ":2: the file ends", CSV_RESULT_MALFORMED, 0},
         {"column missing", ",cpu_ns,", ",", ":2: column", CSV_RESULT_MALFORMED, 0},
         {"last column missing", ",stored\n", "\n", "column stored is missing", CSV_RESULT_MALFORMED,
          0},
@@ -389,7 +389,7 @@ static void nul_bytes_and_long_lines_are_refused(void **state)
 	char error[512];
 	const char *path = synthetic_path(folder, "long.csv");
 	(void)state;
-	static const char nul[] = "# atrest-samples v2\nwork\0load\n";
+	static const char nul[] = "# atrest-samples v3\nwork\0load\n";
 	assert_int_equal(replace_file(path, nul, sizeof(nul) - 1), 0);
 	assert_int_equal(samples_read(path, &out, error), CSV_RESULT_MALFORMED);
 	assert_non_null(strstr(error, ":2: byte 0x00"));
@@ -398,7 +398,7 @@ static void nul_bytes_and_long_lines_are_refused(void **state)
 	char *text = malloc(bytes);
 	assert_non_null(text);
 	memset(text, 'x', bytes);
-	memcpy(text, "# atrest-samples v2\n", 20);
+	memcpy(text, "# atrest-samples v3\n", 20);
 	text[bytes - 1] = '\n';
 	assert_int_equal(replace_file(path, text, bytes), 0);
 	assert_int_equal(samples_read(path, &out, error), CSV_RESULT_MALFORMED);
