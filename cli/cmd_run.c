@@ -88,6 +88,8 @@ static const struct option_spec option_table[] = {
         {"dry-run", 0, OPTION_FLAG, NULL, "prints the plan, bytes needed and time; writes nothing",
          AT(dry_run)},
         {"json", 0, OPTION_FLAG, NULL, "prints plan or result as JSON", AT(json)},
+        /* Not for people: a slowdown that the campaigns of tests must find. */
+        {"inject", 0, OPTION_LIST, "ARM=NS", NULL, AT(injects)},
         {0}};
 
 /* ---- --dry-run ---- */

@@ -21,9 +21,13 @@ static void print_indented(FILE *out, const char *text, int column)
 static void print_option(FILE *out, const struct option_spec *o)
 {
 	char left[96];
-	int n = snprintf(left, sizeof left, o->letter ? "  -%c, --%s%s%s" : "  %c   --%s%s%s",
-	                 o->letter ? o->letter : ' ', o->name, o->argument ? " " : "",
-	                 o->argument ? o->argument : "");
+	int n;
+
+	if (o->help == NULL)
+		return;
+	n = snprintf(left, sizeof left, o->letter ? "  -%c, --%s%s%s" : "  %c   --%s%s%s",
+	             o->letter ? o->letter : ' ', o->name, o->argument ? " " : "",
+	             o->argument ? o->argument : "");
 
 	if (n >= HELP_COLUMN)
 		fprintf(out, "%s\n%*s", left, HELP_COLUMN, "");

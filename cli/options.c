@@ -222,7 +222,7 @@ static void complain_unknown(const struct command *command, const char *word)
 	for (const struct option_spec *o = command->options; o && o->name; o++) {
 		size_t d = distance(name, o->name);
 
-		if (d < best) {
+		if (o->help != NULL && d < best) {
 			best = d;
 			nearest = o->name;
 		}

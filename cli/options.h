@@ -41,7 +41,7 @@ struct option_spec {
 	char letter;      /* short form, 0 = none */
 	enum option_kind kind;
 	const char *argument; /* "FILE", "NAME=PATH", ...; NULL for a flag */
-	const char *help;     /* one or more lines */
+	const char *help;     /* one or more lines; NULL: not listed, for tests */
 	size_t offset;        /* offsetof in the command's own options struct */
 };
 

@@ -109,6 +109,29 @@ static int read_programs(const struct run_arguments *a, struct plan_request *req
 	return EXIT_FINE;
 }
 
+/* ARM=NS of --inject, such as none-twin=65. */
+static int read_injections(const struct run_arguments *a, struct run_request *out)
+{
+	out->injections = calloc(a->injects.count + 1, sizeof(*out->injections));
+	if (out->injections == NULL)
+		return complain(EXIT_SYSTEM, "out of memory");
+	out->options.injections = out->injections;
+	for (size_t i = 0; i < a->injects.count; i++) {
+		struct run_injection *in = &out->injections[out->options.injection_count++];
+		const char *text = a->injects.value[i], *equals = strrchr(text, '=');
+		if (equals == NULL || equals == text || options_u64(equals + 1, &in->ns) != 0 ||
+		    in->ns > UINT64_C(1000000000))
+			return complain(EXIT_USAGE,
+			                "--inject: found '%s', expected ARM=NS such as "
+			                "none-twin=65",
+			                text);
+		in->arm = strndup(text, (size_t)(equals - text));
+		if (in->arm == NULL)
+			return complain(EXIT_SYSTEM, "out of memory");
+	}
+	return EXIT_FINE;
+}
+
 static int read_ciphers(const struct run_arguments *a, const char *from_config,
                         struct run_request *out)
 {
@@ -272,6 +295,8 @@ int run_request_make(const struct run_arguments *arguments, char *const *files, 
 	if (code == EXIT_FINE)
 		code = read_programs(arguments, &o->request);
 	if (code == EXIT_FINE)
+		code = read_injections(arguments, request);
+	if (code == EXIT_FINE)
 		code = run_cells_read(arguments, files, count, sync, request);
 	if (code == EXIT_FINE)
 		code = read_providers(arguments, o);
@@ -282,6 +307,9 @@ int run_request_make(const struct run_arguments *arguments, char *const *files, 
 void run_request_free(struct run_request *request)
 {
 	run_cells_free(request);
+	for (size_t i = 0; i < request->options.injection_count; i++)
+		free((char *)(uintptr_t)request->injections[i].arm);
+	free(request->injections);
 	free(request->ciphers);
 	memset(request, 0, sizeof(*request));
 }

@@ -14,6 +14,7 @@ struct run_arguments {
 	struct option_list sets;
 	struct option_list programs;
 	struct option_list providers;
+	struct option_list injects;
 	const char *nats_config;
 	const char *keep_stores;
 	const char *label;
@@ -32,6 +33,7 @@ struct run_request {
 	struct run_options options;
 	struct workload *workloads;
 	struct plan_choice *choices;
+	struct run_injection *injections;
 	char **notes;
 	char *ciphers; /* the list, cut at its commas */
 };

@@ -4,4 +4,5 @@ target_sources(atrest_harness PRIVATE
   analysis/summary.c
   analysis/summary_file.c
   analysis/transfer.c
-  analysis/transfer_file.c)
+  analysis/transfer_file.c
+  analysis/repeat.c)

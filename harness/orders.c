@@ -83,9 +83,10 @@ char *orders_write(const struct order *order)
 		        workload_text(&order->workload)));
 	if (order->kind == ORDER_FILL)
 		return line_of(json_pack("{ss ss}", "order", kind, "directory", order->directory));
-	return line_of(json_pack("{ss ss sb sb sb}", "order", kind, "directory", order->directory,
-	                         "synced", order->synced, "control", order->control, "keep",
-	                         order->keep));
+	return line_of(json_pack("{ss ss sb sb sb sI}", "order", kind, "directory",
+	                         order->directory, "synced", order->synced, "control",
+	                         order->control, "keep", order->keep, "injected_ns",
+	                         (json_int_t)order->injected_ns));
 }
 
 char *orders_write_hello(const struct order_hello *hello)
@@ -245,6 +246,8 @@ int orders_read(const char *line, struct order *out, char error[256])
 		out->control = json_is_true(json_object_get(o, "control"));
 		out->keep = json_is_true(json_object_get(o, "keep"));
 		rc = text_of(o, "directory", out->directory, sizeof(out->directory), error);
+		if (rc == 0 && json_object_get(o, "injected_ns") != NULL)
+			rc = u64_of(o, "injected_ns", &out->injected_ns, error);
 	} else {
 		snprintf(error, 256, "unknown order '%.60s'", kind);
 	}

@@ -47,9 +47,10 @@ struct order {
 	struct order_server server; /* texts "" and 0 for targets without one */
 	struct workload workload;
 	/* slice */
-	int synced;  /* ends with a sync */
-	int control; /* check every message, look for clear text, try a wrong key */
-	int keep;    /* the store stays: close it durably */
+	int synced;           /* ends with a sync */
+	int control;          /* check every message, look for clear text, try a wrong key */
+	int keep;             /* the store stays: close it durably */
+	uint64_t injected_ns; /* busy wait added to each operation; 0: none */
 };
 
 struct order_hello {

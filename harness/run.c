@@ -127,6 +127,7 @@ int run_slice_order(struct run *run, const struct plan_slice *slice, struct orde
 	order->kind = ORDER_SLICE;
 	order->synced = run->synced;
 	order->control = last;
+	order->injected_ns = run_injected_ns(run, cell, &cell->arms[slice->arm]);
 	order->keep = last && run->options->keep != NULL && target->stores;
 	if (!target->keeps)
 		return 0;

@@ -19,6 +19,13 @@
 
 typedef void run_warn_fn(const char *text);
 
+/* A known slowdown of an arm, to prove that it is found: a busy wait added to every operation. */
+struct run_injection {
+	const char *workload; /* by name; NULL: in every cell */
+	const char *arm;      /* by name, such as none-twin */
+	uint64_t ns;
+};
+
 /* Borrowed by all calls below. */
 struct run_options {
 	struct plan_request request; /* its workloads are `workloads`; a first directory with
@@ -35,7 +42,9 @@ struct run_options {
 	char *const *arguments;     /* for machine.json, NULL-terminated */
 	const char *const *notes;   /* what the user was told before, for machine.json: NULL ends;
 	                               NULL: nothing */
-	int capped;                 /* set by run_prepare: some slices were made smaller */
+	const struct run_injection *injections;
+	size_t injection_count;
+	int capped; /* set by run_prepare: some slices were made smaller */
 };
 
 /* All 0 is a result without a flaw. */

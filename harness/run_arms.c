@@ -41,6 +41,20 @@ uint64_t run_seed_of(const struct run *run, const struct workload *w)
 	return w->seed != 0 ? w->seed : run->plan->request->seed;
 }
 
+uint64_t run_injected_ns(const struct run *run, const struct plan_cell *cell,
+                         const struct plan_arm *arm)
+{
+	uint64_t ns = 0;
+
+	for (size_t i = 0; i < run->options->injection_count; i++) {
+		const struct run_injection *in = &run->options->injections[i];
+		if (strcmp(in->arm, arm->name) == 0 &&
+		    (in->workload == NULL || strcmp(in->workload, cell->workload->name) == 0))
+			ns += in->ns;
+	}
+	return ns;
+}
+
 int run_asks_servers(const struct plan_cell *cell)
 {
 	return strcmp(cell->target->name, TARGET_SERVER_NAME) == 0;

@@ -60,6 +60,9 @@ int run_slice_order(struct run *run, const struct plan_slice *slice, struct orde
 int run_asks_servers(const struct plan_cell *cell);
 struct arm_state *run_arm_state(struct run *run, size_t cell, size_t arm);
 const char *run_arm_provider(const struct run *run, const struct plan_arm *arm);
+/* The busy wait that the arm's operations get, 0: none. */
+uint64_t run_injected_ns(const struct run *run, const struct plan_cell *cell,
+                         const struct plan_arm *arm);
 uint64_t run_seed_of(const struct run *run, const struct workload *w);
 
 /* "WORKLOAD-ARM", for servers "WORKLOAD-ARM-nats-VERSION". */

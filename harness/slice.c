@@ -519,6 +519,7 @@ void session_slice(struct session *session, const struct order *order, struct or
 
 	reply->ok = 1;
 	row->started_unix_ns = clock_unix_ns();
+	row->injected_ns = order->injected_ns;
 	rc = slice_measure(&slice, order, reply);
 	threads_close(&slice);
 	if (session->target->close(slice.place, order->keep, &why) != 0 && rc == 0) {

@@ -41,7 +41,9 @@ struct thread {
 	uint64_t quota; /* sequential readers: how many */
 	struct target_publisher *publisher;
 	struct target_reader *reader;
-	uint64_t now_ns; /* last reading of the clock */
+	uint64_t now_ns;      /* last reading of the clock */
+	uint64_t injected_ns; /* of the order */
+	int64_t owed_ns;      /* of it, not yet waited */
 	uint64_t payload_bytes;
 	uint64_t operations;
 	uint64_t acknowledged;

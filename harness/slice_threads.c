@@ -14,6 +14,13 @@
 /* A reader behind the writer looks again after so long; each look finds some messages. */
 #define TAIL_WAIT_NS 50000
 
+/* An injected slowdown is waited for at once when this much is owed: reading the clock takes 20 ns,
+ * which is more than some operations are to be slowed down by. */
+#define INJECT_WAIT_NS 2000
+/* A wait that was too long by less than this, some readings of the clock, is taken from the next;
+ * one that was interrupted is no wait of ours. */
+#define INJECT_CARRY_NS 500
+
 /* The next operations of a shared counter. 0 when there are none. */
 static int take(struct slice *slice, _Atomic uint64_t *next, uint64_t count, uint64_t *first,
                 uint64_t *last)
@@ -45,6 +52,29 @@ static inline void record_latency(struct thread *t, uint64_t started_ns)
 	histogram_record(&t->latency, t->now_ns - started_ns);
 }
 
+/* Waits as long as the operations so far owe, less what the last wait was too long. */
+static __attribute__((noinline)) void inject_wait(struct thread *t)
+{
+	uint64_t started_ns, waited_ns = 0;
+
+	t->owed_ns += (int64_t)t->injected_ns;
+	if (t->owed_ns < INJECT_WAIT_NS)
+		return;
+	started_ns = clock_ns();
+	while ((int64_t)waited_ns < t->owed_ns)
+		waited_ns = clock_ns() - started_ns;
+	t->owed_ns -= (int64_t)waited_ns;
+	if (t->owed_ns < -INJECT_CARRY_NS)
+		t->owed_ns = 0;
+}
+
+/* Inside what is measured of an operation: its time, its CPU time and its latency. */
+static inline void inject(struct thread *t)
+{
+	if (__builtin_expect(t->injected_ns != 0, 0))
+		inject_wait(t);
+}
+
 static void publish_acked(void *arg, struct target_ticket ticket, uint64_t sequence)
 {
 	struct thread *t = arg;
@@ -70,6 +100,7 @@ static int publish_loop(struct thread *t)
 			struct target_ticket ticket = {.op = slice->first_op + i,
 			                               .started_ns =
 			                                       start_of(t, every, i, on_their_way)};
+			inject(t);
 			generator_message(s->generator, t->stream, ticket.op, &m);
 			if (target->submit(t->publisher, &m, ticket, &t->error) != 0)
 				return -1;
@@ -115,6 +146,7 @@ static int get_one(struct thread *t, uint32_t every, uint64_t i)
 	uint64_t started_ns = start_of(t, every, i, 0);
 	struct target_message m;
 
+	inject(t);
 	if (s->target->get(t->reader, sequence, &m, &t->error) != 0)
 		return -1;
 	return read_one(t, sequence, &m, started_ns);
@@ -136,7 +168,9 @@ static int sequential_loop(struct thread *t)
 
 	for (uint64_t i = 0; i < t->quota; i++) {
 		uint64_t started_ns = start_of(t, every, i, 0);
-		int rc = s->target->next(t->reader, sequence, &m, &t->error);
+		int rc;
+		inject(t);
+		rc = s->target->next(t->reader, sequence, &m, &t->error);
 		if (rc > 0)
 			rc = target_fail(
 			        &t->error, TARGET_VERIFY,
@@ -161,6 +195,7 @@ static int last_one(struct thread *t, uint32_t every, uint64_t i)
 	uint64_t sequence = generator_last(s->generator, t->stream, i, &subject, &subject_bytes);
 	uint64_t started_ns = start_of(t, every, i, 0);
 
+	inject(t);
 	if (s->target->last(t->reader, subject, &m, &t->error) != 0)
 		return -1;
 	return read_one(t, sequence, &m, started_ns);
@@ -185,7 +220,9 @@ static int tail_loop(struct thread *t)
 		int ended = atomic_load_explicit(&slice->publishing, memory_order_acquire) == 0;
 		uint64_t written = generator_written(s->generator, t->stream);
 		for (; sequence <= written; sequence++) {
-			int rc = s->target->next(t->reader, sequence, &m, &t->error);
+			int rc;
+			inject(t);
+			rc = s->target->next(t->reader, sequence, &m, &t->error);
 			if (rc > 0)
 				rc = target_fail(&t->error, TARGET_VERIFY,
 				                 "sequence %llu was acknowledged and is not there",
@@ -207,6 +244,7 @@ static int delete_one(struct thread *t, uint32_t every, uint64_t i)
 	uint64_t started_ns = start_of(t, every, i, 0);
 	struct target_message m;
 
+	inject(t);
 	if (s->target->remove(t->publisher, sequence, &t->error) != 0)
 		return -1;
 	record_latency(t, started_ns);
@@ -228,6 +266,7 @@ static int whole_loop(struct thread *t)
 
 	for (uint64_t i = 0; i < s->passes; i++) {
 		uint64_t started_ns = start_of(t, every, i, 0);
+		inject(t);
 		if (whole_call(t->slice, &t->error) != 0)
 			return -1;
 		record_latency(t, started_ns);
@@ -290,6 +329,7 @@ static int thread_open(struct slice *slice, struct thread *t, uint32_t index, in
 	const struct workload *w = &s->setup.workload;
 
 	t->slice = slice;
+	t->injected_ns = slice->order->injected_ns;
 	t->notes = generator_needs_notes(s->generator);
 	t->stream = index % w->streams;
 	histogram_init(&t->latency);

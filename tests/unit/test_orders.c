@@ -47,9 +47,11 @@ static void slice_comes_back_as_it_was(void **state)
 	in->kind = ORDER_SLICE;
 	snprintf(in->directory, sizeof(in->directory), "a \"b\"/\xc3\xa4");
 	in->synced = in->keep = 1;
+	in->injected_ns = 65;
 	line = orders_write(in);
 	assert_int_equal(orders_read(line, out, error), 0);
 	assert_int_equal(out->kind, ORDER_SLICE);
+	assert_int_equal(out->injected_ns, 65);
 	assert_string_equal(out->directory, in->directory);
 	assert_int_equal(out->synced, 1);
 	assert_int_equal(out->control, 0);
