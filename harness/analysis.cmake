@@ -1,4 +1,5 @@
 target_sources(atrest_harness PRIVATE
+  analysis/ranks.c
   analysis/stats.c
   analysis/verdict.c
   analysis/summary.c

@@ -1,6 +1,8 @@
 /* stats.c - see stats.h. */
 #include "harness/analysis/stats.h"
 
+#include "harness/analysis/ranks.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,40 +31,26 @@ double stats_median(const double *x, size_t n)
 	return median;
 }
 
-/* Largest k with P(T <= k) <= 2.5 %, T the sum of the ranks 1..n each taken with chance 1/2. */
-static int64_t rank_exact(size_t n)
+/* Of ranks 1..n: how many Walsh averages an interval leaves out at each end. */
+static int64_t one_sample_rank(size_t n, double confidence)
 {
-	/* p[s] = chance of rank sum s; rank r is added to the half of the cases that take it. */
-	double p[STATS_EXACT_MAX * (STATS_EXACT_MAX + 1) / 2 + 1] = {1.0};
-	size_t top = 0;
-	for (size_t r = 1; r <= n; r++) {
-		for (size_t s = top + r + 1; s-- > 0;) {
-			double taken = s >= r ? p[s - r] : 0;
-			p[s] = (p[s] + taken) / 2;
-		}
-		top += r;
-	}
-	double sum = 0;
+	struct ranks_sum sum;
+	size_t *ranks = malloc((n + 1) * sizeof(*ranks));
 	int64_t k = -1;
-	for (size_t s = 0; s <= top; s++) {
-		sum += p[s];
-		if (sum > 0.025)
-			break;
-		k = (int64_t)s;
+
+	for (size_t i = 0; ranks != NULL && i < n; i++)
+		ranks[i] = i + 1;
+	if (ranks != NULL && ranks_signed(ranks, n, 0.5, &sum) == 0) {
+		k = ranks_within(&sum, (1 - confidence) / 2);
+		ranks_free(&sum);
 	}
+	free(ranks);
 	return k;
 }
 
 int64_t stats_wilcoxon_rank(size_t n)
 {
-	if (n < STATS_INTERVAL_MIN)
-		return -1;
-	if (n <= STATS_EXACT_MAX)
-		return rank_exact(n);
-	double m = (double)n;
-	double mean = m * (m + 1) / 4;
-	double deviation = sqrt(m * (m + 1) * (2 * m + 1) / 24);
-	return (int64_t)floor(mean - 1.959963985 * deviation - 0.5);
+	return one_sample_rank(n, 0.95);
 }
 
 /* The averages (x_i + x_j)/2, i <= j; there is room for n(n+1)/2. Returns how many. */
@@ -116,23 +104,171 @@ static double select_middle(double *x, size_t n)
 	return (lower + upper) / 2;
 }
 
-struct stats_interval stats_hodges_lehmann(const double *x, size_t n)
+/* Sorts what was averaged or subtracted; k are left out at each end, -1: no interval. */
+static struct stats_interval interval_of(double *values, size_t count, int64_t k)
 {
 	struct stats_interval out = {NAN, NAN, NAN};
+
+	qsort(values, count, sizeof(*values), by_value);
+	out.estimate = middle(values, count);
+	if (k >= 0) {
+		out.low = values[k];
+		out.high = values[count - 1 - (size_t)k];
+	}
+	return out;
+}
+
+struct stats_interval stats_hodges_lehmann_at(const double *x, size_t n, double confidence)
+{
 	double *averages = n > 0 ? malloc(n * (n + 1) / 2 * sizeof(*averages)) : NULL;
 	if (averages == NULL)
-		return out;
+		return (struct stats_interval){NAN, NAN, NAN};
 	size_t count = walsh_averages(x, n, averages);
-	qsort(averages, count, sizeof(*averages), by_value);
-	out.estimate = middle(averages, count);
-	int64_t k = stats_wilcoxon_rank(n);
-	if (k >= 0) {
-		out.low = averages[k];
-		out.high = averages[count - 1 - (size_t)k];
-	}
+	struct stats_interval out = interval_of(averages, count, one_sample_rank(n, confidence));
 	free(averages);
 	return out;
 }
+
+struct stats_interval stats_hodges_lehmann(const double *x, size_t n)
+{
+	return stats_hodges_lehmann_at(x, n, 0.95);
+}
+
+static int by_size(const void *a, const void *b)
+{
+	double x = fabs(*(const double *)a);
+	double y = fabs(*(const double *)b);
+	return (x > y) - (x < y);
+}
+
+double stats_signed_rank_p(const double *x, size_t n, double mu)
+{
+	struct ranks_sum sum;
+	double p = NAN;
+	double *away = malloc((2 * n + 1) * sizeof(*away));
+	size_t *ranks = malloc((n + 1) * sizeof(*ranks));
+
+	if (away != NULL && ranks != NULL) {
+		double *sizes = away + n;
+		size_t count = 0;
+		size_t positive = 0; /* sum of the doubled ranks above mu */
+		for (size_t i = 0; i < n; i++)
+			if (x[i] != mu)
+				away[count++] = x[i] - mu;
+		qsort(away, count, sizeof(*away), by_size);
+		for (size_t i = 0; i < count; i++)
+			sizes[i] = fabs(away[i]);
+		ranks_doubled(sizes, count, ranks);
+		for (size_t i = 0; i < count; i++)
+			positive += away[i] > 0 ? ranks[i] : 0;
+		if (ranks_signed(ranks, count, 1, &sum) == 0) {
+			p = ranks_at_least(&sum, positive);
+			ranks_free(&sum);
+		}
+	}
+	free(ranks);
+	free(away);
+	return p;
+}
+
+/* ---- two samples ---- */
+
+/* Of m + n values without ties: how many differences an interval leaves out at each end. */
+static int64_t two_sample_rank(size_t m, size_t n, double confidence)
+{
+	struct ranks_sum sum;
+	size_t *ranks = malloc((m + n) * sizeof(*ranks));
+	int64_t k = -1;
+
+	for (size_t i = 0; ranks != NULL && i < m + n; i++)
+		ranks[i] = i + 1;
+	if (ranks != NULL && ranks_chosen(ranks, m + n, n, 0.5, &sum) == 0) {
+		/* Mann and Whitney's count is the rank sum less the smallest that there is. */
+		int64_t smallest = (int64_t)(n * (n + 1) / 2);
+		int64_t within = ranks_within(&sum, (1 - confidence) / 2);
+		k = within < smallest ? -1 : within - smallest;
+		ranks_free(&sum);
+	}
+	free(ranks);
+	return k;
+}
+
+struct stats_interval stats_shift(const double *x, size_t m, const double *y, size_t n,
+                                  double confidence)
+{
+	double *differences = m > 0 && n > 0 ? malloc(m * n * sizeof(*differences)) : NULL;
+	if (differences == NULL)
+		return (struct stats_interval){NAN, NAN, NAN};
+	for (size_t i = 0; i < m; i++)
+		for (size_t j = 0; j < n; j++)
+			differences[i * n + j] = y[j] - x[i];
+	struct stats_interval out =
+	        interval_of(differences, m * n, two_sample_rank(m, n, confidence));
+	free(differences);
+	return out;
+}
+
+double stats_shift_p(const double *x, size_t m, const double *y, size_t n, double margin)
+{
+	struct ranks_sum sum;
+	double p = NAN;
+	double *all = malloc((m + n + 1) * sizeof(*all));
+	size_t *ranks = malloc((m + n + 1) * sizeof(*ranks));
+
+	if (m == 0 || n == 0)
+		p = 1;
+	else if (all != NULL && ranks != NULL) {
+		/* Doubled, as the ranks are: 2 for each pair with y above, 1 for equal ones. */
+		size_t above = n * (n + 1);
+		for (size_t j = 0; j < n; j++) {
+			all[m + j] = y[j] - margin;
+			for (size_t i = 0; i < m; i++)
+				above += all[m + j] > x[i] ? 2 : all[m + j] == x[i];
+		}
+		memcpy(all, x, m * sizeof(*all));
+		qsort(all, m + n, sizeof(*all), by_value);
+		ranks_doubled(all, m + n, ranks);
+		if (ranks_chosen(ranks, m + n, n, 1, &sum) == 0) {
+			p = ranks_at_least(&sum, above);
+			ranks_free(&sum);
+		}
+	}
+	free(ranks);
+	free(all);
+	return p;
+}
+
+/* ---- several tests ---- */
+
+void stats_holm(const double *p, size_t n, double *adjusted)
+{
+	double done = -1;
+	double largest = 0;
+
+	for (size_t i = 0; i < n; i++)
+		adjusted[i] = NAN;
+	/* From the smallest up: each counts as many times as there are not smaller ones, and at
+	 * least as much as those before it. */
+	for (;;) {
+		double next = INFINITY;
+		size_t left = 0;
+		for (size_t i = 0; i < n; i++) {
+			if (p[i] > done) {
+				next = fmin(next, p[i]);
+				left++;
+			}
+		}
+		if (left == 0)
+			return;
+		largest = fmin(1, fmax(largest, next * (double)left));
+		for (size_t i = 0; i < n; i++)
+			if (p[i] > done && p[i] <= next)
+				adjusted[i] = largest;
+		done = next;
+	}
+}
+
+/* ---- drawn again ---- */
 
 uint64_t stats_random(uint64_t *state)
 {
