@@ -1,3 +1,6 @@
 # The statistics against another implementation, and whole runs against simulated machines.
 atrest_test(test_ranks unit SOURCES unit/test_ranks.c unit/synthetic.c
   LIBRARIES atrest_harness m)
+atrest_test(test_stats_vectors vectors SOURCES vectors/test_stats_vectors.c
+  LIBRARIES atrest_harness m)
+# 2,000 simulated runs of a kind; the long one has more of them.

@@ -160,6 +160,49 @@ static void bootstrap_interval_holds_the_true_effect_too(void **state)
 	}
 }
 
+/* Log-ratios of percentiles, as rounds have them: of latencies that are lognormal; of tails that
+ * are skewed themselves; of values read off a histogram, 0.8 % apart, where most are ties. */
+static double lognormal_ratio(uint64_t *state)
+{
+	double plain = exp(8 + 0.1 * synthetic_normal(state));
+	return log(1.15 * exp(8 + 0.15 * synthetic_normal(state)) / plain);
+}
+
+static double skewed_ratio(uint64_t *state)
+{
+	return 0.05 + 0.05 * exp(0.8 * synthetic_normal(state));
+}
+
+static double stepped_ratio(uint64_t *state)
+{
+	return 0.008 * round((0.15 + 0.012 * synthetic_normal(state)) / 0.008);
+}
+
+static void bootstrap_holds_what_percentiles_are_at_20_rounds(void **state)
+{
+	static double (*const draws[])(uint64_t *) = {lognormal_ratio, skewed_ratio, stepped_ratio};
+	static double many[1500];
+	double x[20];
+	(void)state;
+	for (size_t d = 0; d < 3; d++) {
+		uint64_t random = 20240607 + d;
+		size_t held = 0;
+		for (size_t i = 0; i < 1500; i++)
+			many[i] = draws[d](&random);
+		double truth = d == 0   ? log(1.15)
+		               : d == 1 ? stats_hodges_lehmann(many, 1500).estimate
+		                        : 0.15;
+		for (size_t r = 0; r < 200; r++) {
+			for (size_t i = 0; i < 20; i++)
+				x[i] = draws[d](&random);
+			struct stats_interval e = stats_bootstrap(x, 20, r + 1);
+			held += e.low <= truth && e.high >= truth;
+		}
+		print_message("shape %zu: coverage %.3f\n", d, (double)held / 200);
+		assert_true(held >= 180);
+	}
+}
+
 static void bootstrap_is_reproducible_and_needs_six_values(void **state)
 {
 	static const double x[] = {0.10, 0.12, 0.09, 0.15, 0.11, 0.13, 0.50, 0.10};
@@ -203,6 +246,7 @@ int main(void)
 	        cmocka_unit_test(one_wild_round_moves_the_estimate_little),
 	        cmocka_unit_test(interval_holds_the_true_effect_as_often_as_it_says),
 	        cmocka_unit_test(bootstrap_interval_holds_the_true_effect_too),
+	        cmocka_unit_test(bootstrap_holds_what_percentiles_are_at_20_rounds),
 	        cmocka_unit_test(bootstrap_is_reproducible_and_needs_six_values),
 	        cmocka_unit_test(equal_values_give_an_interval_of_no_width),
 	        cmocka_unit_test(twin_limit_is_the_99_percent_bound),
