@@ -1,6 +1,7 @@
 target_sources(atrest_harness PRIVATE
   output/csv.c
   output/figures.c
+  output/fingerprint.c
   output/headline.c
   output/headline_sentence.c
   output/page.c

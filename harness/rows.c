@@ -2,8 +2,10 @@
 #include "harness/rows.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "ciphers/prf.h"
 #include "harness/measure/machine.h"
 #include "harness/targets/target.h"
 
@@ -72,6 +74,31 @@ static void server_put(const struct workload *w, uint32_t replicas, struct sampl
 		         w->consumer == WORKLOAD_CONSUMER_ORDERED ? "ordered" : "pull");
 }
 
+void row_workload_digest(const struct workload *workload, char out[ROW_DIGEST_BYTES])
+{
+	struct workload w = *workload;
+	uint8_t digest[ATR_SHA256_BYTES];
+	char *text = NULL;
+	size_t bytes = 0;
+	FILE *in_memory = open_memstream(&text, &bytes);
+
+	out[0] = '\0';
+	if (in_memory == NULL)
+		return;
+	/* What a workload is called, asks and repeats is not what it does. */
+	w.name[0] = '\0';
+	w.question[0] = '\0';
+	w.rounds = 0;
+	w.seed = 0;
+	w.messages = 0;
+	int failed = workload_write(&w, in_memory) != 0;
+	failed |= fclose(in_memory) != 0;
+	if (!failed && atr_sha256((const uint8_t *)text, bytes, digest) == 0)
+		for (size_t i = 0; i < (ROW_DIGEST_BYTES - 1) / 2; i++)
+			snprintf(out + 2 * i, 3, "%02x", digest[i]);
+	free(text);
+}
+
 void row_put_workload(const struct plan_cell *cell, uint64_t seed, uint32_t replicas,
                       struct sample *row)
 {
@@ -80,6 +107,7 @@ void row_put_workload(const struct plan_cell *cell, uint64_t seed, uint32_t repl
 	             (w->operation != WORKLOAD_MIXED || w->read_share < 1);
 	int reads = workload_reads(w) && (w->operation != WORKLOAD_MIXED || w->read_share > 0);
 
+	row_workload_digest(w, row->workload_digest);
 	row->seed = seed;
 	row->payload_bytes = (uint64_t)(workload_payload_bytes_mean(w) + 0.5);
 	if (strcmp(cell->target->name, TARGET_SERVER_NAME) == 0)

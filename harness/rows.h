@@ -7,6 +7,12 @@
 #include "harness/output/samples.h"
 #include "harness/plan.h"
 
+/* The first 16 hexadecimal digits of the SHA-256 of the workload as workload_write has it, without
+ * name, question, rounds and seed, and without messages: how long a slice may be depends on the
+ * memory and speed of the day, and has a column of its own. "" when memory ran out. */
+#define ROW_DIGEST_BYTES 17
+void row_workload_digest(const struct workload *workload, char out[ROW_DIGEST_BYTES]);
+
 /* Which slice it was. */
 void row_put_slice(const struct plan *plan, const struct plan_slice *slice, const char *provider,
                    struct sample *row);

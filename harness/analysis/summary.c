@@ -328,6 +328,17 @@ static size_t pair(struct cell *c, const struct metric *m, const struct arm *bas
 	return n;
 }
 
+/* Logarithms of y / x into scratch; 0 when a value has none. */
+static int log_ratios(struct cell *c, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!(c->x[i] > 0) || !(c->y[i] > 0))
+			return 0;
+		c->scratch[i] = log(c->y[i] / c->x[i]);
+	}
+	return 1;
+}
+
 static struct effect effect_of(struct cell *c, const struct metric *m, const struct arm *base,
                                const struct arm *a)
 {
@@ -352,12 +363,8 @@ static struct effect effect_of(struct cell *c, const struct metric *m, const str
 	for (size_t i = 0; i < n; i++)
 		c->scratch[i] = c->y[i] - c->x[i];
 	e.added = interval_of(m, c->scratch, n);
-	for (size_t i = 0; i < n; i++) {
-		if (!(c->x[i] > 0) || !(c->y[i] > 0))
-			return e;
-		c->scratch[i] = log(c->y[i] / c->x[i]);
-	}
-	e.overhead = overhead_of_log(m, interval_of(m, c->scratch, n));
+	if (log_ratios(c, n))
+		e.overhead = overhead_of_log(m, interval_of(m, c->scratch, n));
 	return e;
 }
 
@@ -580,6 +587,21 @@ static int summarise_cells(const struct sample **sorted, size_t count, struct ce
 	return 0;
 }
 
+/* Room for as many rows, and in the cell for their pairs; c->x is the caller's to free. */
+static const struct sample **cell_rows(struct cell *c, const struct samples *samples)
+{
+	const struct sample **rows = malloc(samples->count * sizeof(*rows));
+	c->x = malloc(3 * samples->count * sizeof(*c->x));
+	if (rows == NULL || c->x == NULL) {
+		free(c->x);
+		free(rows);
+		return NULL;
+	}
+	c->y = c->x + samples->count;
+	c->scratch = c->y + samples->count;
+	return rows;
+}
+
 int summary_make(const struct samples *samples, struct summary *out)
 {
 	memset(out, 0, sizeof(*out));
@@ -589,22 +611,55 @@ int summary_make(const struct samples *samples, struct summary *out)
 
 	int rc = -1;
 	struct cell c = {0};
-	const struct sample **sorted = malloc(samples->count * sizeof(*sorted));
-	c.x = malloc(3 * samples->count * sizeof(*c.x));
-	if (sorted != NULL && c.x != NULL) {
-		c.y = c.x + samples->count;
-		c.scratch = c.y + samples->count;
+	const struct sample **sorted = cell_rows(&c, samples);
+	if (sorted != NULL) {
 		for (size_t i = 0; i < samples->count; i++)
 			sorted[i] = &samples->rows[i];
 		qsort(sorted, samples->count, sizeof(*sorted), sample_order);
 		rc = summarise_cells(sorted, samples->count, &c, out);
+		free(c.x);
 	}
-	free(c.x);
 	free(sorted);
 	out->run.twins_limit = stats_twin_limit(out->run.twins);
 	if (rc != 0)
 		summary_free(out);
 	return rc;
+}
+
+int64_t summary_pairs(const struct samples *samples, const struct summary_row *cell,
+                      const char *base, const char *arm, const char *metric, double *logs)
+{
+	struct cell c = {0};
+	size_t m = 0;
+	size_t n = 0;
+	if (samples->count == 0)
+		return 0;
+	const struct sample **rows = cell_rows(&c, samples);
+	if (rows == NULL)
+		return -1;
+	for (size_t i = 0; i < samples->count; i++) {
+		const struct sample *s = &samples->rows[i];
+		if (strcmp(s->workload, cell->workload) == 0 &&
+		    strcmp(s->target, cell->target) == 0 &&
+		    strcmp(s->target_version, cell->target_version) == 0)
+			rows[c.count++] = s;
+	}
+	qsort(rows, c.count, sizeof(*rows), sample_order);
+	c.rows = rows;
+	int rc = split_arms(&c, samples->complete);
+	const struct arm *x = arm_named(&c, base);
+	const struct arm *y = arm_named(&c, arm);
+	while (m < METRIC_COUNT && strcmp(metrics[m].name, metric) != 0)
+		m++;
+	if (rc == 0 && x != NULL && y != NULL && m < METRIC_COUNT)
+		n = pair(&c, &metrics[m], x, y);
+	if (n > 0 && log_ratios(&c, n))
+		memcpy(logs, c.scratch, n * sizeof(*logs));
+	else
+		n = 0;
+	free(c.x);
+	free(rows);
+	return rc == 0 ? (int64_t)n : -1;
 }
 
 void summary_free(struct summary *s)

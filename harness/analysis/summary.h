@@ -87,6 +87,13 @@ int summary_make(const struct samples *samples, struct summary *out);
 int summary_add(struct summary *s, const struct summary_row *row); /* 0, or -1: memory */
 void summary_free(struct summary *s);
 
+/* The log-ratios within a round that the overhead of a row comes from, arm / base, of cell's own
+ * cell: into logs, with room for as many as there are samples. base and arm are any two arms,
+ * metric a paired one. Returns how many; 0 when an arm is not there, no round has both, or a value
+ * is not above zero; -1: memory. */
+int64_t summary_pairs(const struct samples *samples, const struct summary_row *cell,
+                      const char *base, const char *arm, const char *metric, double *logs);
+
 /* 1 for rows of a nats-server, of the run's own or one that was there. */
 int summary_is_server(const struct summary_row *row);
 /* 1 for an arm that is neither plaintext nor the twin, in whichever directory or program. */

@@ -258,6 +258,8 @@ static const char *changed_column(const struct sample *a, const struct sample *b
 		return "payload_bytes";
 	if (a->block_bytes != b->block_bytes)
 		return "block_bytes";
+	if (strcmp(a->workload_digest, b->workload_digest) != 0)
+		return "workload_digest";
 	return NULL;
 }
 

@@ -233,6 +233,53 @@ int table_print(const struct table *t, FILE *out)
 	return ferror(out) ? -1 : 0;
 }
 
+/* ---- as Markdown ---- */
+
+void table_markdown_text(FILE *out, const char *text)
+{
+	for (; *text != '\0'; text++) {
+		if (*text == '<')
+			fputs("&lt;", out);
+		else if (*text == '>')
+			fputs("&gt;", out);
+		else if (*text == '&')
+			fputs("&amp;", out);
+		else if ((unsigned char)*text < 0x20)
+			fputc(' ', out); /* the end of a line is the end of the table */
+		else if (strchr("\\`*_{}[]|#~!@", *text) != NULL)
+			fprintf(out, "\\%c", *text);
+		else
+			fputc(*text, out);
+	}
+}
+
+static void markdown_cell(FILE *out, const char *text)
+{
+	fputs(" ", out);
+	table_markdown_text(out, text);
+	fputs(" |", out);
+}
+
+int table_markdown(const struct table *t, FILE *out)
+{
+	if (t == NULL || t->failed)
+		return -1;
+	fputc('|', out);
+	for (size_t i = 0; i < t->column_count; i++)
+		markdown_cell(out, t->columns[i].head);
+	fputs("\n|", out);
+	for (size_t i = 0; i < t->column_count; i++)
+		fputs(t->columns[i].align == TABLE_RIGHT ? "---:|" : "---|", out);
+	fputc('\n', out);
+	for (size_t r = 0; r < t->row_count; r++) {
+		fputc('|', out);
+		for (size_t i = 0; i < t->column_count; i++)
+			markdown_cell(out, shown(&t->rows[r].cells[i]));
+		fputc('\n', out);
+	}
+	return ferror(out) ? -1 : 0;
+}
+
 /* ---- as HTML ---- */
 
 void table_html_text(FILE *out, const char *text)

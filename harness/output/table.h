@@ -45,7 +45,12 @@ int table_json(const struct table *t, FILE *out);
 
 /* A <table>; a row whose first cell is not empty begins a group. */
 int table_html(const struct table *t, FILE *out);
-/* Text with what HTML would take for markup escaped. */
+/* A Markdown table; colours are left out, JSON's values too. */
+int table_markdown(const struct table *t, FILE *out);
+/* Text with what Markdown would take for markup, HTML or the end of a cell escaped. */
+void table_markdown_text(FILE *out, const char *text);
+
+/* Text with what HTML and XML would take for markup escaped. */
 void table_html_text(FILE *out, const char *text);
 
 /* 1 when colours may be written to out: a terminal, NO_COLOR unset or empty, TERM not dumb. */

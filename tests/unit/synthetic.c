@@ -101,6 +101,16 @@ static void fill_disk(struct sample *s, const struct synthetic_cell *c, int encr
 	s->files = s->blk_files + s->key_files + s->meta_files;
 }
 
+/* Of the name alone (FNV-1a): the same cell of two runs has the same. */
+static void fill_digest(struct sample *s)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+	for (const char *p = s->workload; *p != '\0'; p++)
+		hash = (hash ^ (uint64_t)*p) * UINT64_C(0x100000001b3);
+	snprintf(s->workload_digest, sizeof(s->workload_digest), "%016llx",
+	         (unsigned long long)hash);
+}
+
 static void fill_sample(struct sample *s, const struct synthetic_cell *c, size_t arm,
                         uint32_t round, double shift, double slice)
 {
@@ -111,6 +121,7 @@ static void fill_sample(struct sample *s, const struct synthetic_cell *c, size_t
 
 	memset(s, 0, sizeof(*s));
 	snprintf(s->workload, sizeof(s->workload), "%s", c->workload);
+	fill_digest(s);
 	snprintf(s->class_, sizeof(s->class_), "%s", c->class_);
 	snprintf(s->target, sizeof(s->target), "store");
 	snprintf(s->target_version, sizeof(s->target_version), "0.1.0");
