@@ -33,10 +33,8 @@ static int print_text(const char *dir, const struct summary *s)
 	char sentence[HEADLINE_BYTES];
 	headline_sentence(s, sentence);
 	printf("%s\n\n", sentence);
-	struct table *t = headline_table(s);
-	int rc = table_print(t, stdout);
-	table_free(t);
-	printf("\n" HEADLINE_NOTE "\n%s/report.html\n", dir);
+	int rc = headline_print(s, stdout);
+	printf("%s/report.html\n", dir);
 	return rc;
 }
 

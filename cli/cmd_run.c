@@ -58,7 +58,8 @@ static const struct option_spec option_table[] = {
          AT(sets)},
         {"suite", 0, OPTION_TEXT, "NAME",
          "quick (default); classes: one size, every kind of operation, from\n"
-         "publish to restore; server: what a server is asked for, longer\n"
+         "publish to restore; server: what a server is asked for, longer;\n"
+         "latency: response times at 25, 50 and 75 % of capacity\n"
          "(workloads/README.md)",
          AT(suite)},
         {"quick", 0, OPTION_FLAG, NULL,
@@ -209,12 +210,10 @@ static int print_summary(const char *folder, const struct summary *s, int json)
 		json_decref(whole);
 		putchar('\n');
 	} else {
-		struct table *t = headline_table(s);
 		headline_sentence(s, sentence);
 		printf("%s\n\n", sentence);
-		rc = table_print(t, stdout);
-		table_free(t);
-		printf("\n" HEADLINE_NOTE "\nresults: %s   page: %s/report.html\n", folder, folder);
+		rc = headline_print(s, stdout);
+		printf("results: %s   page: %s/report.html\n", folder, folder);
 	}
 	return rc == 0 ? EXIT_FINE : complain(EXIT_SYSTEM, "standard output: %s", strerror(errno));
 }

@@ -63,13 +63,20 @@ static const struct suite_entry server_suite[] = {{"publish-128b", BOTH, 0, 0},
                                                   {"open-server-1k", BOTH, 0, 0},
                                                   {"open-server-recover-1k", BOTH, 0, 0}};
 
+/* Response times at a quarter, half and three quarters of what plaintext does, and that itself. */
+static const struct suite_entry latency_suite[] = {{"publish-1k", BOTH, 12, 20000},
+                                                   {"publish-1k-25", BOTH, 0, 0},
+                                                   {"publish-1k-50", BOTH, 0, 0},
+                                                   {"publish-1k-75", BOTH, 0, 0}};
+
 static const struct suite {
 	const char *name;
 	const struct suite_entry *entries;
 	size_t count;
 } suites[] = {{"quick", quick_suite, COUNT_OF(quick_suite)},
               {"classes", classes_suite, COUNT_OF(classes_suite)},
-              {"server", server_suite, COUNT_OF(server_suite)}};
+              {"server", server_suite, COUNT_OF(server_suite)},
+              {"latency", latency_suite, COUNT_OF(latency_suite)}};
 
 /* NULL, and the complaint made, when there is none of that name. */
 static const struct suite *suite_find(const char *name, size_t files)
@@ -84,7 +91,8 @@ static const struct suite *suite_find(const char *name, size_t files)
 	for (size_t i = 0; i < COUNT_OF(suites); i++)
 		if (strcmp(suites[i].name, name) == 0)
 			return &suites[i];
-	(void)complain(EXIT_USAGE, "--suite: found '%s', expected quick, classes or server", name);
+	(void)complain(EXIT_USAGE,
+	               "--suite: found '%s', expected quick, classes, server or latency", name);
 	return NULL;
 }
 

@@ -4,6 +4,7 @@ target_sources(atrest_harness PRIVATE
   prepare.c
   generator.c
   orders.c
+  pacing.c
   slice.c
   slice_threads.c
   slice_whole.c
@@ -16,6 +17,7 @@ target_sources(atrest_harness PRIVATE
   provenance.c
   run.c
   run_arms.c
+  run_rate.c
   run_setup.c
   process_record.c
   leftovers.c

@@ -128,6 +128,10 @@ char *orders_write_reply(const struct order_reply *reply, const struct sample *r
 		json_object_set_new(o, "fault", json_integer(reply->error.fault));
 		json_object_set_new(o, "error", json_string(reply->error.text));
 	}
+	if (reply->latency[0] != '\0')
+		json_object_set_new(o, "latency", json_string(reply->latency));
+	if (reply->response[0] != '\0')
+		json_object_set_new(o, "response", json_string(reply->response));
 	if (row != NULL)
 		json_object_set_new(o, "row", row_object(row));
 	return line_of(o);
@@ -310,7 +314,7 @@ int orders_read_reply(const char *line, struct order_reply *out, char error[256]
 
 	out->ok = 0;
 	memset(&out->error, 0, sizeof(out->error));
-	out->library[0] = out->warning[0] = '\0';
+	out->library[0] = out->warning[0] = out->latency[0] = out->response[0] = '\0';
 	if (o == NULL)
 		return -1;
 	text = json_object_get(o, "error");
@@ -323,10 +327,14 @@ int orders_read_reply(const char *line, struct order_reply *out, char error[256]
 		                           ? (enum target_fault)json_integer_value(fault)
 		                           : TARGET_FAILED;
 	}
-	if (json_object_get(o, "library") != NULL)
-		rc = text_of(o, "library", out->library, sizeof(out->library), error);
-	if (json_object_get(o, "warning") != NULL && rc == 0)
-		rc = text_of(o, "warning", out->warning, sizeof(out->warning), error);
+#define TEXT(name)                                                                                 \
+	if (rc == 0 && json_object_get(o, #name) != NULL)                                          \
+		rc = text_of(o, #name, out->name, sizeof(out->name), error);
+	TEXT(library)
+	TEXT(warning)
+	TEXT(latency)
+	TEXT(response)
+#undef TEXT
 	if (rc == 0 && json_is_object(row))
 		rc = read_row(row, &out->row, error);
 	if (rc == 0 && !out->ok && out->error.text[0] == '\0') {

@@ -1,7 +1,7 @@
 /* orders.h - what the run and a worker process say to each other: one JSON object a line.
  *
  *   run -> worker                                worker -> run
- *                                                {"protocol":3,"version":...,"build":...}
+ *                                                {"protocol":4,"version":...,"build":...}
  *   {"order":"setup",...} and the key, raw       {"ok":true,...}
  *   {"order":"fill","directory":...}             {"ok":true,...}
  *   {"order":"slice","directory":...}            {"ok":true,"row":{column:value,...}}
@@ -15,11 +15,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "harness/measure/histogram.h"
 #include "harness/output/samples.h"
 #include "harness/targets/target.h"
 #include "workloads/workload.h"
 
-#define ORDERS_PROTOCOL 3
+#define ORDERS_PROTOCOL 4
 #define ORDERS_LINE_MAX (256 * 1024)
 
 enum order_kind { ORDER_SETUP, ORDER_FILL, ORDER_SLICE };
@@ -64,7 +65,10 @@ struct order_reply {
 	struct target_error error; /* text "" when there is none */
 	char library[128];         /* setup: what enciphers */
 	char warning[256];         /* slice: does not spoil the row; "" = none */
-	struct sample row;         /* slice: the columns that were sent replace those in here */
+	/* slice: every latency and response time that was recorded, histogram.h; "" = none */
+	char latency[HISTOGRAM_TEXT_BYTES];
+	char response[HISTOGRAM_TEXT_BYTES];
+	struct sample row; /* slice: the columns that were sent replace those in here */
 };
 
 /* Each returns a line with its newline, malloc'd; NULL when memory is out. */

@@ -2,10 +2,12 @@ target_sources(atrest_harness PRIVATE
   output/csv.c
   output/figures.c
   output/fingerprint.c
+  output/histograms.c
   output/headline.c
   output/headline_sentence.c
   output/page.c
   output/page_meaning.c
+  output/rates.c
   output/page_servers.c
   output/replace.c
   output/samples.c

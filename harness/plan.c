@@ -162,6 +162,7 @@ static int plan_cell(struct plan *plan, const struct plan_choice *choice, char e
 	cell->workload = &request->workloads[choice->workload];
 	cell->target = at;
 	cell->messages_max = choice->messages_max;
+	cell->rate_msgs_s = cell->workload->rate_msgs_s;
 	if (target == NULL) {
 		snprintf(error, 256, "unknown target '%s', expected one of %s", at->name,
 		         target_names());
@@ -189,6 +190,8 @@ static int plan_cell(struct plan *plan, const struct plan_choice *choice, char e
 void plan_cell_workload(const struct plan_cell *cell, struct workload *out)
 {
 	*out = *cell->workload;
+	out->rate_msgs_s = cell->rate_msgs_s;
+	out->rate_share = 0;
 	if (cell->messages_max != 0 && out->messages > cell->messages_max)
 		out->messages = cell->messages_max;
 }

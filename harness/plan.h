@@ -83,6 +83,8 @@ struct plan_cell {
 	const struct workload *workload;
 	const struct plan_target *target; /* of the request */
 	uint64_t messages_max;            /* of the choice */
+	uint64_t rate_msgs_s; /* of the workload, or once the run has settled its share; 0: a closed
+	                         loop, or not known yet */
 	struct plan_arm arms[PLAN_ARMS_MAX];
 	size_t arm_count;
 	uint32_t rounds; /* whole squares */

@@ -198,6 +198,38 @@ static double whole_s(const struct workload *w, const struct pace *p)
 	return bytes * 4e-9;
 }
 
+/* Operations that take so long in a closed loop, at the cell's rate or at its share of what those
+ * are done at: then a slice is cut as prepare_rate does it. */
+static double paced_s(const struct plan_cell *cell, const struct workload *w, double closed_s)
+{
+	double share = cell->workload->rate_share;
+	double open_s;
+
+	if (cell->rate_msgs_s != 0)
+		open_s = (double)w->messages / (double)cell->rate_msgs_s;
+	else if (share > 0)
+		open_s = closed_s / share < PREPARE_RATE_S ? closed_s / share : PREPARE_RATE_S;
+	else
+		return closed_s;
+	return open_s > closed_s ? open_s : closed_s;
+}
+
+void prepare_rate(struct plan_cell *cell, double capacity_msgs_s, int cut)
+{
+	const struct workload *w = cell->workload;
+	uint64_t threads = workload_appends(w) ? w->publishers : w->readers;
+	uint64_t most;
+
+	cell->rate_msgs_s = (uint64_t)(capacity_msgs_s * w->rate_share + 0.5);
+	if (cell->rate_msgs_s == 0)
+		cell->rate_msgs_s = 1;
+	most = (uint64_t)((double)cell->rate_msgs_s * PREPARE_RATE_S);
+	if (most < threads)
+		most = threads;
+	if (cut && (cell->messages_max == 0 || cell->messages_max > most))
+		cell->messages_max = most;
+}
+
 double prepare_slice_s(const struct plan_cell *cell)
 {
 	struct workload own, *w = &own;
@@ -211,7 +243,7 @@ double prepare_slice_s(const struct plan_cell *cell)
 	read_s = in_order ? p.next_s : p.get_s;
 	if (workload_fills(w) && w->cache == WORKLOAD_COLD)
 		read_s += w->operation == WORKLOAD_READ_SEQUENTIAL ? record_bytes(w) * 2e-9 : 2e-3;
-	seconds += publishes(w) * p.publish_s + reads(w) * read_s;
+	seconds += paced_s(cell, w, publishes(w) * p.publish_s + reads(w) * read_s);
 	if (w->operation == WORKLOAD_DELETE)
 		seconds += (double)w->messages * p.delete_s + (double)prepare_fill_bytes(w) * 2e-9;
 	if (workload_is_whole(w) && w->fill_messages > 0)
@@ -249,6 +281,8 @@ uint64_t prepare_timeout_ns(const struct plan_cell *cell)
 	           (w->operation == WORKLOAD_READ_SEQUENTIAL ? record_bytes(w) / 5e6 : 0.05);
 	if (w->operation == WORKLOAD_DELETE)
 		seconds += (double)w->messages * 0.1;
+	if (cell->rate_msgs_s != 0)
+		seconds += (double)w->messages / (double)cell->rate_msgs_s;
 	if (workload_is_whole(w))
 		seconds += (double)workload_slice_messages(w) * record_bytes(w) / 5e6;
 	/* What an honest server takes, on a machine ten times slower. */

@@ -14,6 +14,7 @@
 
 #define PREPARE_LONG_BYTES (UINT64_C(256) * 1024 * 1024)
 #define PREPARE_LONG_S     1.0
+#define PREPARE_RATE_S     1.0
 
 /* 1 for a workload whose every slice needs a store of its own. */
 int prepare_writes(const struct workload *w);
@@ -33,6 +34,10 @@ uint64_t prepare_dirty_limit(void);
 /* More messages, for slices that must be seen through to the device: PREPARE_LONG_BYTES and, at
  * the pace of plain_s seconds for the messages it has now (0: unknown), PREPARE_LONG_S. */
 void prepare_long(struct workload *w, double plain_s);
+
+/* Open loop of a share of the capacity, what plaintext does in a closed loop: sets the cell's rate,
+ * and, when cut, its slices to PREPARE_RATE_S at most. */
+void prepare_rate(struct plan_cell *cell, double capacity_msgs_s, int cut);
 
 /* Estimates: one slice, filling one store, the whole plan. */
 double prepare_slice_s(const struct plan_cell *cell);

@@ -96,11 +96,11 @@ static json_t *cells(const struct plan *plan)
 			                          : request->programs[arm->program - 1].name));
 		}
 		json_array_append_new(
-		        a,
-		        json_pack("{ss ss ss sI si si so}", "workload", cell->workload->name,
-		                  "target", cell->target->name, "version", cell->target->version,
-		                  "messages", (json_int_t)w.messages, "rounds", (int)cell->rounds,
-		                  "square_rounds", (int)cell->square_rounds, "arms", arms));
+		        a, json_pack("{ss ss ss sI sI si si so}", "workload", cell->workload->name,
+		                     "target", cell->target->name, "version", cell->target->version,
+		                     "messages", (json_int_t)w.messages, "rate_msgs_s",
+		                     (json_int_t)cell->rate_msgs_s, "rounds", (int)cell->rounds,
+		                     "square_rounds", (int)cell->square_rounds, "arms", arms));
 	}
 	return a;
 }

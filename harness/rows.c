@@ -120,6 +120,7 @@ void row_put_workload(const struct plan_cell *cell, uint64_t seed, uint32_t repl
 	row->publishers = writes ? w->publishers : 0;
 	row->readers = reads ? w->readers : 0;
 	row->streams = w->streams;
+	row->rate_msgs_s = (double)cell->rate_msgs_s;
 	if (row_is_server(cell))
 		server_put(w, replicas, row);
 	else

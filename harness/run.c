@@ -169,6 +169,21 @@ static void row_add(struct run *run, const struct sample *row)
 	run_note_fault(run->result, TARGET_SYSTEM, text);
 }
 
+/* Before the row, so that no row is without what it counts. */
+static void histograms_keep(struct run *run, const struct order_reply *reply)
+{
+	char text[256];
+	int rc = 0;
+
+	if (reply->row.valid == 1)
+		rc = histograms_writer_add(run->histograms, &reply->row, reply->latency,
+		                           reply->response);
+	if (rc == 0)
+		return;
+	snprintf(text, sizeof(text), "histograms.csv: %s", strerror(-rc));
+	run_note_fault(run->result, TARGET_SYSTEM, text);
+}
+
 static void row_spoil(struct run *run, const struct plan_slice *slice, struct sample *row,
                       const struct target_error *error)
 {
@@ -226,6 +241,7 @@ static void run_slice(struct run *run, const struct plan_slice *slice, struct or
 		row_spoil(run, slice, &reply->row, &error);
 	if (reply->warning[0] != '\0')
 		run_warn(run, reply->warning);
+	histograms_keep(run, reply);
 	row_add(run, &reply->row);
 	store_done(run, slice, order, rc == 0);
 }
@@ -312,6 +328,10 @@ static int run_start(struct run *run, struct target_error *error)
 		return -1;
 	rc = samples_writer_open(run_folder_file(&run->result->folder, "samples.csv", path),
 	                         &run->writer);
+	if (rc == 0)
+		rc = histograms_writer_open(
+		        run_folder_file(&run->result->folder, "histograms.csv", path),
+		        &run->histograms);
 	if (rc != 0)
 		return target_fail(error, TARGET_SYSTEM, "%s: %s", path, strerror(-rc));
 	return 0;
@@ -331,6 +351,11 @@ static void run_end(struct run *run)
 			rmdir(result->folder.path);
 		result->folder.path[0] = '\0';
 		return;
+	}
+	rc = histograms_writer_close(run->histograms);
+	if (rc != 0) {
+		snprintf(text, sizeof(text), "histograms.csv: %s", strerror(-rc));
+		run_note_fault(result, TARGET_SYSTEM, text);
 	}
 	whole = !result->interrupted && !result->system && !result->usage;
 	rc = samples_writer_close(run->writer, whole);

@@ -6,6 +6,7 @@
 
 #include <signal.h>
 
+#include "harness/output/histograms.h"
 #include "harness/output/progress.h"
 #include "harness/provenance.h"
 #include "harness/run.h"
@@ -28,6 +29,7 @@ struct run {
 	const struct plan *plan;
 	struct run_result *result;
 	struct samples_writer *writer;
+	struct histograms_writer *histograms;
 	struct provenance provenance;
 	struct progress progress;
 	struct arm_state *arms; /* cell * PLAN_ARMS_MAX + arm */
@@ -93,7 +95,15 @@ int run_check(struct run *run, struct target_error *error);
 int run_place(struct run *run, struct target_error *error);
 /* In the folder of the results: scratch directories, long slices. 0, or -1. */
 int run_set_up(struct run *run, struct target_error *error);
+/* One slice of an arm, only to see its pace: it is in no result. 0, or -1 and *error. */
+int run_try_slice(struct run *run, size_t c, uint32_t arm, uint32_t round, struct order *order,
+                  struct order_reply *reply, struct target_error *error);
 /* Workers and scratch directories are gone after this. */
 void run_tear_down(struct run *run);
+
+/* ---- run_rate.c ---- */
+
+/* The rates of cells that are offered a share of what plaintext does here. 0, or -1. */
+int run_rates_settle(struct run *run, struct target_error *error);
 
 #endif

@@ -212,23 +212,23 @@ static void make_longer(struct run *run, const struct workload *w, const struct 
 			             cpu_s < row->acked_s ? cpu_s : row->acked_s);
 }
 
-/* One slice of plaintext, only to see its pace: it is in no result. 0, or -1. */
-static int try_slice(struct run *run, size_t c, uint32_t round, struct order *order,
-                     struct order_reply *reply)
+int run_try_slice(struct run *run, size_t c, uint32_t arm, uint32_t round, struct order *order,
+                  struct order_reply *reply, struct target_error *error)
 {
 	const struct plan_cell *cell = &run->plan->cells[c];
-	struct plan_slice slice = {.cell = (uint32_t)c, .round = round};
-	struct arm_state *state = run_arm_state(run, c, 0);
-	struct target_error error;
+	struct plan_slice slice = {.cell = (uint32_t)c, .arm = arm, .round = round};
+	struct arm_state *state = run_arm_state(run, c, arm);
 	int rc = -1;
 
 	memset(reply, 0, sizeof(*reply));
-	if (run_worker_ready(run, &slice, &error) == 0 &&
-	    run_slice_order(run, &slice, order, &error) == 0 &&
+	if (run_worker_ready(run, &slice, error) == 0 &&
+	    run_slice_order(run, &slice, order, error) == 0 &&
 	    worker_order(state->worker, order, NULL, reply, &run_stop_asked,
-	                 prepare_timeout_ns(cell), &error) == 0 &&
-	    reply->ok && reply->row.valid)
-		rc = 0;
+	                 prepare_timeout_ns(cell), error) == 0) {
+		rc = reply->ok && reply->row.valid ? 0 : -1;
+		if (rc != 0)
+			*error = reply->error;
+	}
 	run_store_cut(run, state);
 	return rc;
 }
@@ -245,8 +245,9 @@ static void lengthen(struct run *run)
 		if (!workload_appends(cell->workload) || !target_find(cell->target->name)->stores ||
 		    run_stop_asked)
 			continue;
-		if (try_slice(run, c, UINT32_MAX - 2, order, reply) == 0 &&
-		    try_slice(run, c, UINT32_MAX - 1, order, reply) == 0)
+		struct target_error ignored;
+		if (run_try_slice(run, c, 0, UINT32_MAX - 2, order, reply, &ignored) == 0 &&
+		    run_try_slice(run, c, 0, UINT32_MAX - 1, order, reply, &ignored) == 0)
 			make_longer(run, cell->workload, &reply->row);
 		run_worker_end(run_arm_state(run, c, 0));
 	}
@@ -293,10 +294,12 @@ int run_set_up(struct run *run, struct target_error *error)
 		return -1;
 	if (run->image[0] != '\0' && check_space(run, error) != 0)
 		return -1;
-	if (!run->synced)
-		return 0;
-	lengthen(run);
-	return check_space(run, error);
+	if (run->synced) {
+		lengthen(run);
+		if (check_space(run, error) != 0)
+			return -1;
+	}
+	return run_rates_settle(run, error);
 }
 
 void run_tear_down(struct run *run)

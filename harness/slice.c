@@ -12,6 +12,10 @@
 #include "harness/measure/disk.h"
 #include "harness/measure/filesystem.h"
 
+/* A slice that ends this late has not reached its rate. */
+#define RATE_MISSED_PART 20
+#define RATE_MISSED_NS   UINT64_C(1000000)
+
 /* ---- session ---- */
 
 static void count_operations(struct session *s)
@@ -58,6 +62,22 @@ static void server_set(struct session *s)
 		s->options.server = &s->server;
 }
 
+/* Before the first slice, so that its memory is no arm's and no slice's alone. */
+static int due_set(struct session *s, struct target_error *error)
+{
+	const struct workload *w = &s->setup.workload;
+
+	if (w->rate_msgs_s == 0)
+		return 0;
+	s->due_ns = calloc(w->messages, sizeof(*s->due_ns));
+	if (s->due_ns == NULL)
+		return target_fail(error, TARGET_SYSTEM,
+		                   "out of memory for the moments of %llu operations",
+		                   (unsigned long long)w->messages);
+	workload_arrivals_fill(w, s->setup.seed, s->due_ns);
+	return 0;
+}
+
 int session_open(const struct order *setup, const uint8_t *key, struct session **out,
                  struct target_error *error)
 {
@@ -94,7 +114,7 @@ int session_open(const struct order *setup, const uint8_t *key, struct session *
 	                                .key_bytes = setup->key_bytes};
 	server_set(s);
 	count_operations(s);
-	if (whole_open(s, error) == 0)
+	if (due_set(s, error) == 0 && whole_open(s, error) == 0)
 		return 0;
 	session_close(s);
 	*out = NULL;
@@ -116,6 +136,7 @@ void session_close(struct session *session)
 	discard_filled(session);
 	whole_close(session);
 	generator_free(session->generator);
+	free(session->due_ns);
 	free(session);
 }
 
@@ -273,7 +294,6 @@ static void row_surroundings(const struct slice *slice, const struct surrounding
 static void row_times(const struct slice *slice, struct sample *row)
 {
 	struct cpu_process cpu = cpu_process_since(&slice->cpu_started, &slice->cpu_acked);
-	struct histogram *all = &slice->threads[0].latency;
 	int tail = slice->session->setup.workload.operation == WORKLOAD_TAIL;
 
 	row->acked_s = (double)(slice->acked_ns - slice->started_ns) / 1e9;
@@ -296,15 +316,50 @@ static void row_times(const struct slice *slice, struct sample *row)
 		if (slice->session->publishes > 0 && t->publisher != NULL)
 			row->published += t->operations;
 		row->acknowledged += t->acknowledged;
-		if (i > 0)
-			histogram_merge(all, &slice->threads[i].latency);
 	}
-	row->latency_count = all->count;
-	row->latency_p50_ns = histogram_quantile(all, 0.5);
-	row->latency_p90_ns = histogram_quantile(all, 0.9);
-	row->latency_p99_ns = histogram_quantile(all, 0.99);
-	row->latency_p999_ns = histogram_quantile(all, 0.999);
-	row->latency_max_ns = all->max;
+}
+
+/* The threads' histograms become one; its quantiles, and all of it for the run. */
+static void row_latencies(struct slice *slice, struct order_reply *reply)
+{
+	struct histogram *latency = &slice->threads[0].latency;
+	struct histogram *response = &slice->threads[0].response;
+	struct sample *row = &reply->row;
+
+	for (uint32_t i = 1; i < slice->thread_count; i++) {
+		histogram_merge(latency, &slice->threads[i].latency);
+		histogram_merge(response, &slice->threads[i].response);
+	}
+#define QUANTILES(name)                                                                            \
+	row->name##_count = name->count;                                                           \
+	row->name##_p50_ns = histogram_quantile(name, 0.5);                                        \
+	row->name##_p90_ns = histogram_quantile(name, 0.9);                                        \
+	row->name##_p99_ns = histogram_quantile(name, 0.99);                                       \
+	row->name##_p999_ns = histogram_quantile(name, 0.999);                                     \
+	row->name##_max_ns = name->max;
+	QUANTILES(latency)
+	QUANTILES(response)
+#undef QUANTILES
+	(void)histogram_format(latency, reply->latency, sizeof(reply->latency));
+	(void)histogram_format(response, reply->response, sizeof(reply->response));
+}
+
+/* Ended later than the last one was to start by more than a twentieth, and no hiccup: what was
+ * offered is more than this arm takes. */
+static void check_rate(const struct slice *slice, char *warning, size_t warning_bytes)
+{
+	const struct session *s = slice->session;
+	const struct workload *w = &s->setup.workload;
+	uint64_t took_ns = slice->acked_ns - slice->started_ns;
+	uint64_t planned_ns = s->due_ns == NULL ? UINT64_MAX : s->due_ns[w->messages - 1];
+
+	if (took_ns <= planned_ns || took_ns - planned_ns < RATE_MISSED_NS ||
+	    took_ns - planned_ns < planned_ns / RATE_MISSED_PART || warning[0] != '\0')
+		return;
+	snprintf(warning, warning_bytes,
+	         "%s, %s, %s: the offered rate of %llu messages a second was not reached: response "
+	         "times are those of a queue that grows",
+	         w->name, s->setup.target, s->setup.cipher, (unsigned long long)w->rate_msgs_s);
 }
 
 static int row_disk(const char *directory, struct sample *row, struct target_error *error)
@@ -482,6 +537,8 @@ static int slice_measure(struct slice *slice, const struct order *order, struct 
 	if (owner >= 0)
 		cpu_memory_peak_bytes(owner, &reply->row.rss_peak_bytes);
 	row_times(slice, &reply->row);
+	row_latencies(slice, reply);
+	check_rate(slice, reply->warning, sizeof(reply->warning));
 	row_surroundings(slice, &before, &after, &reply->row);
 	if (slice->place != NULL) {
 		if (row_place(slice, &reply->row, error) != 0)

@@ -27,6 +27,8 @@ struct session {
 	uint64_t removals;
 	uint64_t passes;             /* over whole streams */
 	uint64_t fill_payload_bytes; /* of one such pass */
+	uint64_t *due_ns;            /* open loop: when operation i is to start, after the slice's
+	                                beginning; NULL: as soon as possible */
 	char filled[4096];           /* what session_fill made last; "" = nothing yet */
 	char source[4096];           /* restore: snapshots are made there once; "" = not yet */
 };
@@ -44,13 +46,15 @@ struct thread {
 	uint64_t now_ns;      /* last reading of the clock */
 	uint64_t injected_ns; /* of the order */
 	int64_t owed_ns;      /* of it, not yet waited */
+	uint64_t intended_ns; /* when the operation at hand was to start; 0: as soon as possible */
 	uint64_t payload_bytes;
 	uint64_t operations;
 	uint64_t acknowledged;
 	uint64_t checked;
 	int failed;
 	struct target_error error;
-	struct histogram latency;
+	struct histogram latency;  /* from its start, the service time */
+	struct histogram response; /* from its intended start; empty in a closed loop */
 };
 
 struct slice {
@@ -60,6 +64,7 @@ struct slice {
 	pthread_barrier_t ready, go;
 	_Atomic uint64_t next_publish, next_read;
 	uint64_t chunk;
+	uint64_t spin_ns;  /* pacing.h */
 	uint64_t first_op; /* of what is published: after the fill */
 	_Atomic int stop;
 	_Atomic uint32_t running;

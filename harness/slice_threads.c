@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "harness/measure/clock.h"
+#include "harness/pacing.h"
 
 /* Operations a thread takes at a time, so that threads seldom meet at the counter. */
 #define CHUNK_MAX 64
@@ -44,12 +45,33 @@ static inline uint64_t start_of(struct thread *t, uint32_t every, uint64_t i, in
 	return 0;
 }
 
-static inline void record_latency(struct thread *t, uint64_t started_ns)
+static inline void record_latency(struct thread *t, uint64_t started_ns, uint64_t intended_ns)
 {
 	if (started_ns == 0)
 		return;
 	t->now_ns = clock_ns();
 	histogram_record(&t->latency, t->now_ns - started_ns);
+	if (intended_ns != 0)
+		histogram_record(&t->response, t->now_ns - intended_ns);
+}
+
+/* Open loop: waits for the moment operation i is to start at. One that is past is late, and starts
+ * at once: what the operations before it took longer is part of its response time. */
+static inline int pace(struct thread *t, uint64_t i)
+{
+	const struct session *s = t->slice->session;
+
+	if (s->due_ns == NULL)
+		return 0;
+	t->intended_ns = t->slice->started_ns + s->due_ns[i];
+	t->now_ns = clock_ns();
+	if (t->now_ns >= t->intended_ns)
+		return 0;
+	if (t->publisher != NULL && s->target->serve != NULL &&
+	    s->target->serve(t->publisher, t->intended_ns, t->slice->spin_ns, &t->error) != 0)
+		return -1;
+	t->now_ns = pacing_wait(t->intended_ns, t->slice->spin_ns);
+	return 0;
 }
 
 /* Waits as long as the operations so far owe, less what the last wait was too long. */
@@ -79,7 +101,7 @@ static void publish_acked(void *arg, struct target_ticket ticket, uint64_t seque
 {
 	struct thread *t = arg;
 
-	record_latency(t, ticket.started_ns);
+	record_latency(t, ticket.started_ns, ticket.intended_ns);
 	t->acknowledged++;
 	if (t->notes)
 		generator_note(t->slice->session->generator, t->stream, sequence, ticket.op);
@@ -96,10 +118,13 @@ static int publish_loop(struct thread *t)
 
 	while (take(slice, &slice->next_publish, s->publishes, &first, &last)) {
 		for (uint64_t i = first; i < last; i++) {
+			if (pace(t, i) != 0)
+				return -1;
 			int on_their_way = t->acknowledged != t->operations;
 			struct target_ticket ticket = {.op = slice->first_op + i,
 			                               .started_ns =
-			                                       start_of(t, every, i, on_their_way)};
+			                                       start_of(t, every, i, on_their_way),
+			                               .intended_ns = t->intended_ns};
 			inject(t);
 			generator_message(s->generator, t->stream, ticket.op, &m);
 			if (target->submit(t->publisher, &m, ticket, &t->error) != 0)
@@ -115,7 +140,7 @@ static int publish_loop(struct thread *t)
 static int read_one(struct thread *t, uint64_t sequence, const struct target_message *m,
                     uint64_t started_ns)
 {
-	record_latency(t, started_ns);
+	record_latency(t, started_ns, t->intended_ns);
 	t->payload_bytes += m->payload_bytes;
 	t->operations++;
 	t->checked++;
@@ -134,7 +159,7 @@ static inline int each_operation(struct thread *t, _Atomic(uint64_t) *next, uint
 
 	while (take(t->slice, next, count, &first, &last))
 		for (uint64_t i = first; i < last; i++)
-			if (operation(t, every, i) != 0)
+			if (pace(t, i) != 0 || operation(t, every, i) != 0)
 				return -1;
 	return 0;
 }
@@ -247,7 +272,7 @@ static int delete_one(struct thread *t, uint32_t every, uint64_t i)
 	inject(t);
 	if (s->target->remove(t->publisher, sequence, &t->error) != 0)
 		return -1;
-	record_latency(t, started_ns);
+	record_latency(t, started_ns, t->intended_ns);
 	generator_message(s->generator, t->stream, sequence - 1, &m);
 	t->payload_bytes += m.payload_bytes;
 	t->operations++;
@@ -269,7 +294,7 @@ static int whole_loop(struct thread *t)
 		inject(t);
 		if (whole_call(t->slice, &t->error) != 0)
 			return -1;
-		record_latency(t, started_ns);
+		record_latency(t, started_ns, t->intended_ns);
 		t->operations += s->setup.workload.fill_messages;
 		t->payload_bytes += s->fill_payload_bytes;
 	}
@@ -296,6 +321,8 @@ static void *thread_main(void *arg)
 	struct thread *t = arg;
 	struct slice *slice = t->slice;
 
+	if (slice->session->due_ns != NULL)
+		pacing_start();
 	if (pthread_barrier_wait(&slice->ready) == PTHREAD_BARRIER_SERIAL_THREAD) {
 		cpu_process_read(0, &slice->client_started);
 		slice_owner_cpu(slice, &slice->cpu_started);
@@ -333,6 +360,7 @@ static int thread_open(struct slice *slice, struct thread *t, uint32_t index, in
 	t->notes = generator_needs_notes(s->generator);
 	t->stream = index % w->streams;
 	histogram_init(&t->latency);
+	histogram_init(&t->response);
 	if (workload_is_whole(w)) {
 		t->loop = whole_loop;
 		return 0;
@@ -384,8 +412,10 @@ int threads_run(struct slice *slice, struct target_error *error)
 	slice->chunk = slice->session->setup.workload.messages / (16u * (uint64_t)n);
 	if (slice->chunk > CHUNK_MAX)
 		slice->chunk = CHUNK_MAX;
-	if (slice->chunk == 0)
+	/* Each of an open loop belongs to whoever is free when it is to start. */
+	if (slice->chunk == 0 || slice->session->due_ns != NULL)
 		slice->chunk = 1;
+	slice->spin_ns = pacing_spin_ns(n);
 	atomic_store(&slice->running, n);
 	for (uint32_t i = 0; i < n; i++)
 		slice->publishing += slice->threads[i].loop == publish_loop;

@@ -1,6 +1,7 @@
 # disk.gp - how much more a stream takes on disk than in plaintext, by workload: bytes of the
 # files, and blocks that the file system gave for them. A row per target and version.
 call "style.gp" ARG1 ARG2 ARG3 ARG4 ARG5
+open_cells = 1
 eval find_subjects(plaintext("disk_allocated_bytes"))
 eval cells_most
 height = 56 + (subjects > 1 ? 350 : 460) * subjects

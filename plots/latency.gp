@@ -1,6 +1,7 @@
 # latency.gp - latency percentiles of one operation, by workload and arm. A row per target and
 # version, on the same axis.
 call "style.gp" ARG1 ARG2 ARG3 ARG4 ARG5
+open_cells = 1
 eval find_subjects(plaintext("latency_p50_ns"))
 eval cells_most
 foot = cells_max > 8 ? 84 : 34

@@ -88,20 +88,24 @@ nothing = -1e9
 nothing_log = 1e-9
 
 # Figures by workload: the how manieth cell of the target a row belongs to, which its plaintext
-# throughput row opens. Evaluated row by row, from the first.
+# throughput row opens, or, of an open loop, that of the rate it was offered. A figure of something
+# that both have sets open_cells. Evaluated row by row, from the first.
+closed_cells = 1
+open_cells = 0
+opens(dummy) = (closed_cells && of_target("none", "throughput_msgs_s")) || (open_cells && of_target("none", "offered_msgs_s"))
 cell_number = 0
-cell_of(arm, metric) = (cell_number = (column(0) == 0 ? 0 : cell_number) + of_target("none", "throughput_msgs_s"), \
+cell_of(arm, metric) = (cell_number = (column(0) == 0 ? 0 : cell_number) + opens(0), \
 	of_target(arm, metric) ? cell_number : NaN)
 
 # For eval: the most cells that one target has. Their names are turned when they are many.
 cells_most = "cells_max = 0; do for [s = 1:subjects] { eval use_subject(s); " . \
-	"eval extent('K', 'of_target(\"none\", \"throughput_msgs_s\") ? 1 : NaN'); " . \
+	"eval extent('K', 'opens(0) ? 1 : NaN'); " . \
 	"cells_max = exists('K_records') && K_records > cells_max ? K_records : cells_max }"
 
 # For eval in those figures: how many cells there are, and their workloads below the axis.
 array workloads[256]
 cell_named(dummy) = (cell_of("none", "throughput_msgs_s"), \
-	of_target("none", "throughput_msgs_s") && cell_number <= 256 ? (workloads[cell_number] = strcol("workload"), cell_number) : NaN)
+	opens(0) && cell_number <= 256 ? (workloads[cell_number] = strcol("workload"), cell_number) : NaN)
 workload_tics = "stats csv using (cell_named(0)) name 'CELLS' nooutput; " . \
 	"set xrange [0.4:CELLS_max + 0.6]; unset xtics; set xtics noenhanced scale 0 ('' 0); " . \
 	"do for [c = 1:int(CELLS_max)] { set xtics add (workloads[c] c) }; " . \

@@ -55,6 +55,8 @@ enum workload_consumer { WORKLOAD_CONSUMER_PULL, WORKLOAD_CONSUMER_ORDERED };
 /* How many of the messages that were appended are read back after a slice, untimed. In the last
  * round of an arm it is always all. */
 enum workload_checking { WORKLOAD_CHECK_SOME, WORKLOAD_CHECK_ALL };
+/* Open loop: when operations are to start, at equal distances or at random (a Poisson process). */
+enum workload_arrivals { WORKLOAD_ARRIVALS_EVEN, WORKLOAD_ARRIVALS_POISSON };
 
 #define WORKLOAD_BLOCK_BYTES_SERVER UINT64_MAX
 
@@ -110,6 +112,11 @@ struct workload {
 	uint64_t max_bytes;         /* limit of each stream; 0: none */
 	enum workload_checking check;
 	uint32_t latency_every; /* record the latency of each n-th operation; 0: none */
+	uint64_t rate_msgs_s;   /* offered by all threads together, whatever is done meanwhile (an
+	                           open loop); 0: each operation as soon as the last one is done */
+	double rate_share; /* the same as a share of what plaintext does in a closed loop, which
+	                      a run finds out before its first slice; 0: no */
+	enum workload_arrivals arrivals;
 };
 
 /* Every default of workloads/README.md. */
@@ -144,6 +151,7 @@ int workload_changes(const struct workload *w);  /* each slice needs a store of 
 int workload_is_whole(const struct workload *w); /* one call takes all messages of the streams */
 int workload_sync_is_default(const struct workload *w); /* as servers sync by themselves */
 int workload_is_closed(const struct workload *w);       /* of streams that are not open before */
+int workload_is_open(const struct workload *w);         /* at a rate, known or to be found out */
 /* Messages that a slice counts, all threads together. */
 uint64_t workload_slice_messages(const struct workload *w);
 
@@ -187,6 +195,10 @@ int workload_is_read(const struct workload_ops *ops, uint64_t i);
 const uint8_t *workload_headers(const struct workload_ops *ops);
 /* Subject text of index, NUL-terminated, kept in ops; *bytes its length. */
 const char *workload_subject(const struct workload_ops *ops, uint32_t index, size_t *bytes);
+/* Open loop: when each of the slice's operations is to start, ascending, in nanoseconds after its
+ * beginning; out holds w->messages, w->rate_msgs_s is not 0. Even: operation i at i / rate.
+ * Poisson: gaps of exponential length, hashed from the seed, of 1 / rate in the mean. */
+void workload_arrivals_fill(const struct workload *w, uint64_t seed, uint64_t *out);
 /* Mean payload bytes per message, and the largest. */
 double workload_payload_bytes_mean(const struct workload *w);
 uint32_t workload_payload_bytes_max(const struct workload *w);

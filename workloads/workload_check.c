@@ -98,6 +98,27 @@ static int check_limit(const struct workload *w, struct workload_error *err)
 	              w->max_bytes, messages * record);
 }
 
+/* Other operations have no single moment at which each is to start. */
+static int check_rate(const struct workload *w, struct workload_error *err)
+{
+	const char *key = w->rate_msgs_s != 0 ? "rate" : "rate_share";
+
+	if (!workload_is_open(w))
+		return 0;
+	if (w->rate_msgs_s != 0 && w->rate_share != 0)
+		return refuse(w, err, "rate is %" PRIu64 " and rate_share %g, expected one of them",
+		              w->rate_msgs_s, w->rate_share);
+	if (w->operation != WORKLOAD_PUBLISH && w->operation != WORKLOAD_READ_RANDOM &&
+	    w->operation != WORKLOAD_READ_LAST)
+		return refuse(w, err,
+		              "%s is set, expected operation publish, read-random or read-last "
+		              "instead of %s",
+		              key, workload_key_word("operation", w));
+	if (w->latency_every == 0)
+		return refuse(w, err, "%s is set, expected latency_every of 1 or more", key);
+	return 0;
+}
+
 int workload_check(const struct workload *w, struct workload_error *err)
 {
 	uint64_t record = RECORD_FRAME + strlen(w->subject_prefix) + 20 + w->headers_bytes +
@@ -131,7 +152,7 @@ int workload_check(const struct workload *w, struct workload_error *err)
 		              ", expected no more than fill_messages (%" PRIu64
 		              "): a stream without a message stays empty",
 		              w->streams, w->fill_messages);
-	if (check_limit(w, err) != 0)
+	if (check_rate(w, err) != 0 || check_limit(w, err) != 0)
 		return -1;
 	return check_threads(w, err);
 }

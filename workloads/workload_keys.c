@@ -25,6 +25,7 @@ static const char *const states[] = {"kept", "none", NULL};
 static const char *const converts[] = {"encrypt", "cipher", "rotate", NULL};
 static const char *const consumers[] = {"pull", "ordered", NULL};
 static const char *const checks[] = {"some", "all", NULL};
+static const char *const arrivals[] = {"even", "poisson", NULL};
 
 const struct workload_key workload_keys[] = {
         {"question", KEY_TEXT, FIELD(question), 1, WORKLOAD_QUESTION_BYTES_MAX, NULL},
@@ -61,6 +62,9 @@ const struct workload_key workload_keys[] = {
         {"max_bytes", KEY_BYTES64, FIELD(max_bytes), 0, UINT64_C(1) << 50, NULL},
         {"check", KEY_WORD, FIELD(check), 0, 0, checks},
         {"latency_every", KEY_COUNT32, FIELD(latency_every), 0, 1000000, NULL},
+        {"rate", KEY_COUNT64, FIELD(rate_msgs_s), 0, 100000000, NULL},
+        {"rate_share", KEY_SHARE, FIELD(rate_share), 0, 2, NULL},
+        {"arrivals", KEY_WORD, FIELD(arrivals), 0, 0, arrivals},
         {NULL, KEY_TEXT, 0, 0, 0, NULL},
 };
 
@@ -97,6 +101,7 @@ void workload_init(struct workload *w)
 	w->consumer = WORKLOAD_CONSUMER_PULL;
 	w->check = WORKLOAD_CHECK_SOME;
 	w->latency_every = 1;
+	w->arrivals = WORKLOAD_ARRIVALS_EVEN;
 }
 
 const struct workload_key *workload_key_find(const char *name)

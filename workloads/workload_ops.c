@@ -26,6 +26,7 @@
 #define DOMAIN_MIXED    UINT64_C(0x6d69786564000000)
 #define DOMAIN_POOL     UINT64_C(0x706f6f6c00000000)
 #define DOMAIN_REMOVAL  UINT64_C(0x72656d6f76616c00)
+#define DOMAIN_ARRIVAL  UINT64_C(0x6172726976616c00)
 
 __extension__ typedef unsigned __int128 u128;
 
@@ -297,6 +298,22 @@ int workload_is_read(const struct workload_ops *ops, uint64_t i)
 	return mix(ops->mixed_key + i * GOLDEN) >> 32 < ops->read_threshold;
 }
 
+void workload_arrivals_fill(const struct workload *w, uint64_t seed, uint64_t *out)
+{
+	uint64_t key = key_of(seed, DOMAIN_ARRIVAL);
+	double gap_ns = 1e9 / (double)w->rate_msgs_s, at_ns = 0;
+
+	for (uint64_t i = 0; i < w->messages; i++) {
+		if (w->arrivals == WORKLOAD_ARRIVALS_EVEN) {
+			out[i] = (uint64_t)((u128)i * 1000000000 / w->rate_msgs_s);
+			continue;
+		}
+		/* In the middle of one of 2^53 steps: never 0, whose logarithm is none. */
+		at_ns -= gap_ns * log(((double)(mix(key + i * GOLDEN) >> 11) + 0.5) * 0x1p-53);
+		out[i] = (uint64_t)at_ns;
+	}
+}
+
 const uint8_t *workload_headers(const struct workload_ops *ops)
 {
 	return ops->headers;
@@ -350,6 +367,11 @@ int workload_is_closed(const struct workload *w)
 {
 	return w->operation == WORKLOAD_OPEN || w->operation == WORKLOAD_CONVERT ||
 	       w->operation == WORKLOAD_SNAPSHOT || w->operation == WORKLOAD_RESTORE;
+}
+
+int workload_is_open(const struct workload *w)
+{
+	return w->rate_msgs_s != 0 || w->rate_share != 0;
 }
 
 uint64_t workload_slice_messages(const struct workload *w)

@@ -28,6 +28,9 @@ struct metric {
 	int owner_only;         /* of a process that a server elsewhere does not show */
 	uint64_t latencies_min; /* samples a percentile needs in each row */
 	double (*value)(const struct sample *s, int synced);
+	/* Not of an open loop: there the rate is given, and who waits for the next operation's
+	 * moment is awake for some of it. */
+	int closed_only;
 };
 
 /* The headline time: up to the last acknowledgement, or in cells whose slices owe a sync up to
@@ -82,12 +85,23 @@ static double client_cpu_per_msg(const struct sample *s, int synced)
 	return (double)s->client_cpu_ns / (double)s->messages;
 }
 
+/* Open loop: how many were done, whatever was offered. */
+static double reached(const struct sample *s, int synced)
+{
+	(void)synced;
+	return s->rate_msgs_s > 0 ? throughput(s, 0) : 0;
+}
+
 #define FIELD_VALUE(name)                                                                          \
 	static double value_##name(const struct sample *s, int synced)                             \
 	{                                                                                          \
 		(void)synced;                                                                      \
 		return (double)s->name;                                                            \
 	}
+FIELD_VALUE(rate_msgs_s)
+FIELD_VALUE(response_p50_ns)
+FIELD_VALUE(response_p99_ns)
+FIELD_VALUE(response_p999_ns)
 FIELD_VALUE(latency_p50_ns)
 FIELD_VALUE(latency_p99_ns)
 FIELD_VALUE(latency_p999_ns)
@@ -97,22 +111,29 @@ FIELD_VALUE(files)
 FIELD_VALUE(rss_peak_bytes)
 FIELD_VALUE(device_written_bytes)
 
+/* Each cell begins with the rate that it was offered or with its throughput: figures count on it.
+ */
 static const struct metric metrics[] = {
-        {"throughput_msgs_s", "msgs/s", METRIC_PAIRED, 1, 1, 0, 0, throughput},
-        {"time_ns_per_msg", "ns", METRIC_PAIRED, 0, 1, 0, 0, time_per_msg},
-        {"cpu_ns_per_msg", "ns", METRIC_PAIRED, 0, 1, 1, 0, cpu_per_msg},
-        {"client_cpu_ns_per_msg", "ns", METRIC_PAIRED, 0, 0, 0, 0, client_cpu_per_msg},
-        {"machine_cpu_ns_per_msg", "ns", METRIC_PAIRED, 0, 0, 0, 0, machine_cpu_per_msg},
-        {"cpu_ns_per_gib", "ns", METRIC_PAIRED, 0, 0, 0, 0, cpu_per_gib},
-        {"latency_p50_ns", "ns", METRIC_PERCENTILE, 0, 0, 0, 1, value_latency_p50_ns},
-        {"latency_p99_ns", "ns", METRIC_PERCENTILE, 0, 0, 0, 1, value_latency_p99_ns},
+        {"offered_msgs_s", "msgs/s", METRIC_EXACT, 1, 0, 0, 0, value_rate_msgs_s, 0},
+        {"reached_msgs_s", "msgs/s", METRIC_PAIRED, 1, 0, 0, 0, reached, 0},
+        {"response_p50_ns", "ns", METRIC_PERCENTILE, 0, 0, 0, 1, value_response_p50_ns, 0},
+        {"response_p99_ns", "ns", METRIC_PERCENTILE, 0, 0, 0, 1, value_response_p99_ns, 0},
+        {"response_p999_ns", "ns", METRIC_PERCENTILE, 0, 0, 0, 1000, value_response_p999_ns, 0},
+        {"throughput_msgs_s", "msgs/s", METRIC_PAIRED, 1, 1, 0, 0, throughput, 1},
+        {"time_ns_per_msg", "ns", METRIC_PAIRED, 0, 1, 0, 0, time_per_msg, 1},
+        {"cpu_ns_per_msg", "ns", METRIC_PAIRED, 0, 1, 1, 0, cpu_per_msg, 1},
+        {"client_cpu_ns_per_msg", "ns", METRIC_PAIRED, 0, 0, 0, 0, client_cpu_per_msg, 1},
+        {"machine_cpu_ns_per_msg", "ns", METRIC_PAIRED, 0, 0, 0, 0, machine_cpu_per_msg, 1},
+        {"cpu_ns_per_gib", "ns", METRIC_PAIRED, 0, 0, 0, 0, cpu_per_gib, 1},
+        {"latency_p50_ns", "ns", METRIC_PERCENTILE, 0, 0, 0, 1, value_latency_p50_ns, 0},
+        {"latency_p99_ns", "ns", METRIC_PERCENTILE, 0, 0, 0, 1, value_latency_p99_ns, 0},
         /* Of fewer than 1000 the 99.9th percentile is the maximum. */
-        {"latency_p999_ns", "ns", METRIC_PERCENTILE, 0, 0, 0, 1000, value_latency_p999_ns},
-        {"disk_apparent_bytes", "bytes", METRIC_EXACT, 0, 0, 0, 0, value_disk_apparent_bytes},
-        {"disk_allocated_bytes", "bytes", METRIC_EXACT, 0, 0, 0, 0, value_disk_allocated_bytes},
-        {"files", "files", METRIC_EXACT, 0, 0, 0, 0, value_files},
-        {"rss_peak_bytes", "bytes", METRIC_PAIRED, 0, 0, 0, 0, value_rss_peak_bytes},
-        {"device_written_bytes", "bytes", METRIC_EXACT, 0, 0, 0, 0, value_device_written_bytes},
+        {"latency_p999_ns", "ns", METRIC_PERCENTILE, 0, 0, 0, 1000, value_latency_p999_ns, 0},
+        {"disk_apparent_bytes", "bytes", METRIC_EXACT, 0, 0, 0, 0, value_disk_apparent_bytes, 0},
+        {"disk_allocated_bytes", "bytes", METRIC_EXACT, 0, 0, 0, 0, value_disk_allocated_bytes, 0},
+        {"files", "files", METRIC_EXACT, 0, 0, 0, 0, value_files, 0},
+        {"rss_peak_bytes", "bytes", METRIC_PAIRED, 0, 0, 0, 0, value_rss_peak_bytes, 0},
+        {"device_written_bytes", "bytes", METRIC_EXACT, 0, 0, 0, 0, value_device_written_bytes, 0},
 };
 #define METRIC_COUNT (sizeof(metrics) / sizeof(metrics[0]))
 
@@ -247,6 +268,11 @@ static int arm_fails(const struct cell *c, const struct arm *a, int complete)
 static int is_elsewhere(const struct cell *c)
 {
 	return strcmp(c->rows[0]->target, "server") == 0;
+}
+
+static int is_open(const struct cell *c)
+{
+	return c->rows[0]->rate_msgs_s > 0;
 }
 
 static int split_arms(struct cell *c, int complete)
@@ -475,6 +501,8 @@ static void fill_row(struct cell *c, const struct metric *m, const struct arm *a
 /* Not measured: zero in every valid row, or too few latencies for the percentile. */
 static int measured(const struct cell *c, const struct metric *m)
 {
+	if (m->closed_only && is_open(c))
+		return 0;
 	if (m->required && !(m->owner_only && is_elsewhere(c)))
 		return 1;
 	int found = 0;
@@ -489,12 +517,22 @@ static int measured(const struct cell *c, const struct metric *m)
 	return found;
 }
 
-/* Over the headline metric, the first of the table. */
+/* What a cell is about. */
+static const struct metric *headline_metric(const struct cell *c)
+{
+	const char *name = is_open(c) ? "response_p99_ns" : "throughput_msgs_s";
+	size_t i = 0;
+	while (strcmp(metrics[i].name, name) != 0)
+		i++;
+	return &metrics[i];
+}
+
 static void count_twin(struct cell *c, struct summary_run *run)
 {
 	if (c->twin == NULL || c->twin->invalid)
 		return;
-	struct stats_interval twin = effect_of(c, &metrics[0], c->baseline, c->twin).overhead;
+	struct stats_interval twin =
+	        effect_of(c, headline_metric(c), c->baseline, c->twin).overhead;
 	if (!isfinite(twin.low))
 		return;
 	run->twins++;

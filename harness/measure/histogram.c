@@ -1,8 +1,11 @@
-/* histogram.c - see histogram.h: merging, and from buckets back to values.
+/* histogram.c - see histogram.h: merging, from buckets back to values, and as text.
  */
 #include "harness/measure/histogram.h"
 
+#include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SUB_BUCKETS (1u << HISTOGRAM_SUB_BITS)
@@ -56,4 +59,56 @@ uint64_t histogram_quantile(const struct histogram *h, double q)
 double histogram_mean(const struct histogram *h)
 {
 	return h->count ? (double)h->sum / (double)h->count : 0;
+}
+
+int histogram_format(const struct histogram *h, char *text, size_t bytes)
+{
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
+		if (h->bucket[i] == 0)
+			continue;
+		used += (size_t)snprintf(text + used, bytes - used, "%s%" PRIu64 ":%" PRIu64,
+		                         used == 0 ? "" : " ", histogram_edge(i), h->bucket[i]);
+		if (used >= bytes) {
+			text[0] = '\0';
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* Digits alone: strtoull takes blanks and signs as well. */
+static int take_u64(const char **text, uint64_t *out)
+{
+	char *end;
+
+	if (**text < '0' || **text > '9')
+		return -1;
+	*out = strtoull(*text, &end, 10);
+	*text = end;
+	return 0;
+}
+
+int histogram_parse(struct histogram *into, const char *text)
+{
+	uint64_t edge, count, least = 0;
+
+	while (*text != '\0') {
+		if (least > 0 && *text++ != ' ')
+			return -1;
+		if (take_u64(&text, &edge) != 0 || *text++ != ':' || take_u64(&text, &count) != 0)
+			return -1;
+		if (edge < least || histogram_edge(histogram_index(edge)) != edge || count == 0 ||
+		    count > UINT64_C(1) << 40)
+			return -1;
+		least = edge + 1;
+		into->bucket[histogram_index(edge)] += count;
+		into->count += count;
+		into->sum += edge * count;
+		into->min = edge < into->min ? edge : into->min;
+		into->max = edge > into->max ? edge : into->max;
+	}
+	return 0;
 }

@@ -10,6 +10,7 @@
 #ifndef ATREST_HARNESS_MEASURE_HISTOGRAM_H
 #define ATREST_HARNESS_MEASURE_HISTOGRAM_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define HISTOGRAM_SUB_BITS 7
@@ -58,5 +59,14 @@ double histogram_mean(const struct histogram *h);
 
 /* The largest value of a bucket. */
 uint64_t histogram_edge(uint32_t index);
+
+/* As text: "EDGE:COUNT EDGE:COUNT ...", the buckets that are not empty, ascending, each by its
+ * largest value. HISTOGRAM_TEXT_BYTES hold what any slice was seen to record, three times. Returns
+ * 0; -1, and text is empty, when it does not fit. */
+#define HISTOGRAM_TEXT_BYTES (60 * 1024)
+int histogram_format(const struct histogram *h, char *text, size_t bytes);
+/* Adds what such a text counts, each value as large as its bucket allows. 0; -1, nothing added
+ * behind the fault, for any other text. */
+int histogram_parse(struct histogram *into, const char *text);
 
 #endif

@@ -82,6 +82,12 @@ void csv_put_text(struct csv_text *t, const char *value)
 	put(t, quoted, csv_write(quoted, sizeof(quoted), clean, bytes));
 }
 
+void csv_put_plain(struct csv_text *t, const char *value)
+{
+	put_comma(t);
+	put(t, value, strlen(value));
+}
+
 void csv_put_u64(struct csv_text *t, uint64_t value)
 {
 	char text[32];

@@ -29,8 +29,10 @@ struct csv_text {
 
 void csv_text_free(struct csv_text *t);
 /* One field and, unless it is the first of its line, the comma before it. Text is quoted where
- * it must be; control characters become spaces, invalid UTF-8 question marks. */
+ * it must be, and cut to 1024 bytes; control characters become spaces, invalid UTF-8 question
+ * marks. Plain: text of any length that needs none of that. */
 void csv_put_text(struct csv_text *t, const char *value);
+void csv_put_plain(struct csv_text *t, const char *value);
 void csv_put_u64(struct csv_text *t, uint64_t value);
 /* With this many decimals; NaN is an empty field ("no value"). */
 void csv_put_real(struct csv_text *t, double value, int decimals);

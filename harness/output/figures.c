@@ -3,6 +3,7 @@
 
 #include "harness/analysis/transfer.h"
 #include "harness/output/headline.h"
+#include "harness/output/rates.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -43,6 +44,12 @@ const struct figure figures[] = {
         {"latency", "summary.csv", FIGURE_OF_ALL, "latency_p50_ns", "Latency",
          "Percentiles of single operations; medians over the rounds, on a logarithmic scale. Of a "
          "server with many messages under way it is mostly waiting."},
+        {"rates", "summary.csv", FIGURE_OF_RATES, "response_p99_ns",
+         "Response time at a given rate",
+         "Operations start at moments that are given (an open loop), at a share of what plaintext "
+         "does here at most; the response time counts from that moment, whether the operation "
+         "could start then or not. Percentiles of single operations, compared round by round; "
+         "bars are 95 % intervals (bootstrap over the rounds)."},
         {"throughput", "summary.csv", FIGURE_OF_ALL, "throughput_msgs_s", "Throughput",
          "Messages per second on a logarithmic scale, and the same as payload bytes per second."},
         {"classes", "summary.csv", FIGURE_OF_CLASSES, "throughput_msgs_s",
@@ -57,6 +64,8 @@ const struct figure figures[] = {
 const struct summary_row *figures_subject(const struct summary *s, size_t number)
 {
 	const struct summary_row *cell = headline_cell(s);
+	if (cell == NULL && number == 1)
+		return rates_next_cell(s, NULL);
 	for (size_t n = 1; n < number && cell != NULL; n++)
 		cell = headline_next_cell(s, cell);
 	/* The harness alone has no place beside others. */
@@ -129,6 +138,7 @@ int figures_picture(const struct figure *figure, const struct summary *s, size_t
 		return 0;
 	switch (figure->kind) {
 	case FIGURE_OF_ALL:
+	case FIGURE_OF_RATES:
 		return number == 1;
 	case FIGURE_OF_CLASSES:
 		return has_other_class(s, cell);
@@ -309,7 +319,7 @@ enum figures_result figures_draw(const char *dir, const struct summary *s, char 
 {
 	char folder[PATH_MAX + 16];
 	char *whole = realpath(dir, NULL);
-	const struct summary_row *cell = headline_cell(s);
+	const struct summary_row *cell = figures_subject(s, 1);
 	enum figures_result rc = FIGURES_FAILED;
 	if (whole == NULL) {
 		snprintf(error, 512, "%.300s: %s", dir, strerror(errno));

@@ -13,10 +13,11 @@
 #define FIGURES_NAME_BYTES   64
 
 enum figure_kind {
-	FIGURE_OF_ALL,     /* of every target and version that there is */
-	FIGURE_OF_CLASSES, /* a picture of each target and version with several classes */
-	FIGURE_OF_BOTH,    /* where a workload was measured on a server and on the store */
-	FIGURE_OF_TRANSFER /* where a server has the two cells of transfer.h */
+	FIGURE_OF_ALL,      /* of every target and version that there is */
+	FIGURE_OF_CLASSES,  /* a picture of each target and version with several classes */
+	FIGURE_OF_BOTH,     /* where a workload was measured on a server and on the store */
+	FIGURE_OF_TRANSFER, /* where a server has the two cells of transfer.h */
+	FIGURE_OF_RATES     /* of every target and version with cells of an open loop */
 };
 
 struct figure {
@@ -32,7 +33,8 @@ struct figure {
 extern const struct figure figures[];
 
 /* The plaintext throughput row of the how manieth (from 1) target and version, as
- * headline_next_cell; NULL: there are not so many. */
+ * headline_next_cell; NULL: there are not so many. Of open loops alone: what the first was offered.
+ */
 const struct summary_row *figures_subject(const struct summary *s, size_t number);
 
 /* The name of the figure's picture of that target and version: NAME, or NAME-2 and so on. 0: there

@@ -1,6 +1,8 @@
 /* headline.c - see headline.h. */
 #include "harness/output/headline.h"
 
+#include "harness/output/rates.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -255,6 +257,28 @@ struct table *headline_table(const struct summary *s)
 		before = row;
 	}
 	return t;
+}
+
+int headline_print(const struct summary *s, FILE *out)
+{
+	int open = rates_next_cell(s, NULL) != NULL;
+	int rc = 0;
+	/* Of servers without plaintext the table has values. */
+	if (headline_cell(s) != NULL || !open) {
+		struct table *t = headline_table(s);
+		rc = table_print(t, out);
+		table_free(t);
+		fputs("\n" HEADLINE_NOTE "\n", out);
+		if (open)
+			fputc('\n', out);
+	}
+	if (open && rc == 0) {
+		struct table *t = rates_table(s);
+		rc = table_print(t, out);
+		table_free(t);
+		fputs("\n" RATES_NOTE "\n", out);
+	}
+	return ferror(out) ? -1 : rc;
 }
 
 /* ---- JSON ---- */

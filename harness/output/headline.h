@@ -42,6 +42,10 @@ void headline_sentence(const struct summary *s, char text[HEADLINE_BYTES]);
  * The caller frees it. */
 struct table *headline_table(const struct summary *s);
 
+/* What is printed: that table with its note, and the one of open loops (rates.h) with its own,
+ * whichever of them has rows. 0, or -1: memory or a failed write. */
+int headline_print(const struct summary *s, FILE *out);
+
 /* { "sentence", "complete", "inconclusive", "invalid_samples", ..., "rows": [ ... ] } with
  * every column of summary.csv; a new reference, NULL: memory. */
 json_t *headline_json(const struct summary *s);

@@ -4,6 +4,7 @@
 #include "harness/output/headline.h"
 
 #include "harness/analysis/verdict.h"
+#include "harness/output/rates.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -420,7 +421,9 @@ void headline_sentence(const struct summary *s, char text[HEADLINE_BYTES])
 	struct arm_rows arms[SENTENCE_ARMS_MAX];
 	text[0] = '\0';
 	const struct summary_row *cell = headline_cell(s);
-	if (cell == NULL)
+	if (cell == NULL && rates_next_cell(s, NULL) != NULL)
+		rates_say(s, 1, text);
+	else if (cell == NULL)
 		say_values(text, s);
 	else if (arms_of(s, cell, arms) == 0)
 		say_plaintext(text, cell);
@@ -430,5 +433,7 @@ void headline_sentence(const struct summary *s, char text[HEADLINE_BYTES])
 		say_store(text, s, cell);
 	if (cell != NULL && strcmp(cell->target, "store") == 0)
 		say(text, " A server's own cost was not measured.");
+	if (cell != NULL)
+		rates_say(s, 0, text);
 	say_run(s, text);
 }

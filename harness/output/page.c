@@ -5,7 +5,9 @@
 #include "harness/output/page.h"
 
 #include "harness/output/headline.h"
+#include "harness/output/histograms.h"
 #include "harness/output/page_inner.h"
+#include "harness/output/rates.h"
 #include "harness/output/replace.h"
 #include "harness/output/table.h"
 
@@ -181,6 +183,17 @@ static int put_figure(struct page *p, const struct figure *f)
 	return count;
 }
 
+static void put_rates(struct page *p)
+{
+	struct table *t = rates_table(p->summary);
+	fputs("<div class=scroll>\n", p->out);
+	(void)table_html(t, p->out);
+	table_free(t);
+	fputs("</div>\n<p class=note>" RATES_NOTE ". Every latency is in histograms.csv, merged in "
+	      "histograms/*.hgrm.</p>\n",
+	      p->out);
+}
+
 /* ---- the page ---- */
 
 static void put_warnings(struct page *p)
@@ -235,9 +248,14 @@ static int put_page(struct page *p)
 	table_html_text(p->out, sentence);
 	fputs("</p>\n", p->out);
 	put_warnings(p);
-	for (const struct figure *f = figures; f->name != NULL; f++)
-		if (put_figure(p, f) && f->kind == FIGURE_OF_TRANSFER)
+	for (const struct figure *f = figures; f->name != NULL; f++) {
+		if (!put_figure(p, f))
+			continue;
+		if (f->kind == FIGURE_OF_TRANSFER)
 			page_put_transfer(p);
+		if (f->kind == FIGURE_OF_RATES)
+			put_rates(p);
+	}
 	page_put_restarts(p);
 
 	fputs("<h2>All workloads and arms</h2>\n<div class=scroll>\n", p->out);
@@ -295,6 +313,9 @@ int page_make(const char *dir, const struct samples *samples, const struct summa
 	struct transfer transfer;
 	*drawn = FIGURES_FAILED;
 	error[0] = '\0';
+	int exported = histograms_export(dir, samples, error);
+	if (exported != 0)
+		return exported;
 	if (transfer_make(s, &transfer) != 0) {
 		snprintf(error, 512, "out of memory");
 		return -ENOMEM;

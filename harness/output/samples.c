@@ -260,6 +260,8 @@ static const char *changed_column(const struct sample *a, const struct sample *b
 		return "block_bytes";
 	if (strcmp(a->workload_digest, b->workload_digest) != 0)
 		return "workload_digest";
+	if (a->rate_msgs_s > b->rate_msgs_s || a->rate_msgs_s < b->rate_msgs_s)
+		return "rate_msgs_s";
 	return NULL;
 }
 

@@ -82,6 +82,8 @@ int nats_publisher_open(struct target_place *place, uint32_t stream, target_acke
 int nats_publisher_submit(struct target_publisher *p, const struct target_message *m,
                           struct target_ticket ticket, struct target_error *error);
 int nats_publisher_drain(struct target_publisher *p, struct target_error *error);
+int nats_publisher_serve(struct target_publisher *p, uint64_t until_ns, uint64_t spin_ns,
+                         struct target_error *error);
 void nats_publisher_close(struct target_publisher *p);
 int nats_publisher_remove(struct target_publisher *p, uint64_t sequence,
                           struct target_error *error);
@@ -107,10 +109,10 @@ const char *nats_client_version(const struct target_place *place);
 #define NATS_CLIENT_FUNCTIONS                                                                      \
 	.keeps = 1, .ciphers = 1, .publisher_open = nats_publisher_open,                           \
 	.submit = nats_publisher_submit, .drain = nats_publisher_drain,                            \
-	.publisher_close = nats_publisher_close, .reader_open = nats_reader_open,                  \
-	.get = nats_reader_get, .next = nats_reader_next, .reader_close = nats_reader_close,       \
-	.flush = nats_client_flush, .state = nats_client_state, .counters = nats_client_counters,  \
-	.version = nats_client_version, .last = nats_reader_last, .remove = nats_publisher_remove, \
-	.purge = nats_client_purge
+	.serve = nats_publisher_serve, .publisher_close = nats_publisher_close,                    \
+	.reader_open = nats_reader_open, .get = nats_reader_get, .next = nats_reader_next,         \
+	.reader_close = nats_reader_close, .flush = nats_client_flush, .state = nats_client_state, \
+	.counters = nats_client_counters, .version = nats_client_version,                          \
+	.last = nats_reader_last, .remove = nats_publisher_remove, .purge = nats_client_purge
 
 #endif

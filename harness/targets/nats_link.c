@@ -9,6 +9,8 @@
 #include "harness/measure/clock.h"
 #include "harness/targets/nats_client.h"
 
+#define NS_PER_S UINT64_C(1000000000)
+
 /* ---- the event loop: it only remembers ---- */
 
 static natsStatus loop_attach(void **data, void *loop, natsConnection *connection, natsSock fd)
@@ -114,14 +116,16 @@ void nats_link_close(struct nats_link *link)
 /* ---- its socket ---- */
 
 /* Waits until one of the events, or both, and does what can be done. */
-static natsStatus serve(struct nats_link *link, short events, int timeout_ms)
+static natsStatus serve(struct nats_link *link, short events, uint64_t timeout_ns)
 {
 	struct pollfd socket = {.fd = link->fd, .events = events};
+	struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / NS_PER_S),
+	                           .tv_nsec = (long)(timeout_ns % NS_PER_S)};
 	int ready;
 
 	if (link->fd < 0)
 		return NATS_CONNECTION_CLOSED;
-	ready = poll(&socket, 1, timeout_ms);
+	ready = ppoll(&socket, 1, &timeout, NULL);
 	if (ready == 0)
 		return NATS_TIMEOUT;
 	if (ready < 0)
@@ -133,11 +137,11 @@ static natsStatus serve(struct nats_link *link, short events, int timeout_ms)
 	return NATS_OK;
 }
 
-static int left_ms(uint64_t until_ns)
+static uint64_t left_ns(uint64_t until_ns)
 {
 	uint64_t now = clock_ns();
 
-	return now >= until_ns ? 0 : (int)((until_ns - now + 999999) / 1000000);
+	return now >= until_ns ? 0 : until_ns - now;
 }
 
 natsStatus nats_link_published(struct nats_link *link, size_t bytes)
@@ -152,9 +156,45 @@ natsStatus nats_link_published(struct nats_link *link, size_t bytes)
 	/* A server that takes no more: not before there is room again may more be collected. */
 	until_ns = clock_ns() + (uint64_t)NATS_CLIENT_WAIT_MS * 1000000;
 	while (link->unsent && s == NATS_OK)
-		s = serve(link, POLLIN | POLLOUT, left_ms(until_ns));
+		s = serve(link, POLLIN | POLLOUT, left_ns(until_ns));
 	link->unsent_bytes = 0;
 	return s;
+}
+
+static natsStatus count_queued(struct nats_link *link)
+{
+	return natsSubscription_QueuedMsgs(link->inbox, &link->queued);
+}
+
+static natsStatus take_queued(struct nats_link *link, natsMsg **out)
+{
+	link->queued--;
+	return natsSubscription_NextMsg(out, link->inbox, 1);
+}
+
+static void send_collected(struct nats_link *link)
+{
+	if (link->unsent)
+		natsConnection_ProcessWriteEvent(link->connection);
+	link->unsent_bytes = 0;
+}
+
+natsStatus nats_link_poll(struct nats_link *link, uint64_t timeout_ns, natsMsg **out)
+{
+	natsStatus s = NATS_OK;
+
+	*out = NULL;
+	send_collected(link);
+	if (link->queued == 0) {
+		s = serve(link, (short)(link->unsent ? POLLIN | POLLOUT : POLLIN), timeout_ns);
+		if (s == NATS_OK)
+			s = count_queued(link);
+	}
+	if (s == NATS_OK && link->queued > 0)
+		return take_queued(link, out);
+	if (s != NATS_OK && natsConnection_IsClosed(link->connection))
+		return NATS_CONNECTION_CLOSED;
+	return s == NATS_OK ? NATS_TIMEOUT : s;
 }
 
 natsStatus nats_link_next(struct nats_link *link, int64_t timeout_ms, natsMsg **out)
@@ -164,18 +204,15 @@ natsStatus nats_link_next(struct nats_link *link, int64_t timeout_ms, natsMsg **
 
 	*out = NULL;
 	while (link->queued == 0 && s == NATS_OK) {
-		if (link->unsent)
-			natsConnection_ProcessWriteEvent(link->connection);
-		link->unsent_bytes = 0;
+		send_collected(link);
 		if (until_ns == 0)
 			until_ns = clock_ns() + (uint64_t)timeout_ms * 1000000;
 		s = serve(link, (short)(link->unsent ? POLLIN | POLLOUT : POLLIN),
-		          left_ms(until_ns));
+		          left_ns(until_ns));
 		if (s == NATS_OK)
-			s = natsSubscription_QueuedMsgs(link->inbox, &link->queued);
+			s = count_queued(link);
 	}
 	if (s != NATS_OK)
 		return natsConnection_IsClosed(link->connection) ? NATS_CONNECTION_CLOSED : s;
-	link->queued--;
-	return natsSubscription_NextMsg(out, link->inbox, 1);
+	return take_queued(link, out);
 }

@@ -51,6 +51,10 @@ natsStatus nats_link_published(struct nats_link *link, size_t bytes);
  * what ended the connection. */
 natsStatus nats_link_next(struct nats_link *link, int64_t timeout_ms, natsMsg **out);
 
+/* The same without a failure: sends what waits; NATS_TIMEOUT when no message came within so long.
+ */
+natsStatus nats_link_poll(struct nats_link *link, uint64_t timeout_ns, natsMsg **out);
+
 /* Frees one of nats_link_next, NULL allowed, together with others: libnats has a thread for that,
  * which would be woken for each. */
 void nats_link_give_back(struct nats_link *link, natsMsg *msg);

@@ -4,6 +4,7 @@
  * is stored. This is what libnats does for js_PublishMsgAsync, without its table of pending
  * messages and without the thread that it calls back from.
  */
+#include "harness/measure/clock.h"
 #include "harness/targets/nats_client.h"
 
 #include <jansson.h>
@@ -199,6 +200,28 @@ static int take_acks(struct target_publisher *p, uint32_t waiting, struct target
 int nats_publisher_drain(struct target_publisher *p, struct target_error *error)
 {
 	return take_acks(p, 0, error);
+}
+
+int nats_publisher_serve(struct target_publisher *p, uint64_t until_ns, uint64_t spin_ns,
+                         struct target_error *error)
+{
+	uint64_t now;
+
+	while (p->waiting > 0 && (now = clock_ns()) < until_ns) {
+		uint64_t left_ns = until_ns - now;
+		natsMsg *msg = NULL;
+		natsStatus s =
+		        nats_link_poll(&p->link, left_ns > spin_ns ? left_ns - spin_ns : 0, &msg);
+		int rc = 0;
+		if (s == NATS_OK)
+			rc = ack_take(p, msg, error);
+		else if (s != NATS_TIMEOUT)
+			rc = fail(p, s, 0, NULL, error);
+		nats_link_give_back(&p->link, msg);
+		if (rc != 0)
+			return -1;
+	}
+	return 0;
 }
 
 /* ---- messages ---- */

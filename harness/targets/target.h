@@ -50,8 +50,9 @@ struct target_message {
 
 /* Goes with a message and comes back with its acknowledgement. */
 struct target_ticket {
-	uint64_t op;         /* which message (generator.h) */
-	uint64_t started_ns; /* when it was handed over, 0 = nobody asks */
+	uint64_t op;          /* which message (generator.h) */
+	uint64_t started_ns;  /* when it was handed over, 0 = nobody asks */
+	uint64_t intended_ns; /* when it was to be, 0 = as soon as possible */
 };
 
 typedef void target_acked_fn(void *arg, struct target_ticket ticket, uint64_t sequence);
@@ -123,6 +124,11 @@ struct target {
 	              struct target_ticket ticket, struct target_error *error);
 	/* Returns when everything submitted was acknowledged. */
 	int (*drain)(struct target_publisher *publisher, struct target_error *error);
+	/* For as long as nothing is to be submitted: hands over what waits and takes the
+	 * acknowledgements as they come, until until_ns (clock.h) or until none is missing. Sleeps
+	 * no longer than up to spin_ns before that. NULL: nothing is on its way between calls. */
+	int (*serve)(struct target_publisher *publisher, uint64_t until_ns, uint64_t spin_ns,
+	             struct target_error *error);
 	void (*publisher_close)(struct target_publisher *publisher); /* NULL allowed */
 
 	int (*reader_open)(struct target_place *place, uint32_t stream, struct target_reader **out,

@@ -432,8 +432,8 @@ static void the_suite_of_classes_has_one_workload_of_each(void **state)
 	fixture_output_free(&out);
 	fixture_run(*state, wrong, &out);
 	expect_status(&out, 2);
-	assert_non_null(
-	        strstr(out.error, "--suite: found 'all', expected quick, classes or server"));
+	assert_non_null(strstr(out.error,
+	                       "--suite: found 'all', expected quick, classes, server or latency"));
 	fixture_output_free(&out);
 }
 

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -134,6 +135,67 @@ static void merged_is_as_recorded_together(void **state)
 	free(together);
 }
 
+static void text_gives_the_same_buckets_back(void **state)
+{
+	static char text[HISTOGRAM_TEXT_BYTES];
+
+	(void)state;
+	for (unsigned bits = 4; bits <= 40; bits += 12) {
+		draw(bits, bits);
+		histogram_record(&h, UINT64_MAX); /* into the last one */
+		assert_int_equal(histogram_format(&h, text, sizeof(text)), 0);
+		histogram_init(&other);
+		assert_int_equal(histogram_parse(&other, text), 0);
+		assert_memory_equal(other.bucket, h.bucket, sizeof(h.bucket));
+		assert_int_equal(other.count, VALUES + 1);
+		assert_int_equal(histogram_quantile(&other, 0.5), histogram_quantile(&h, 0.5));
+		/* Another time is added. */
+		assert_int_equal(histogram_parse(&other, text), 0);
+		assert_int_equal(other.count, 2 * (VALUES + 1));
+	}
+	histogram_init(&h);
+	assert_int_equal(histogram_format(&h, text, sizeof(text)), 0);
+	assert_int_equal(text[0], 0);
+	histogram_record(&h, 300);
+	histogram_record(&h, 7);
+	histogram_record(&h, 301);
+	assert_int_equal(histogram_format(&h, text, sizeof(text)), 0);
+	if (strcmp(text, "7:1 301:2") != 0)
+		fail_msg("found <%s>", text);
+	assert_int_equal(histogram_format(&h, text, 9), -1);
+	assert_int_equal(text[0], 0);
+}
+
+static void other_text_is_refused(void **state)
+{
+	static const char *const bad[] = {" ",
+	                                  "7",
+	                                  "7:",
+	                                  "7:0",
+	                                  ":1",
+	                                  "-7:1",
+	                                  "7:-1",
+	                                  "7:+1",
+	                                  "7:1 ",
+	                                  "7:1  8:1",
+	                                  "8:1 7:1",
+	                                  "7:1 7:1",
+	                                  "300:1",
+	                                  "7:1,8:1",
+	                                  "7:1 x",
+	                                  "7:1x",
+	                                  "0x7:1",
+	                                  "7:99999999999999999999",
+	                                  "18446744073709551616:1"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		histogram_init(&other);
+		if (histogram_parse(&other, bad[i]) != -1)
+			fail_msg("accepted <%s>", bad[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -143,6 +205,8 @@ int main(void)
 	        cmocka_unit_test(empty_is_zero),
 	        cmocka_unit_test(values_beyond_the_top_are_counted_there),
 	        cmocka_unit_test(merged_is_as_recorded_together),
+	        cmocka_unit_test(text_gives_the_same_buckets_back),
+	        cmocka_unit_test(other_text_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

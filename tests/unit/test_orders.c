@@ -74,6 +74,9 @@ static void a_row_lies_over_the_runs_own(void **state)
 	in->row.valid = 1;
 	snprintf(in->row.build, sizeof(in->row.build), "debug");
 	snprintf(in->warning, sizeof(in->warning), "not cold");
+	/* As long as they may become: the line still fits. */
+	memset(in->latency, '7', sizeof(in->latency) - 1);
+	memset(in->response, '8', sizeof(in->response) - 1);
 	snprintf(out->row.arm, sizeof(out->row.arm), "aes");
 	out->row.round = 7;
 	line = orders_write_reply(in, &in->row);
@@ -85,6 +88,9 @@ static void a_row_lies_over_the_runs_own(void **state)
 	assert_string_equal(out->row.arm, "aes");
 	assert_int_equal(out->row.round, 7);
 	assert_string_equal(out->warning, "not cold");
+	assert_string_equal(out->latency, in->latency);
+	assert_string_equal(out->response, in->response);
+	assert_true(strlen(line) < ORDERS_LINE_MAX);
 	free(line);
 	free(in);
 	free(out);
@@ -134,7 +140,7 @@ static void nonsense_is_refused(void **state)
 	static const char *const hellos[] = {
 	        "hello", "{}",
 	        "{\"protocol\":1,\"version\":\"1\",\"commit\":\"1\",\"build\":\"1\"}",
-	        "{\"protocol\":3,\"version\":\"1\"}"};
+	        "{\"protocol\":4,\"version\":\"1\"}"};
 	struct order *order = calloc(1, sizeof(*order));
 	struct order_reply *reply = calloc(1, sizeof(*reply));
 	struct order_hello hello;

@@ -20,7 +20,7 @@ static volatile sig_atomic_t stop;
 static int misbehave(const char *how)
 {
 	static const char hello[] =
-	        "{\"protocol\":3,\"version\":\"0\",\"commit\":\"x\",\"build\":\"debug\"}\n";
+	        "{\"protocol\":4,\"version\":\"0\",\"commit\":\"x\",\"build\":\"debug\"}\n";
 	char line[4096];
 
 	if (strcmp(how, "silent") == 0)

@@ -204,6 +204,39 @@ static void a_limit_has_room_for_every_message(void **state)
 	assert_int_equal(check(&w, &err), 0);
 }
 
+static void a_rate_is_one_and_of_single_operations(void **state)
+{
+	struct workload w;
+	struct workload_error err;
+
+	(void)state;
+	workload_init(&w);
+	w.fill_messages = 1;
+	w.rate_msgs_s = 1000;
+	assert_int_equal(check(&w, &err), 0);
+	assert_true(workload_is_open(&w));
+	w.rate_share = 0.25;
+	refused(&w, "rate is 1000 and rate_share 0.25, expected one of them");
+	w.rate_msgs_s = 0;
+	assert_int_equal(check(&w, &err), 0);
+	assert_true(workload_is_open(&w));
+	for (unsigned op = WORKLOAD_PUBLISH; op <= WORKLOAD_RESTORE; op++) {
+		w.operation = (enum workload_operation)op;
+		if (op == WORKLOAD_PUBLISH || op == WORKLOAD_READ_RANDOM ||
+		    op == WORKLOAD_READ_LAST)
+			assert_int_equal(check(&w, &err), 0);
+		else
+			refused(&w, "rate_share is set, expected operation publish, read-random or "
+			            "read-last instead of ");
+	}
+	w.operation = WORKLOAD_PUBLISH;
+	w.latency_every = 0;
+	refused(&w, "rate_share is set, expected latency_every of 1 or more");
+	w.rate_share = 0;
+	assert_int_equal(check(&w, &err), 0);
+	assert_true(!workload_is_open(&w));
+}
+
 /* Read, sound, of its own name, and a slice writes at most 128 MiB. */
 static void a_ready_file_is_sound(const char *name)
 {
@@ -256,6 +289,7 @@ int main(void)
 	        cmocka_unit_test(whole_streams_count_their_messages),
 	        cmocka_unit_test(records_and_totals_have_limits),
 	        cmocka_unit_test(a_limit_has_room_for_every_message),
+	        cmocka_unit_test(a_rate_is_one_and_of_single_operations),
 	        cmocka_unit_test(every_ready_file_is_sound),
 	};
 

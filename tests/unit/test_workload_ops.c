@@ -326,6 +326,60 @@ static void the_pool_is_as_compressible_as_asked(void **state)
 	free(pool);
 }
 
+static void even_arrivals_are_equally_far_apart(void **state)
+{
+	static uint64_t at[3001];
+	struct workload w;
+
+	(void)state;
+	workload_init(&w);
+	w.messages = 3001;
+	w.rate_msgs_s = 3000; /* a third of a microsecond is left over each time */
+	workload_arrivals_fill(&w, 1, at);
+	assert_int_equal(at[0], 0);
+	assert_int_equal(at[3000], 1000000000); /* and adds up to nothing */
+	for (size_t i = 1; i < 3001; i++)
+		assert_in_range(at[i] - at[i - 1], 333333, 333334);
+}
+
+/* Of a Poisson process gaps are exponential: their mean is 1 / rate, a share of e^-x is longer than
+ * x times that; how many fall into a window has a variance like its mean. */
+static void poisson_arrivals_are_random_and_seeded(void **state)
+{
+	enum { COUNT = 100000, WINDOW = 50 };
+	static uint64_t at[COUNT], again[COUNT];
+	struct workload w;
+	size_t longer[3] = {0};
+	double gap = 1e9 / 20000, variance = 0;
+
+	(void)state;
+	workload_init(&w);
+	w.messages = COUNT;
+	w.rate_msgs_s = 20000;
+	w.arrivals = WORKLOAD_ARRIVALS_POISSON;
+	workload_arrivals_fill(&w, 7, at);
+	workload_arrivals_fill(&w, 7, again);
+	assert_memory_equal(at, again, sizeof(at));
+	workload_arrivals_fill(&w, 8, again);
+	assert_memory_not_equal(at, again, sizeof(at));
+	assert_true(fabs((double)at[COUNT - 1] / COUNT / gap - 1) < 0.015);
+	for (size_t i = 1; i < COUNT; i++) {
+		assert_true(at[i] >= at[i - 1]);
+		for (size_t x = 0; x < 3; x++)
+			longer[x] += (double)(at[i] - at[i - 1]) > gap * (double)(x + 1);
+	}
+	for (size_t x = 0; x < 3; x++)
+		assert_true(fabs((double)longer[x] / COUNT / exp(-(double)(x + 1)) - 1) < 0.03);
+	for (size_t i = 0, n = 0, window = 1; i < COUNT; i++, n++) {
+		if ((double)at[i] < gap * WINDOW * (double)window)
+			continue;
+		variance += ((double)n - WINDOW) * ((double)n - WINDOW) / (COUNT / WINDOW);
+		n = 0;
+		window++;
+	}
+	assert_true(variance > 0.85 * WINDOW && variance < 1.15 * WINDOW);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -338,6 +392,8 @@ int main(void)
 	        cmocka_unit_test(reads_come_in_their_share_and_cover_the_store),
 	        cmocka_unit_test(removals_take_each_sequence_once),
 	        cmocka_unit_test(the_pool_is_as_compressible_as_asked),
+	        cmocka_unit_test(even_arrivals_are_equally_far_apart),
+	        cmocka_unit_test(poisson_arrivals_are_random_and_seeded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,7 +55,8 @@ static void values_of_every_key(void **state)
 	     "readers = 3\r\nstreams = 2\r\nread_share = 1\r\nflush = async\r\nsync = 500ms\r\n"
 	     "block_bytes = server\r\nread = record\r\nkey_ahead = 0\r\nkeystream_ahead = 0\r\n"
 	     "cache = cold\r\nlatency_every = 0\r\nwindow = 1\r\nconsumer = ordered\r\n"
-	     "max_bytes = 8g\r\ncheck = all\r\nserver_heap = 1m",
+	     "max_bytes = 8g\r\ncheck = all\r\nserver_heap = 1m\r\n"
+	     "rate = 100000000\r\nrate_share = 1.5\r\narrivals = poisson",
 	     &w);
 	assert_string_equal(w.name, "case");
 	assert_string_equal(w.question, "Is it \"dear\" = so?");
@@ -98,6 +99,9 @@ static void values_of_every_key(void **state)
 	assert_true(w.max_bytes == UINT64_C(8) << 30);
 	assert_int_equal(w.server_heap_bytes, 1 << 20);
 	assert_int_equal(w.check, WORKLOAD_CHECK_ALL);
+	assert_int_equal(w.rate_msgs_s, 100000000);
+	assert_true(w.rate_share == 1.5);
+	assert_int_equal(w.arrivals, WORKLOAD_ARRIVALS_POISSON);
 }
 
 static void one_key_is_enough_and_the_rest_has_defaults(void **state)

@@ -1,0 +1,80 @@
+/* run_rate.c - the rates of open loops that are a share of what plaintext does: that is found out
+ * here, once for a cell, so that all its arms and rounds are offered the same.
+ */
+#include "harness/run_inner.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/prepare.h"
+
+#define TRIES 4
+
+/* Of a run that is continued: what its rows were offered. 0: there are none of the cell yet. */
+static double rate_before(const struct run *run, const struct plan_cell *cell)
+{
+	const struct samples *samples = &run->result->samples;
+
+	for (size_t i = 0; i < samples->count; i++) {
+		const struct sample *row = &samples->rows[i];
+		if (strcmp(row->workload, cell->workload->name) == 0 &&
+		    strcmp(row->target, cell->target->name) == 0 &&
+		    (cell->target->version[0] == '\0' ||
+		     strcmp(row->target_version, cell->target->version) == 0))
+			return row->rate_msgs_s;
+	}
+	return 0;
+}
+
+/* The first one in plaintext; of servers that are there without one, the first. */
+static uint32_t plain_arm(const struct plan_cell *cell)
+{
+	for (size_t a = 0; a < cell->arm_count; a++)
+		if (strcmp(cell->arms[a].cipher, "none") == 0)
+			return (uint32_t)a;
+	return 0;
+}
+
+/* The fastest of some slices in a closed loop: the first of a worker is a slow one, and what others
+ * do on this machine makes none of them faster. 0, or -1 and *error. */
+static int measure(struct run *run, size_t c, double *capacity_msgs_s, struct target_error *error)
+{
+	const struct plan_cell *cell = &run->plan->cells[c];
+	struct order *order = calloc(1, sizeof(*order));
+	struct order_reply *reply = calloc(1, sizeof(*reply));
+	uint32_t arm = plain_arm(cell);
+	int rc = order == NULL || reply == NULL ? target_fail(error, TARGET_SYSTEM, "out of memory")
+	                                        : 0;
+
+	*capacity_msgs_s = 0;
+	for (uint32_t i = 1; rc == 0 && i <= TRIES; i++) {
+		rc = run_try_slice(run, c, arm, UINT32_MAX - i - 1, order, reply, error);
+		if (rc == 0 && (double)reply->row.messages / reply->row.acked_s > *capacity_msgs_s)
+			*capacity_msgs_s = (double)reply->row.messages / reply->row.acked_s;
+	}
+	run_worker_end(run_arm_state(run, c, arm));
+	free(order);
+	free(reply);
+	return rc;
+}
+
+int run_rates_settle(struct run *run, struct target_error *error)
+{
+	for (size_t c = 0; c < run->plan->cell_count && !run_stop_asked; c++) {
+		struct plan_cell *cell = &run->plan->cells[c];
+		const struct workload *w = cell->workload;
+		struct target_error why;
+		double capacity_msgs_s;
+
+		if (w->rate_share == 0)
+			continue;
+		capacity_msgs_s = rate_before(run, cell) / w->rate_share;
+		if (capacity_msgs_s == 0 && measure(run, c, &capacity_msgs_s, &why) != 0)
+			return target_fail(error, why.fault,
+			                   "%s: finding out what plaintext does here: %.400s",
+			                   w->name, why.text);
+		prepare_rate(cell, capacity_msgs_s, !run->synced);
+	}
+	return run_stop_asked ? target_fail(error, TARGET_FAILED, "interrupted") : 0;
+}

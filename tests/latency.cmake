@@ -1,0 +1,13 @@
+# Open loops: pacing, slices at a rate, what is kept and said of their latencies, and the proof that
+# nothing is left out when a worker stands still.
+foreach(file pacing open_loop)
+  atrest_test(test_${file} unit
+    SOURCES unit/test_${file}.c unit/harness_fixture.c LIBRARIES atrest_harness)
+endforeach()
+foreach(file IN LISTS latency_pending)
+  atrest_test(test_${file} unit
+    SOURCES unit/test_${file}.c unit/synthetic.c LIBRARIES atrest_harness m)
+endforeach()
+#atrest_test(test_stall smoke
+#  SOURCES smoke/test_stall.c unit/harness_fixture.c LIBRARIES atrest_harness PkgConfig::JANSSON)
+#add_dependencies(test_stall atrest)
