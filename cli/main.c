@@ -15,6 +15,7 @@
 extern const struct command command_run;
 extern const struct command command_slice;
 extern const struct command command_report;
+extern const struct command command_compare;
 extern const struct command command_stream_ls;
 extern const struct command command_stream_info;
 extern const struct command command_stream_dump;
@@ -33,6 +34,7 @@ const struct command *const commands[] = {
         &command_run,
         &command_slice,
         &command_report,
+        &command_compare,
         &command_stream_ls,
         &command_stream_info,
         &command_stream_dump,

@@ -4,6 +4,8 @@ target_sources(atrest_harness PRIVATE
   analysis/verdict.c
   analysis/summary.c
   analysis/summary_file.c
+  analysis/compare.c
+  analysis/compare_side.c
   analysis/transfer.c
   analysis/transfer_file.c
   analysis/repeat.c)

@@ -1,4 +1,7 @@
 target_sources(atrest_harness PRIVATE
+  output/baseline.c
+  output/compare_data.c
+  output/compare_text.c
   output/csv.c
   output/figures.c
   output/fingerprint.c

@@ -1,0 +1,1 @@
+target_sources(atrest PRIVATE cmd_compare.c)
