@@ -14,6 +14,7 @@
 /* Each command's own source file defines its table. */
 extern const struct command command_run;
 extern const struct command command_slice;
+extern const struct command command_noise;
 extern const struct command command_report;
 extern const struct command command_compare;
 extern const struct command command_stream_ls;
@@ -33,6 +34,7 @@ extern const struct command command_machine;
 const struct command *const commands[] = {
         &command_run,
         &command_slice,
+        &command_noise,
         &command_report,
         &command_compare,
         &command_stream_ls,

@@ -69,6 +69,11 @@ static const struct suite_entry latency_suite[] = {{"publish-1k", BOTH, 12, 2000
                                                    {"publish-1k-50", BOTH, 0, 0},
                                                    {"publish-1k-75", BOTH, 0, 0}};
 
+/* Writing and reading, enough to see how quiet a machine is. */
+static const struct suite_entry noise_suite[] = {{"publish-1k", BOTH, 12, 20000},
+                                                 {"read-1k", STORE, 0, 0},
+                                                 {"read-pass-1k", SERVER, 12, 60000}};
+
 static const struct suite {
 	const char *name;
 	const struct suite_entry *entries;
@@ -76,7 +81,8 @@ static const struct suite {
 } suites[] = {{"quick", quick_suite, COUNT_OF(quick_suite)},
               {"classes", classes_suite, COUNT_OF(classes_suite)},
               {"server", server_suite, COUNT_OF(server_suite)},
-              {"latency", latency_suite, COUNT_OF(latency_suite)}};
+              {"latency", latency_suite, COUNT_OF(latency_suite)},
+              {"noise", noise_suite, COUNT_OF(noise_suite)}};
 
 /* NULL, and the complaint made, when there is none of that name. */
 static const struct suite *suite_find(const char *name, size_t files)

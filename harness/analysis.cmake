@@ -8,4 +8,6 @@ target_sources(atrest_harness PRIVATE
   analysis/compare_side.c
   analysis/transfer.c
   analysis/transfer_file.c
-  analysis/repeat.c)
+  analysis/repeat.c
+  analysis/noise.c
+  analysis/advice.c)

@@ -319,6 +319,7 @@ static int run_start(struct run *run, struct target_error *error)
 		(void)provenance_warn(&run->provenance,
 		                      "slices were made smaller, so that the kernel does not write "
 		                      "back during them: see messages in workload.ini");
+	run_tell_doubts(run);
 	if (run_set_up(run, error) != 0)
 		return -1;
 	if (run_folder_workloads(&run->result->folder, options->workloads,

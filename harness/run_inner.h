@@ -93,6 +93,9 @@ void run_square_start(struct run *run, const struct plan_slice *round);
 int run_check(struct run *run, struct target_error *error);
 /* The folder of the results is there: the directory that was not given is in it. 0, or -1. */
 int run_place(struct run *run, struct target_error *error);
+/* What makes a number mean something else than its reader thinks (advice.h, payloads of zeros): to
+ * the user and to machine.json. */
+void run_tell_doubts(struct run *run);
 /* In the folder of the results: scratch directories, long slices. 0, or -1. */
 int run_set_up(struct run *run, struct target_error *error);
 /* One slice of an arm, only to see its pace: it is in no result. 0, or -1 and *error. */

@@ -11,6 +11,7 @@
 
 #include "ciphers/prf.h"
 #include "ciphers/secret.h"
+#include "harness/analysis/advice.h"
 #include "harness/keep.h"
 #include "harness/leftovers.h"
 #include "harness/measure/filesystem.h"
@@ -253,6 +254,31 @@ static void lengthen(struct run *run)
 	}
 	free(order);
 	free(reply);
+}
+
+void run_tell_doubts(struct run *run)
+{
+	struct advice_list *list = calloc(1, sizeof(*list));
+	char text[512];
+
+	if (list != NULL)
+		advice_of_machine(run->provenance.machine, list);
+	for (size_t i = 0; list != NULL && i < list->count; i++) {
+		if (!list->items[i].doubt)
+			continue;
+		snprintf(text, sizeof(text), "%s: %s", list->items[i].what,
+		         list->items[i].evidence);
+		run_warn(run, text);
+	}
+	free(list);
+	for (size_t i = 0; i < run->options->request.workload_count; i++) {
+		const struct workload *w = &run->options->workloads[i];
+		if (w->compressibility == 0)
+			continue;
+		snprintf(text, sizeof(text), "%s: %.0f %% of every payload are zeros", w->name,
+		         100 * w->compressibility);
+		run_warn(run, text);
+	}
 }
 
 int run_check(struct run *run, struct target_error *error)

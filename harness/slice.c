@@ -490,6 +490,26 @@ static int row_place(const struct slice *slice, struct sample *row, struct targe
 	                   (unsigned long long)row->acknowledged, (unsigned long long)row->stored);
 }
 
+/* Reads that are to be cold and that the device did not see came from some cache: one that
+ * mincore does not know, or a file system without a device. */
+static void check_cold(const struct slice *slice, const struct sample *row, char warning[256])
+{
+	const struct session *s = slice->session;
+	const struct workload *w = &s->setup.workload;
+	uint64_t least_bytes = generator_fill_payload_bytes(s->generator);
+
+	if (w->cache != WORKLOAD_COLD || !s->target->stores || s->reads == 0 ||
+	    workload_appends(w) || warning[0] != '\0')
+		return;
+	if (row->payload_total_bytes < least_bytes)
+		least_bytes = row->payload_total_bytes;
+	if (row->device_read_bytes < least_bytes / 4)
+		snprintf(warning, 256,
+		         "%s: reads are not cold: less than a quarter of them came from the "
+		         "device (column device_read_bytes)",
+		         w->name);
+}
+
 /* What is checked before the streams are closed: all of it where messages were removed, and in an
  * arm's last round where there are no files that could be opened again. */
 static int check_open(struct slice *slice, uint64_t *checked, struct target_error *error)
@@ -540,6 +560,7 @@ static int slice_measure(struct slice *slice, const struct order *order, struct 
 	row_latencies(slice, reply);
 	check_rate(slice, reply->warning, sizeof(reply->warning));
 	row_surroundings(slice, &before, &after, &reply->row);
+	check_cold(slice, &reply->row, reply->warning);
 	if (slice->place != NULL) {
 		if (row_place(slice, &reply->row, error) != 0)
 			return -1;

@@ -156,6 +156,7 @@ static int processors_allowed(void)
 static json_t *describe_cpu(void)
 {
 	static const char boost[] = "/sys/devices/system/cpu/cpufreq/boost";
+	static const char no_turbo[] = "/sys/devices/system/cpu/intel_pstate/no_turbo";
 	static const char governor[] = "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor";
 	struct cpu_machine now = {0};
 	char model[256], text[64];
@@ -171,7 +172,9 @@ static json_t *describe_cpu(void)
 	json_object_set_new(cpu, "instructions", instructions());
 	json_object_set_new(cpu, "governor",
 	                    text_or_null(first_line(governor, text, sizeof(text))));
-	json_object_set_new(cpu, "boost", text_or_null(first_line(boost, text, sizeof(text))));
+	if (!*first_line(boost, text, sizeof(text)) && *first_line(no_turbo, text, sizeof(text)))
+		snprintf(text, sizeof(text), "%s", text[0] == '0' ? "1" : "0");
+	json_object_set_new(cpu, "boost", text_or_null(text));
 	json_object_set_new(cpu, "frequency_khz", number_or_null(now.frequency_khz));
 	return cpu;
 }
@@ -187,6 +190,10 @@ static json_t *describe_memory(void)
 	kib = strtoull(value_of("/proc/meminfo", "MemAvailable", ':', text, sizeof(text)), NULL,
 	               10);
 	json_object_set_new(memory, "available_bytes", number_or_null(kib * 1024));
+	kib = strtoull(value_of("/proc/meminfo", "SwapTotal", ':', text, sizeof(text)), NULL, 10);
+	json_object_set_new(memory, "swap_total_bytes", json_integer((json_int_t)(kib * 1024)));
+	kib = strtoull(value_of("/proc/meminfo", "SwapFree", ':', text, sizeof(text)), NULL, 10);
+	json_object_set_new(memory, "swap_free_bytes", json_integer((json_int_t)(kib * 1024)));
 	json_object_set_new(memory, "limit_bytes", number_or_null(filesystem_memory_limit_bytes()));
 	json_object_set_new(memory, "dirty_background_bytes",
 	                    number_or_null(filesystem_dirty_background_bytes()));

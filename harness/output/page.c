@@ -108,26 +108,30 @@ static void put_machine(FILE *out, const char *name, const json_t *value, int de
 	}
 }
 
-static void put_machine_section(struct page *p)
+static json_t *read_machine(const char *dir)
 {
 	char path[PATH_MAX];
 	char *text;
 	size_t bytes;
-	fputs("<h2>The machine</h2>\n", p->out);
-	snprintf(path, sizeof(path), "%s/machine.json", p->dir);
+	snprintf(path, sizeof(path), "%s/machine.json", dir);
 	int rc = read_whole_file(path, MACHINE_BYTES_MAX, &text, &bytes);
 	json_t *machine = rc == 0 ? json_loadb(text, bytes, JSON_REJECT_DUPLICATES, NULL) : NULL;
 	free(text);
-	if (!json_is_object(machine)) {
+	return machine;
+}
+
+static void put_machine_section(struct page *p)
+{
+	fputs("<h2>The machine</h2>\n", p->out);
+	if (!json_is_object(p->machine)) {
 		fputs("<p>No readable machine.json: which machine these numbers belong to is not "
 		      "known.</p>\n",
 		      p->out);
 	} else {
 		fputs("<div class=scroll><table class=machine>\n", p->out);
-		put_machine(p->out, "", machine, 0);
+		put_machine(p->out, "", p->machine, 0);
 		fputs("</table></div>\n", p->out);
 	}
-	json_decref(machine);
 }
 
 /* ---- figures ---- */
@@ -196,6 +200,22 @@ static void put_rates(struct page *p)
 
 /* ---- the page ---- */
 
+/* What the user was told while it ran: not durable, slow files, payloads of zeros, ... */
+static void put_warnings_of_run(struct page *p)
+{
+	const json_t *warnings = json_object_get(json_object_get(p->machine, "run"), "warnings");
+	if (json_array_size(warnings) == 0)
+		return;
+	fputs("<div class=warning>", p->out);
+	for (size_t i = 0; i < json_array_size(warnings); i++) {
+		const char *text = json_string_value(json_array_get(warnings, i));
+		fputs("<div>", p->out);
+		table_html_text(p->out, text == NULL ? "" : text);
+		fputs("</div>\n", p->out);
+	}
+	fputs("</div>\n", p->out);
+}
+
 static void put_warnings(struct page *p)
 {
 	const struct summary_run *run = &p->summary->run;
@@ -213,6 +233,7 @@ static void put_warnings(struct page *p)
 	if (run->arms_missing > 0)
 		fprintf(p->out, "<p class=warning><b>%" PRIu64 " arms are missing.</b></p>\n",
 		        run->arms_missing);
+	put_warnings_of_run(p);
 	if (summary_inconclusive(run))
 		fputs("<p class=warning><b>Inconclusive.</b> More plaintext twins differ from "
 		      "plaintext than chance allows: this machine was not quiet enough.</p>\n",
@@ -323,8 +344,10 @@ int page_make(const char *dir, const struct samples *samples, const struct summa
 	int rc = write_csv(dir, s, &transfer, error);
 	if (rc == 0) {
 		*drawn = figures_draw(dir, s, error);
-		struct page p = {NULL, dir, samples, s, &transfer};
+		json_t *machine = read_machine(dir);
+		struct page p = {NULL, dir, machine, samples, s, &transfer};
 		rc = write_page(&p, error);
+		json_decref(machine);
 	}
 	transfer_free(&transfer);
 	return rc;

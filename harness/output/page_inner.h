@@ -8,11 +8,13 @@
 #include "harness/analysis/transfer.h"
 #include "harness/output/samples.h"
 
+#include <jansson.h>
 #include <stdio.h>
 
 struct page {
 	FILE *out;
-	const char *dir; /* of the run */
+	const char *dir;       /* of the run */
+	const json_t *machine; /* machine.json; NULL: there is none that can be read */
 	const struct samples *samples;
 	const struct summary *summary;
 	const struct transfer *transfer;

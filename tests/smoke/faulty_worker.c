@@ -6,6 +6,8 @@
  *   ATREST_TEST_FAULT=crash      killed at the 150th append
  *   ATREST_TEST_FAULT=full       no space at the 150th append
  *   ATREST_TEST_FAULT=io         an I/O error there
+ *   ATREST_TEST_FAULT=io-1000    an I/O error at every 1000th append and read, the others are fine
+ *   ATREST_TEST_FAULT=skip       the 100th message read is the one after it
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -48,9 +50,15 @@ enum atr_status __wrap_atr_reader_next(struct atr_reader *reader, uint64_t seque
                                        struct atr_message *m, struct atr_error *err)
 {
 	static unsigned count;
-	enum atr_status status = __real_atr_reader_next(reader, sequence, m, err);
+	enum atr_status status;
 
-	if (status == ATR_OK && has_fault("misread") && ++count == 100)
+	count++;
+	if (has_fault("io-1000") && count % 1000 == 0)
+		return atr_error_set(err, ATR_EIO, "1.blk", 4096, "input/output error");
+	if (has_fault("skip") && count == 100)
+		sequence++;
+	status = __real_atr_reader_next(reader, sequence, m, err);
+	if (status == ATR_OK && has_fault("misread") && count == 100)
 		((uint8_t *)(uintptr_t)m->payload)[m->payload_bytes / 2] ^= 0x10;
 	return status;
 }
@@ -66,6 +74,8 @@ enum atr_status __wrap_atr_store_append(struct atr_store *store, const struct at
 	if (count >= 150 && has_fault("full"))
 		return atr_error_set(err, ATR_ENOSPC, "1.blk", 4096, "no space left on device");
 	if (count >= 150 && has_fault("io"))
+		return atr_error_set(err, ATR_EIO, "1.blk", 4096, "input/output error");
+	if (count % 1000 == 0 && has_fault("io-1000"))
 		return atr_error_set(err, ATR_EIO, "1.blk", 4096, "input/output error");
 	return __real_atr_store_append(store, m, sequence, err);
 }
