@@ -4,15 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-#define MIB                   (UINT64_C(1024) * 1024)
-#define BLOCK_BYTES_LARGE     (8 * MIB)
-#define BLOCK_BYTES_MEDIUM    (4 * MIB)
-#define BLOCK_BYTES_ENCRYPTED (2 * MIB)
-#define BLOCK_BYTES_SMALL     UINT64_C(32000)
-/* Account's largest payload where the stream sets none, and the subject length that is then
- * assumed: both the server's. */
-#define PAYLOAD_BYTES_ASSUMED MIB
-#define SUBJECT_BYTES_ASSUMED 256u
+#include "store/footprint.h"
 
 struct member {
 	const char *name;
@@ -320,7 +312,7 @@ static uint64_t positive(const json_t *config, const char *name)
 	return v > 0 ? (uint64_t)v : 0;
 }
 
-/* Longest literal subject configured; the assumed length when one has a wildcard or none is. */
+/* Longest literal subject configured; 0 when one has a wildcard or none is. */
 static uint64_t subject_bytes(const json_t *config)
 {
 	const json_t *subjects = json_object_get(config, "subjects");
@@ -335,41 +327,20 @@ static uint64_t subject_bytes(const json_t *config)
 		if (text != NULL && strpbrk(text, "*>") == NULL && strlen(text) > longest)
 			longest = strlen(text);
 	}
-	return longest > 0 ? longest : SUBJECT_BYTES_ASSUMED;
-}
-
-/* A quarter of the stream's limit, within bounds. */
-static uint64_t from_limit(uint64_t limit_bytes)
-{
-	uint64_t b = limit_bytes / 4 + 1;
-
-	if (b % 100 != 0)
-		b += 100 - b % 100;
-	if (b <= BLOCK_BYTES_SMALL)
-		return BLOCK_BYTES_SMALL;
-	return b >= BLOCK_BYTES_LARGE ? BLOCK_BYTES_LARGE : BLOCK_BYTES_MEDIUM;
+	return longest;
 }
 
 uint64_t atr_config_block_bytes(const json_t *config, int encrypted)
 {
-	uint64_t max_bytes = positive(config, "max_bytes"), max_msgs = positive(config, "max_msgs");
-	uint64_t payload = positive(config, "max_msg_size");
 	const char *retention = json_string_value(json_object_get(config, "retention"));
+	const struct atr_footprint_limits limits = {
+	        .max_bytes = positive(config, "max_bytes"),
+	        .max_msgs = positive(config, "max_msgs"),
+	        .max_msgs_per_subject = positive(config, "max_msgs_per_subject"),
+	        .max_msg_bytes = positive(config, "max_msg_size"),
+	        .subject_bytes = subject_bytes(config),
+	        .other_retention = retention != NULL && strcmp(retention, "limits") != 0,
+	};
 
-	if (max_bytes > 0)
-		return from_limit(max_bytes);
-	if (max_msgs > 0) {
-		uint64_t message = 30 + subject_bytes(config) + 4 +
-		                   (payload > 0 ? payload : PAYLOAD_BYTES_ASSUMED);
-
-		/* where the product would not fit it is far above the largest block */
-		return from_limit(max_msgs > UINT64_MAX / message ? UINT64_MAX / 2
-		                                                  : max_msgs * message);
-	}
-	if (positive(config, "max_msgs_per_subject") > 0)
-		return BLOCK_BYTES_MEDIUM;
-	if (encrypted)
-		return BLOCK_BYTES_ENCRYPTED;
-	return retention == NULL || strcmp(retention, "limits") == 0 ? BLOCK_BYTES_LARGE
-	                                                             : BLOCK_BYTES_MEDIUM;
+	return atr_footprint_block_bytes(&limits, encrypted);
 }
