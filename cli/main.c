@@ -17,6 +17,7 @@ extern const struct command command_slice;
 extern const struct command command_noise;
 extern const struct command command_report;
 extern const struct command command_compare;
+extern const struct command command_size;
 extern const struct command command_stream_ls;
 extern const struct command command_stream_info;
 extern const struct command command_stream_dump;
@@ -37,6 +38,7 @@ const struct command *const commands[] = {
         &command_noise,
         &command_report,
         &command_compare,
+        &command_size,
         &command_stream_ls,
         &command_stream_info,
         &command_stream_dump,

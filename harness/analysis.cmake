@@ -1,6 +1,7 @@
 target_sources(atrest_harness PRIVATE
   analysis/ranks.c
   analysis/stats.c
+  analysis/sizing.c
   analysis/verdict.c
   analysis/summary.c
   analysis/summary_file.c

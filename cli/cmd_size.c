@@ -1,0 +1,275 @@
+/* cmd_size.c - atrest size: what a deployment needs, from the costs that a run has measured. */
+#include <errno.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/options.h"
+#include "cli/size_against.h"
+#include "cli/size_input.h"
+#include "cli/size_plan.h"
+#include "cli/size_print.h"
+#include "harness/analysis/sizing.h"
+#include "harness/measure/machine.h"
+#include "harness/output/fingerprint.h"
+#include "harness/output/samples.h"
+
+#define RESULT_DEFAULT      "results/latest"
+#define FILE_SYSTEM_DEFAULT 4096
+
+struct size_options {
+	struct size_flags flags;
+	struct option_list results;
+	const char *against;
+	int across_machines, json, markdown;
+};
+
+#define AT(member) offsetof(struct size_options, member)
+
+/* ---- results ---- */
+
+struct results {
+	struct samples samples;
+	uint64_t file_system_bytes;
+};
+
+static int rows_read(const char *dir, struct samples *out)
+{
+	char path[PATH_MAX], error[512];
+	struct stat st;
+
+	memset(out, 0, sizeof(*out));
+	if ((size_t)snprintf(path, sizeof(path), "%s/samples.csv", dir) >= sizeof(path))
+		return complain(EXIT_USAGE, "%.60s...: path too long", dir);
+	if (stat(path, &st) != 0 && (errno == ENOENT || errno == ENOTDIR))
+		return complain(EXIT_USAGE, "%s: %s, expected the folder of a run", path,
+		                strerror(errno));
+	switch (samples_read(path, out, error)) {
+	case CSV_RESULT_MALFORMED:
+		return complain(EXIT_USAGE, "%s", error);
+	case CSV_RESULT_SCHEMA_OTHER:
+	case CSV_RESULT_UNREADABLE:
+		return complain(EXIT_SYSTEM, "%s", error);
+	case CSV_RESULT_OK:
+		break;
+	}
+	if (out->count == 0)
+		return complain(EXIT_USAGE, "%s:3: no rows, expected at least one", path);
+	return EXIT_FINE;
+}
+
+/* Times of another machine say nothing of this one. */
+static int machine_check(const char *dir, const json_t *here, int across, uint64_t *block_bytes)
+{
+	char path[PATH_MAX], error[512];
+	struct fingerprint_facts facts = {.count = 0};
+	json_t *there, *first;
+	int code = EXIT_FINE;
+
+	snprintf(path, sizeof(path), "%.4000s/machine.json", dir);
+	there = fingerprint_read(path, NULL, error);
+	if (there == NULL)
+		return complain(EXIT_USAGE, "%s", error);
+	fingerprint_differences(there, here, &facts);
+	if (facts.count > 0 && !across)
+		code = complain(EXIT_SYSTEM,
+		                "%s: measured on another machine (%s: %s there, %s here); "
+		                "--across-machines takes its figures all the same",
+		                dir, facts.list[0].what, facts.list[0].base, facts.list[0].new_);
+	else if (facts.count > 0)
+		warn_line("%s: measured on another machine (%s: %s there, %s here)", dir,
+		          facts.list[0].what, facts.list[0].base, facts.list[0].new_);
+	first = json_array_get(json_object_get(there, "directories"), 0);
+	if (json_integer_value(json_object_get(first, "block_bytes")) > 0)
+		*block_bytes = (uint64_t)json_integer_value(json_object_get(first, "block_bytes"));
+	json_decref(there);
+	return code;
+}
+
+static int result_add(const char *dir, const json_t *here, int across, uint64_t number,
+                      struct results *out)
+{
+	struct samples samples;
+	int code = rows_read(dir, &samples);
+
+	if (code == EXIT_FINE)
+		code = machine_check(dir, here, across, &out->file_system_bytes);
+	if (code == EXIT_FINE && sizing_append(&out->samples, &samples, number) != 0)
+		code = complain(EXIT_SYSTEM, "out of memory");
+	if (code == EXIT_FINE)
+		out->samples.complete &= samples.complete;
+	samples_free(&samples);
+	return code;
+}
+
+static int results_read(const struct size_options *o, const json_t *here, struct results *out)
+{
+	int code = EXIT_FINE;
+
+	*out = (struct results){.samples = {.complete = 1},
+	                        .file_system_bytes = FILE_SYSTEM_DEFAULT};
+	if (o->results.count == 0)
+		return result_add(RESULT_DEFAULT, here, o->across_machines, 0, out);
+	for (size_t i = 0; i < o->results.count && code == EXIT_FINE; i++)
+		code = result_add(o->results.value[i], here, o->across_machines, i, out);
+	return code;
+}
+
+/* ---- the two answers ---- */
+
+static enum size_format format_of(const struct size_options *o)
+{
+	return o->json ? SIZE_JSON : o->markdown ? SIZE_MARKDOWN : SIZE_TEXT;
+}
+
+static int plan_print(const struct size_options *o, const struct size_demand *demand,
+                      const struct results *base)
+{
+	/* What replicas of a stream write is coalesced. */
+	struct sizing_choice choice = {.target = demand->target[0] != '\0' ? demand->target : NULL,
+	                               .version =
+	                                       demand->version[0] != '\0' ? demand->version : NULL,
+	                               .flush = demand->replicas > 1 ? "async" : "each",
+	                               .always = demand->always};
+	struct sizing costs;
+	struct size_plan *plan;
+	char reason[SIZING_TEXT_BYTES], other[SIZING_TEXT_BYTES];
+	enum sizing_result made = sizing_make(&base->samples, &choice, &costs, reason);
+	int code;
+
+	/* Written one by one they cost more. */
+	if (made == SIZING_MISSING && strcmp(choice.flush, "async") == 0) {
+		choice.flush = "each";
+		made = sizing_make(&base->samples, &choice, &costs, other);
+	}
+	switch (made) {
+	case SIZING_MISSING:
+		return complain(EXIT_USAGE, "%s: %s",
+		                o->results.count > 0 ? o->results.value[0] : RESULT_DEFAULT,
+		                reason);
+	case SIZING_MEMORY:
+		return complain(EXIT_SYSTEM, "out of memory");
+	case SIZING_OK:
+		break;
+	}
+	plan = malloc(sizeof(*plan));
+	if (plan == NULL)
+		return complain(EXIT_SYSTEM, "out of memory");
+	code = size_plan_make(demand, &costs, base->file_system_bytes, plan);
+	if (code == EXIT_FINE && size_print(plan, format_of(o)) != 0)
+		code = complain(EXIT_SYSTEM, "standard output: %s", strerror(errno));
+	free(plan);
+	return code;
+}
+
+static int against_print(const struct size_options *o, const json_t *here,
+                         const struct results *base)
+{
+	struct results held = {.samples = {.complete = 1},
+	                       .file_system_bytes = FILE_SYSTEM_DEFAULT};
+	int code = result_add(o->against, here, o->across_machines, 0, &held);
+
+	if (code == EXIT_FINE)
+		code = size_against(&base->samples, &held.samples, o->against,
+		                    held.file_system_bytes, o->json);
+	samples_free(&held.samples);
+	return code;
+}
+
+/* ---- the command ---- */
+
+extern const struct command command_size;
+
+static int answer(const struct size_options *o, const char *file)
+{
+	struct size_demand demand;
+	struct results base;
+	json_t *here;
+	int code = EXIT_FINE;
+
+	if (o->json && o->markdown)
+		return complain(EXIT_USAGE, "--markdown: found --json too, expected one of both");
+	if (o->against == NULL)
+		code = size_input_read(file, &o->flags, &demand);
+	if (code != EXIT_FINE)
+		return code;
+	here = machine_fingerprint(NULL, 0, NULL);
+	if (here == NULL)
+		return complain(EXIT_SYSTEM, "out of memory");
+	code = results_read(o, here, &base);
+	if (code == EXIT_FINE)
+		code = o->against != NULL ? against_print(o, here, &base)
+		                          : plan_print(o, &demand, &base);
+	samples_free(&base.samples);
+	json_decref(here);
+	return code;
+}
+
+static int run(int argc, char **argv)
+{
+	struct size_options options = {0};
+	int first;
+
+	switch (options_parse(&command_size, argc, argv, &options, &first)) {
+	case OPTIONS_BAD:
+		return EXIT_USAGE;
+	case OPTIONS_HELP_PRINTED:
+		return EXIT_FINE;
+	case OPTIONS_OK:
+		break;
+	}
+	return answer(&options, first < argc ? argv[first] : NULL);
+}
+
+static const struct option_spec option_table[] = {
+#define FLAG(id, name, argument, help)                                                             \
+	{name, 0, OPTION_TEXT, argument, help, AT(flags.text[SIZE_KEY_##id])},
+        SIZE_KEYS(FLAG)
+#undef FLAG
+                {"result", 0, OPTION_LIST, "DIR",
+                 "folder of a run, default results/latest; repeatable: their cells count\n"
+                 "together",
+                 AT(results)},
+        {"against", 0, OPTION_TEXT, "DIR",
+         "no plan: hold what this run measured against what the results predict\n"
+         "for its workloads",
+         AT(against)},
+        {"across-machines", 0, OPTION_FLAG, NULL, "take results of another machine too",
+         AT(across_machines)},
+        {"json", 0, OPTION_FLAG, NULL, "print JSON", AT(json)},
+        {"markdown", 0, OPTION_FLAG, NULL, "print Markdown", AT(markdown)},
+        {0}};
+
+const struct command command_size = {
+        .name = "size",
+        .arguments = "[FILE.ini]",
+        .summary = "what a deployment needs: cores, disk, restarts; from what a run has measured",
+        .details =
+                "Prints for plaintext and each cipher side by side what one node needs: cores of\n"
+                "the server at the mean and the peak, each with its interval, disk, files, writes\n"
+                "and fsyncs, restarts, memory of the index; then the server's jetstream block, "
+                "the\n"
+                "stream's configuration and a sentence of advice. With replicas each node holds\n"
+                "one of every stream.\n\n"
+                "Times are those of the run's cells, by straight lines between the sizes that "
+                "were\n"
+                "measured, of the newest server among its targets. Without one they are those of\n"
+                "the embedded store, and a lower bound. Bytes follow from the format. Where an\n"
+                "answer lies beyond what was measured, it says so.\n\n"
+                "FILE.ini holds the same keys, with '_' for '-'; flags come before it:\n\n"
+                "  rate = 20k\n"
+                "  sizes = 128:70,4k:25,64k:5\n"
+                "  max_age = 7d\n\n"
+                "Example, from a new clone:\n\n"
+                "  scripts/bench\n"
+                "  atrest size --rate 20k --peak 50k --sizes 1k --max-age 7d --replicas 3\n\n"
+                "--against DIR: which lines are how far off. Exit 1 when one is: CPU of a message\n"
+                "by more than 15 %, a restart by more than 25 %, a block or key file by a byte.",
+        .options = option_table,
+        .arguments_max = 1,
+        .run = run,
+};

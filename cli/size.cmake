@@ -1,0 +1,7 @@
+target_sources(atrest PRIVATE
+  cmd_size.c
+  size_against.c
+  size_config.c
+  size_input.c
+  size_plan.c
+  size_print.c)

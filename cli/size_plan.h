@@ -1,0 +1,76 @@
+/* size_plan.h - what a deployment needs: the demand, the measured costs and the format's bytes put
+ * together. Nothing is read or measured here.
+ *
+ * Everything is of one node. With replicas every node is taken to hold one of each stream, and the
+ * one that is counted leads all of them: it stores each message and serves each read.
+ */
+#ifndef ATREST_CLI_SIZE_PLAN_H
+#define ATREST_CLI_SIZE_PLAN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cli/size_input.h"
+#include "harness/analysis/sizing.h"
+#include "store/footprint.h"
+
+#define SIZE_NOTES_MAX    16
+#define SIZE_NOTE_BYTES   320
+#define SIZE_ADVICE_BYTES 512
+
+/* Under one cipher. Intervals are NaN where there is none. */
+struct size_cipher {
+	const char *cipher;
+	int there;                                     /* was measured */
+	struct stats_interval publish_ns, read_ns;     /* CPU of a message */
+	struct stats_interval cores_mean, cores_peak;  /* of the store or server */
+	struct stats_interval added_mean, added_peak;  /* of them beyond plaintext */
+	double capacity_msgs_s;                        /* published, as measured: one stream */
+	uint64_t block_bytes;                          /* largest block file */
+	struct atr_footprint disk;                     /* of all streams */
+	struct atr_footprint_kind total;               /* of all kinds of files */
+	uint64_t inodes;                               /* files and directories */
+	double deleted_bytes;                          /* in blocks, and not live any more */
+	double snapshot_bytes;                         /* of a backup of all streams, clear */
+	double write_bytes_s_mean, write_bytes_s_peak; /* given to the kernel */
+	double syncs_s_mean, syncs_s_peak;             /* fsync calls */
+	struct stats_interval start_ns, recover_ns;    /* with and without state files */
+	double index_bytes;                            /* memory */
+};
+
+struct size_plan {
+	const struct size_demand *demand;
+	const struct sizing *costs;
+	struct sizing_size mix[SIZE_MIX_MAX];
+	size_t mix_count;
+	double record_bytes; /* mean */
+	double kept;         /* messages of a stream, those deleted since among them */
+	double live;         /* of these not deleted */
+	uint64_t file_system_bytes;
+	struct size_cipher ciphers[SIZING_CIPHERS];
+	size_t chosen; /* the cheaper cipher, an index */
+	char notes[SIZE_NOTES_MAX][SIZE_NOTE_BYTES];
+	size_t note_count;
+};
+
+/* demand and costs are borrowed. file_system_bytes: of a block of the file system. EXIT_FINE, or
+ * the code of the error that was printed: cells of reads that are not there, a demand that the
+ * version cannot meet. */
+int size_plan_make(const struct size_demand *demand, const struct sizing *costs,
+                   uint64_t file_system_bytes, struct size_plan *out);
+
+/* One sentence: which cipher, and what it costs. */
+void size_plan_advice(const struct size_plan *plan, char text[SIZE_ADVICE_BYTES]);
+
+/* The version whose files and settings are meant: that of the server, "" for the store, whose are
+ * those of the newest. */
+const char *size_plan_version(const struct sizing *costs);
+/* Largest block file of a stream of these limits under the cipher. */
+uint64_t size_plan_block_bytes(const struct atr_footprint_limits *limits, const char *cipher,
+                               const char *version);
+/* Which state files it writes. */
+enum atr_footprint_state size_plan_state(const struct sizing *costs);
+/* meta.inf in clear text of a stream of that configuration. */
+uint64_t size_plan_config_bytes(const struct sizing *costs, const char *config, const char *name);
+
+#endif

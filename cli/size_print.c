@@ -1,0 +1,344 @@
+/* size_print.c - see size_print.h. Text and Markdown are the same lines. */
+#include "cli/size_print.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/size_config.h"
+#include "harness/output/table.h"
+
+#define LINES_MAX  32
+#define CELL_BYTES 64
+
+struct lines {
+	struct {
+		const char *label;
+		char cell[SIZING_CIPHERS][CELL_BYTES];
+	} line[LINES_MAX];
+	size_t count;
+	char headroom[2][CELL_BYTES]; /* labels that hold a figure */
+};
+
+/* ---- the lines ---- */
+
+/* A quantity as text, from one cipher's part of the plan. */
+typedef void cell_fn(const struct size_plan *plan, const struct size_cipher *c,
+                     char text[CELL_BYTES]);
+
+static void add(struct lines *lines, const struct size_plan *plan, const char *label, cell_fn *cell)
+{
+	size_t n = lines->count++;
+
+	lines->line[n].label = label;
+	for (size_t i = 0; i < SIZING_CIPHERS; i++)
+		if (plan->ciphers[i].there)
+			cell(plan, &plan->ciphers[i], lines->line[n].cell[i]);
+}
+
+static int is_whole(struct stats_interval v)
+{
+	return isfinite(v.low) && isfinite(v.high);
+}
+
+static void put_interval(struct stats_interval v, double scale, int decimals, char text[CELL_BYTES])
+{
+	if (!isfinite(v.estimate))
+		snprintf(text, CELL_BYTES, "-");
+	else if (is_whole(v))
+		snprintf(text, CELL_BYTES, "%.*f [%.*f, %.*f]", decimals, v.estimate * scale,
+		         decimals, v.low * scale, decimals, v.high * scale);
+	else
+		snprintf(text, CELL_BYTES, "%.*f", decimals, v.estimate * scale);
+}
+
+static void put_seconds(struct stats_interval v, char text[CELL_BYTES])
+{
+	char a[TABLE_NUMBER_BYTES], b[TABLE_NUMBER_BYTES], c[TABLE_NUMBER_BYTES];
+
+	if (!isfinite(v.estimate))
+		snprintf(text, CELL_BYTES, "-");
+	else if (is_whole(v))
+		snprintf(text, CELL_BYTES, "%s [%s, %s]", table_ns(v.estimate, a),
+		         table_ns(fmax(v.low, 0), b), table_ns(v.high, c));
+	else
+		snprintf(text, CELL_BYTES, "%s", table_ns(v.estimate, a));
+}
+
+/* Of five figures and more, since what is exact should look so. */
+static void put_bytes(double bytes, char text[CELL_BYTES])
+{
+	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+	size_t unit = 0;
+
+	for (; bytes >= 10240 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
+		bytes /= 1024;
+	snprintf(text, CELL_BYTES, "%.*f %s", unit == 0 || bytes >= 1000 ? 0 : 1, bytes,
+	         units[unit]);
+}
+
+#define CELL(name, put)                                                                            \
+	static void name(const struct size_plan *plan, const struct size_cipher *c,                \
+	                 char text[CELL_BYTES])                                                    \
+	{                                                                                          \
+		(void)plan;                                                                        \
+		put;                                                                               \
+	}
+#define HEADROOM (1 + plan->demand->headroom_pct / 100)
+
+CELL(publish_cpu, put_interval(c->publish_ns, 1e-3, 2, text))
+CELL(read_cpu, put_interval(c->read_ns, 1e-3, 2, text))
+CELL(cores_mean, put_interval(c->cores_mean, 1, 2, text))
+CELL(cores_peak, put_interval(c->cores_peak, 1, 2, text))
+CELL(cores_added, if (c != &plan->ciphers[0]) put_interval(c->added_peak, 1, 2, text))
+CELL(cores_headroom, put_interval(c->cores_peak, HEADROOM, 2, text))
+CELL(disk_apparent, put_bytes((double)c->total.bytes, text))
+CELL(disk_allocated, put_bytes((double)c->total.allocated_bytes, text))
+CELL(disk_headroom, put_bytes((double)c->total.allocated_bytes *HEADROOM, text))
+CELL(disk_records, put_bytes((double)c->disk.blk.bytes, text))
+CELL(disk_deleted, put_bytes(c->deleted_bytes, text))
+CELL(disk_keys, put_bytes((double)c->disk.key.bytes, text))
+CELL(disk_meta, put_bytes((double)c->disk.meta.bytes, text))
+CELL(disk_state, put_bytes((double)c->disk.state.bytes, text))
+CELL(snapshot, put_bytes(c->snapshot_bytes, text))
+CELL(block, table_bytes((double)c->block_bytes, text))
+CELL(files, snprintf(text, CELL_BYTES, "%llu", (unsigned long long)c->total.files))
+CELL(inodes, snprintf(text, CELL_BYTES, "%llu", (unsigned long long)c->inodes))
+CELL(write_mean, put_bytes(c->write_bytes_s_mean, text))
+CELL(write_peak, put_bytes(c->write_bytes_s_peak, text))
+CELL(syncs_mean, snprintf(text, CELL_BYTES, "%.4g", c->syncs_s_mean))
+CELL(syncs_peak, snprintf(text, CELL_BYTES, "%.4g", c->syncs_s_peak))
+CELL(start, put_seconds(c->start_ns, text))
+CELL(recover, put_seconds(c->recover_ns, text))
+CELL(index_memory, put_bytes(c->index_bytes, text))
+
+static void make_lines(const struct size_plan *plan, struct lines *l)
+{
+	l->count = 0;
+	snprintf(l->headroom[0], CELL_BYTES, "cores, peak + %g %%", plan->demand->headroom_pct);
+	snprintf(l->headroom[1], CELL_BYTES, "disk, allocated + %g %%", plan->demand->headroom_pct);
+	memset(l->line, 0, sizeof(l->line));
+	add(l, plan, "CPU of a message published, µs", publish_cpu);
+	if (plan->demand->reads > 0)
+		add(l, plan, "CPU of a message read, µs", read_cpu);
+	add(l, plan, "cores, mean", cores_mean);
+	add(l, plan, "cores, peak", cores_peak);
+	add(l, plan, "  beyond plaintext", cores_added);
+	add(l, plan, l->headroom[0], cores_headroom);
+	add(l, plan, "disk, apparent", disk_apparent);
+	add(l, plan, "  records", disk_records);
+	if (plan->demand->deleted_pct > 0)
+		add(l, plan, "    deleted, not compacted", disk_deleted);
+	add(l, plan, "  key files", disk_keys);
+	add(l, plan, "  meta files", disk_meta);
+	add(l, plan, "  state files, at most", disk_state);
+	add(l, plan, "disk, allocated", disk_allocated);
+	add(l, plan, l->headroom[1], disk_headroom);
+	add(l, plan, "a snapshot (clear text)", snapshot);
+	add(l, plan, "files", files);
+	add(l, plan, "inodes", inodes);
+	add(l, plan, "largest block file", block);
+	add(l, plan, "written a second, mean", write_mean);
+	add(l, plan, "written a second, peak", write_peak);
+	add(l, plan, "fsyncs a second, mean", syncs_mean);
+	add(l, plan, "fsyncs a second, peak", syncs_peak);
+	add(l, plan, "restart, state file there", start);
+	add(l, plan, "restart, state file lost", recover);
+	add(l, plan, "memory of the index, about", index_memory);
+}
+
+/* ---- text and Markdown ---- */
+
+static int print_table(const struct size_plan *plan, const struct lines *l)
+{
+	struct table *t = table_new();
+	int rc;
+
+	table_column(t, "a node", NULL, TABLE_LEFT);
+	for (size_t i = 0; i < SIZING_CIPHERS; i++)
+		if (plan->ciphers[i].there)
+			table_column(t, plan->ciphers[i].cipher, NULL, TABLE_RIGHT);
+	for (size_t n = 0; n < l->count; n++) {
+		table_row(t);
+		table_text(t, l->line[n].label);
+		for (size_t i = 0; i < SIZING_CIPHERS; i++)
+			if (plan->ciphers[i].there)
+				table_text(t, l->line[n].cell[i]);
+	}
+	rc = table_print(t, stdout);
+	table_free(t);
+	return rc;
+}
+
+static int print_markdown_table(const struct size_plan *plan, const struct lines *l)
+{
+	printf("| a node |");
+	for (size_t i = 0; i < SIZING_CIPHERS; i++)
+		if (plan->ciphers[i].there)
+			printf(" %s |", plan->ciphers[i].cipher);
+	printf("\n|---|");
+	for (size_t i = 0; i < SIZING_CIPHERS; i++)
+		if (plan->ciphers[i].there)
+			printf("--:|");
+	putchar('\n');
+	for (size_t n = 0; n < l->count; n++) {
+		printf("| %s |", l->line[n].label + strspn(l->line[n].label, " "));
+		for (size_t i = 0; i < SIZING_CIPHERS; i++)
+			if (plan->ciphers[i].there)
+				printf(" %s |", l->line[n].cell[i]);
+		putchar('\n');
+	}
+	return 0;
+}
+
+static void print_demand(const struct size_plan *plan)
+{
+	const struct size_demand *d = plan->demand;
+	char rate[TABLE_NUMBER_BYTES], peak[TABLE_NUMBER_BYTES], kept[TABLE_NUMBER_BYTES];
+	char record[TABLE_NUMBER_BYTES];
+
+	printf("%s messages/s, %s at the peak, records of %s on average; %s kept in each of %llu "
+	       "stream%s, %llu replica%s, each read %g times.\n",
+	       table_count(d->rate, rate), table_count(d->peak, peak),
+	       table_bytes(plan->record_bytes, record), table_count(plan->kept, kept),
+	       (unsigned long long)d->streams, d->streams == 1 ? "" : "s",
+	       (unsigned long long)d->replicas, d->replicas == 1 ? "" : "s", d->reads);
+	printf("Costs: %s %s, intervals of 95 %%.\n\n", plan->costs->target, plan->costs->version);
+}
+
+static int print_text(const struct size_plan *plan, int markdown)
+{
+	const char *fence = markdown ? "```\n" : "";
+	char advice[SIZE_ADVICE_BYTES];
+	char *server = size_config_server(plan);
+	json_t *stream = size_config_stream(plan->demand);
+	char *json = stream == NULL ? NULL : json_dumps(stream, JSON_INDENT(2));
+	struct lines lines;
+	int rc = -1;
+
+	if (server == NULL || json == NULL)
+		goto done;
+	make_lines(plan, &lines);
+	print_demand(plan);
+	rc = markdown ? print_markdown_table(plan, &lines) : print_table(plan, &lines);
+	putchar('\n');
+	for (size_t i = 0; i < plan->note_count; i++)
+		printf("%s%s.\n", markdown ? "- " : "", plan->notes[i]);
+	printf("%sThe server's configuration (the key comes from the environment, JS_KEY):\n\n"
+	       "%s%s%s\n",
+	       plan->note_count > 0 ? "\n" : "", fence, server, fence);
+	printf("%s, the body of $JS.API.STREAM.CREATE.%s:\n\n%s%s\n%s\n",
+	       plan->demand->streams > 1 ? "Each stream, under a name and subjects of its own"
+	                                 : "The stream",
+	       plan->demand->name, fence, json, fence);
+	size_plan_advice(plan, advice);
+	printf("%s\n", advice);
+done:
+	free(json);
+	json_decref(stream);
+	free(server);
+	return rc;
+}
+
+/* ---- JSON ---- */
+
+static json_t *real(double v)
+{
+	return isfinite(v) ? json_real(v) : json_null();
+}
+
+static json_t *interval(struct stats_interval v, double scale)
+{
+	return json_pack("{s:o, s:o, s:o}", "value", real(v.estimate * scale), "low",
+	                 real(v.low * scale), "high", real(v.high * scale));
+}
+
+static json_t *kind_json(const struct atr_footprint_kind *k)
+{
+	return json_pack("{s:I, s:I, s:I}", "apparent_bytes", (json_int_t)k->bytes,
+	                 "allocated_bytes", (json_int_t)k->allocated_bytes, "files",
+	                 (json_int_t)k->files);
+}
+
+static json_t *cipher_json(const struct size_cipher *c)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "cipher", json_string(c->cipher));
+	json_object_set_new(o, "publish_cpu_ns", interval(c->publish_ns, 1));
+	json_object_set_new(o, "read_cpu_ns", interval(c->read_ns, 1));
+	json_object_set_new(o, "cores_mean", interval(c->cores_mean, 1));
+	json_object_set_new(o, "cores_peak", interval(c->cores_peak, 1));
+	json_object_set_new(o, "cores_added_mean", interval(c->added_mean, 1));
+	json_object_set_new(o, "cores_added_peak", interval(c->added_peak, 1));
+	json_object_set_new(o, "measured_msgs_s", real(c->capacity_msgs_s));
+	json_object_set_new(o, "disk", kind_json(&c->total));
+	json_object_set_new(o, "records", kind_json(&c->disk.blk));
+	json_object_set_new(o, "key_files", kind_json(&c->disk.key));
+	json_object_set_new(o, "meta_files", kind_json(&c->disk.meta));
+	json_object_set_new(o, "state_files", kind_json(&c->disk.state));
+	json_object_set_new(o, "deleted_bytes", real(c->deleted_bytes));
+	json_object_set_new(o, "snapshot_bytes", real(c->snapshot_bytes));
+	json_object_set_new(o, "inodes", json_integer((json_int_t)c->inodes));
+	json_object_set_new(o, "block_bytes", json_integer((json_int_t)c->block_bytes));
+	json_object_set_new(o, "write_bytes_s_mean", real(c->write_bytes_s_mean));
+	json_object_set_new(o, "write_bytes_s_peak", real(c->write_bytes_s_peak));
+	json_object_set_new(o, "fsyncs_s_mean", real(c->syncs_s_mean));
+	json_object_set_new(o, "fsyncs_s_peak", real(c->syncs_s_peak));
+	json_object_set_new(o, "restart_s", interval(c->start_ns, 1e-9));
+	json_object_set_new(o, "restart_without_state_s", interval(c->recover_ns, 1e-9));
+	json_object_set_new(o, "index_memory_bytes", real(c->index_bytes));
+	return o;
+}
+
+static json_t *demand_json(const struct size_plan *plan)
+{
+	const struct size_demand *d = plan->demand;
+
+	return json_pack("{s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:f, s:f, s:f}", "rate_msgs_s",
+	                 d->rate, "peak_msgs_s", d->peak, "record_bytes", plan->record_bytes,
+	                 "kept_messages", plan->kept, "live_messages", plan->live, "streams",
+	                 (json_int_t)d->streams, "replicas", (json_int_t)d->replicas, "consumers",
+	                 (json_int_t)d->consumers, "reads", d->reads, "headroom_pct",
+	                 d->headroom_pct, "deleted_pct", d->deleted_pct);
+}
+
+static int print_json(const struct size_plan *plan)
+{
+	char advice[SIZE_ADVICE_BYTES];
+	char *server = size_config_server(plan);
+	json_t *root = json_object(), *notes = json_array(), *ciphers = json_array();
+	int rc;
+
+	for (size_t i = 0; i < plan->note_count; i++)
+		json_array_append_new(notes, json_string(plan->notes[i]));
+	for (size_t i = 0; i < SIZING_CIPHERS; i++)
+		if (plan->ciphers[i].there)
+			json_array_append_new(ciphers, cipher_json(&plan->ciphers[i]));
+	size_plan_advice(plan, advice);
+	json_object_set_new(root, "demand", demand_json(plan));
+	json_object_set_new(root, "target", json_string(plan->costs->target));
+	json_object_set_new(root, "target_version", json_string(plan->costs->version));
+	json_object_set_new(root, "lower_bound",
+	                    json_boolean(!plan->costs->is_server || plan->demand->replicas > 1));
+	json_object_set_new(root, "ciphers", ciphers);
+	json_object_set_new(root, "notes", notes);
+	json_object_set_new(root, "chosen", json_string(plan->ciphers[plan->chosen].cipher));
+	json_object_set_new(root, "server_config", json_string(server));
+	json_object_set_new(root, "stream_config", size_config_stream(plan->demand));
+	json_object_set_new(root, "advice", json_string(advice));
+	rc = server == NULL ? -1
+	                    : json_dumpf(root, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
+	putchar('\n');
+	json_decref(root);
+	free(server);
+	return rc;
+}
+
+int size_print(const struct size_plan *plan, enum size_format format)
+{
+	return format == SIZE_JSON ? print_json(plan) : print_text(plan, format == SIZE_MARKDOWN);
+}

@@ -1,0 +1,495 @@
+/* sizing.c - see sizing.h. */
+#include "harness/analysis/sizing.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROUNDS_APART UINT64_C(1000000) /* more than a run has */
+/* Two starts tell what bytes cost only where one has much more of them. */
+#define START_RATIO 4.0
+
+const char *const sizing_ciphers[SIZING_CIPHERS] = {"none", "chachapoly", "aes"};
+
+/* ---- sums and curves ---- */
+
+/* How far a weighted value reaches down (side -1) or up (side 1) from its estimate. A negative
+ * weight turns its interval round. */
+static double reach(double weight, struct stats_interval v, int side)
+{
+	double end = (weight < 0) == (side > 0) ? v.low : v.high;
+
+	return weight == 0 ? 0 : weight * (end - v.estimate);
+}
+
+struct stats_interval sizing_sum(const double *weights, const struct stats_interval *values,
+                                 size_t count)
+{
+	double sum = 0, down = 0, up = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		sum += weights[i] == 0 ? 0 : weights[i] * values[i].estimate;
+		down = hypot(down, reach(weights[i], values[i], -1));
+		up = hypot(up, reach(weights[i], values[i], 1));
+	}
+	return (struct stats_interval){sum, sum - down, sum + up};
+}
+
+/* Spreads the weight of one size over the points of the curve. 1 when it lies beyond them. */
+static int spread(const struct sizing_curve *c, const struct sizing_size *size, double *weights)
+{
+	const struct sizing_point *p = c->point;
+	double x = size->record_bytes;
+	size_t i = 0;
+
+	if (c->count == 1) {
+		weights[0] += size->weight * (x > p[0].bytes ? x / p[0].bytes : 1);
+	} else {
+		while (i + 2 < c->count && x > p[i + 1].bytes)
+			i++;
+		double large = (x - p[i].bytes) / (p[i + 1].bytes - p[i].bytes);
+		weights[i] += size->weight * (1 - large);
+		weights[i + 1] += size->weight * large;
+	}
+	/* Two bytes more of subject are not another size. */
+	return x < p[0].bytes * 0.98 - 2 || x > p[c->count - 1].bytes * 1.02 + 2;
+}
+
+struct sizing_cost sizing_at(const struct sizing_curve *curve, const struct sizing_size *mix,
+                             size_t count)
+{
+	struct sizing_cost cost = {{NAN, NAN, NAN}, 0};
+	struct stats_interval values[SIZING_POINTS_MAX];
+	double weights[SIZING_POINTS_MAX] = {0}, total = 0;
+
+	if (curve->count == 0 || count == 0)
+		return cost;
+	for (size_t i = 0; i < count; i++) {
+		cost.beyond |= spread(curve, &mix[i], weights);
+		total += mix[i].weight;
+	}
+	for (size_t i = 0; i < curve->count; i++) {
+		weights[i] /= total;
+		values[i] = curve->point[i].value;
+	}
+	cost.value = sizing_sum(weights, values, curve->count);
+	return cost;
+}
+
+/* ---- rows ---- */
+
+static int is_one_of(const char *word, const char *const *words)
+{
+	for (; *words != NULL; words++)
+		if (strcmp(word, *words) == 0)
+			return 1;
+	return 0;
+}
+
+double sizing_record_bytes(const struct sample *row)
+{
+	if (sizing_is_publish(row) && row->blk_apparent_bytes > 0)
+		return (double)row->blk_apparent_bytes / (double)row->messages;
+	return (double)row->payload_total_bytes / (double)row->messages + SIZING_OTHER_BYTES;
+}
+
+int sizing_is_publish(const struct sample *row)
+{
+	static const char *const classes[] = {"publish", "publish-async", "publish-always", NULL};
+
+	return is_one_of(row->class_, classes) && row->publishers > 0 && row->readers == 0 &&
+	       row->window != 1 && row->rate_msgs_s == 0 && row->injected_ns == 0;
+}
+
+static int is_read(const struct sample *row)
+{
+	static const char *const classes[] = {"read", "read-sequential", "read-ordered", NULL};
+
+	return is_one_of(row->class_, classes) && row->publishers == 0 && row->readers > 0 &&
+	       strcmp(row->cache, "warm") == 0 && row->injected_ns == 0;
+}
+
+int sizing_is_recover(const struct sample *row)
+{
+	static const char *const classes[] = {"open-recover", "open-server-recover", NULL};
+
+	return is_one_of(row->class_, classes);
+}
+
+int sizing_is_open(const struct sample *row)
+{
+	static const char *const classes[] = {"open", "open-server", NULL};
+
+	return is_one_of(row->class_, classes) || sizing_is_recover(row);
+}
+
+double sizing_openings(const struct sample *row)
+{
+	double fill = (double)row->blk_apparent_bytes / sizing_record_bytes(row);
+	double openings = fill > 0 ? round((double)row->messages / fill) : 1;
+
+	return openings < 1 ? 1 : openings;
+}
+
+/* A mix has no place on a curve that it does not lie on. */
+static int is_of_one_size(const struct sample *row)
+{
+	return row->payload_total_bytes == row->messages * row->payload_bytes;
+}
+
+/* Arms of other directories and other programs have more in their names. */
+static int is_usable(const struct sample *row)
+{
+	return row->valid && row->messages > 0 && row->cpu_ns > 0 &&
+	       strcmp(row->arm, row->cipher) == 0;
+}
+
+static int is_always(const struct sample *row)
+{
+	return strcmp(row->sync, "always") == 0;
+}
+
+int sizing_append(struct samples *all, const struct samples *more, uint64_t number)
+{
+	for (size_t i = 0; i < more->count; i++) {
+		struct sample row = more->rows[i];
+
+		row.round += number * ROUNDS_APART;
+		if (samples_add(all, &row) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- points ---- */
+
+enum figure { PUBLISH, PUBLISH_TIME, READ, START, RECOVER };
+
+struct maker {
+	const struct samples *samples;
+	const struct sizing_choice *choice;
+	struct sizing *out;
+	double *values; /* room for as many as there are rows */
+};
+
+static int is_of(const struct maker *m, const struct sample *row, enum figure figure)
+{
+	if (!is_usable(row) || strcmp(row->target, m->out->target) != 0 ||
+	    strcmp(row->target_version, m->out->version) != 0)
+		return 0;
+	switch (figure) {
+	case PUBLISH:
+	case PUBLISH_TIME:
+		return sizing_is_publish(row) && is_of_one_size(row) &&
+		       is_always(row) == m->choice->always &&
+		       (m->out->is_server || strcmp(row->flush, m->choice->flush) == 0);
+	case READ:
+		return is_read(row) && is_of_one_size(row);
+	case START:
+		return sizing_is_open(row) && !sizing_is_recover(row);
+	case RECOVER:
+		return sizing_is_recover(row) && is_of_one_size(row);
+	}
+	return 0;
+}
+
+/* Where on the curve it is. */
+static double place_of(const struct sample *row, enum figure figure)
+{
+	return figure == START ? (double)row->blk_apparent_bytes : sizing_record_bytes(row);
+}
+
+static double value_of(const struct sample *row, enum figure figure,
+                       const struct sizing_curve *start)
+{
+	double messages = (double)row->messages, openings;
+
+	switch (figure) {
+	case PUBLISH:
+	case READ:
+		return (double)row->cpu_ns / messages;
+	case PUBLISH_TIME:
+		return (is_always(row) || row->sync_ordered ? row->synced_s : row->acked_s) * 1e9 /
+		       messages;
+	case START:
+		return row->acked_s * 1e9 / sizing_openings(row);
+	case RECOVER:
+		openings = sizing_openings(row);
+		/* Less what a start takes anyway. */
+		return (row->acked_s * 1e9 / openings -
+		        (start->count > 0 ? start->point[0].value.estimate : 0)) /
+		       (messages / openings);
+	}
+	return NAN;
+}
+
+/* Plaintext's row of the same round, or NULL. */
+static const struct sample *baseline_of(const struct maker *m, const struct sample *row)
+{
+	for (size_t i = 0; i < m->samples->count; i++) {
+		const struct sample *b = &m->samples->rows[i];
+
+		if (b->round == row->round && strcmp(b->arm, "none") == 0 && is_usable(b) &&
+		    strcmp(b->workload, row->workload) == 0 &&
+		    strcmp(b->target, row->target) == 0 &&
+		    strcmp(b->target_version, row->target_version) == 0)
+			return b;
+	}
+	return NULL;
+}
+
+static int is_at(double bytes, double place)
+{
+	return fabs(bytes - place) <= 0.5 + place * 0.001;
+}
+
+/* The values at one place: added to plaintext, or whole. */
+static size_t collect(const struct maker *m, const char *cipher, enum figure figure, int added,
+                      double place, const struct sizing_curve *start)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->samples->count; i++) {
+		const struct sample *row = &m->samples->rows[i], *base;
+
+		if (!is_of(m, row, figure) || strcmp(row->cipher, cipher) != 0 ||
+		    !is_at(place_of(row, figure), place))
+			continue;
+		base = added ? baseline_of(m, row) : NULL;
+		if (added && base == NULL)
+			continue;
+		m->values[n++] =
+		        value_of(row, figure, start) - (added ? value_of(base, figure, start) : 0);
+	}
+	return n;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	double x = ((const struct sizing_point *)a)->bytes;
+	double y = ((const struct sizing_point *)b)->bytes;
+
+	return (x > y) - (x < y);
+}
+
+static void curve_make(const struct maker *m, const char *cipher, enum figure figure, int added,
+                       const struct sizing_curve *start, struct sizing_curve *out)
+{
+	out->count = 0;
+	for (size_t i = 0; i < m->samples->count; i++) {
+		const struct sample *row = &m->samples->rows[i];
+		double place = place_of(row, figure);
+		size_t known = 0;
+
+		if (!is_of(m, row, figure) || strcmp(row->cipher, cipher) != 0)
+			continue;
+		while (known < out->count && !is_at(place, out->point[known].bytes))
+			known++;
+		if (known < out->count || known == SIZING_POINTS_MAX)
+			continue;
+		size_t n = collect(m, cipher, figure, added, place, start);
+		if (n > 0)
+			out->point[out->count++] =
+			        (struct sizing_point){place, stats_hodges_lehmann(m->values, n), n};
+	}
+	qsort(out->point, out->count, sizeof(out->point[0]), by_bytes);
+}
+
+/* Starts that differ little in what there is to read say the same: one point of all their values.
+ */
+static void start_make(const struct maker *m, const char *cipher, struct sizing_curve *out)
+{
+	double bytes = 0;
+	size_t n = 0;
+
+	curve_make(m, cipher, START, 0, NULL, out);
+	if (out->count < 2 || out->point[out->count - 1].bytes >= START_RATIO * out->point[0].bytes)
+		return;
+	for (size_t i = 0; i < m->samples->count; i++) {
+		const struct sample *row = &m->samples->rows[i];
+
+		if (!is_of(m, row, START) || strcmp(row->cipher, cipher) != 0)
+			continue;
+		m->values[n++] = value_of(row, START, NULL);
+		bytes += place_of(row, START);
+	}
+	out->point[0] =
+	        (struct sizing_point){bytes / (double)n, stats_hodges_lehmann(m->values, n), n};
+	out->count = 1;
+}
+
+/* ---- which target ---- */
+
+/* A server before the store, a newer version before an older one. */
+static int is_better(const struct sample *row, const struct sizing *than)
+{
+	int server = strcmp(row->target, "nats") == 0;
+
+	if (than->target[0] == '\0' || server != than->is_server)
+		return than->target[0] == '\0' || server;
+	return strverscmp(row->target_version, than->version) > 0;
+}
+
+static int is_asked_for(const struct sample *row, const struct sizing_choice *choice)
+{
+	if (strcmp(row->target, "nats") != 0 && strcmp(row->target, "store") != 0)
+		return 0;
+	return (choice->target == NULL || strcmp(row->target, choice->target) == 0) &&
+	       (choice->version == NULL || strcmp(row->target_version, choice->version) == 0);
+}
+
+static void find_target(const struct samples *samples, const struct sizing_choice *choice,
+                        struct sizing *out)
+{
+	for (size_t i = 0; i < samples->count; i++) {
+		const struct sample *row = &samples->rows[i];
+
+		if (!is_usable(row) || !sizing_is_publish(row) || !is_asked_for(row, choice) ||
+		    !is_better(row, out))
+			continue;
+		snprintf(out->target, sizeof(out->target), "%.60s", row->target);
+		snprintf(out->version, sizeof(out->version), "%.60s", row->target_version);
+		out->is_server = strcmp(row->target, "nats") == 0;
+	}
+	out->start_scales = out->is_server && strverscmp(out->version, "2.10") < 0;
+}
+
+/* "nats 2.15.1, store 0.1.0": those that publish cells are there of. */
+static void list_targets(const struct samples *samples, char *text, size_t bytes)
+{
+	char name[2 * SIZING_NAME_BYTES];
+
+	text[0] = '\0';
+	for (size_t i = 0; i < samples->count; i++) {
+		const struct sample *row = &samples->rows[i];
+		size_t used = strlen(text);
+
+		if (!is_usable(row) || !sizing_is_publish(row))
+			continue;
+		snprintf(name, sizeof(name), "%.60s %.60s", row->target, row->target_version);
+		if (strstr(text, name) == NULL)
+			snprintf(text + used, bytes - used, "%s%s", used > 0 ? ", " : "", name);
+	}
+	if (text[0] == '\0')
+		snprintf(text, bytes, "none");
+}
+
+static enum sizing_result check(const struct sizing *s, const struct sizing_choice *choice,
+                                char reason[SIZING_TEXT_BYTES])
+{
+	int some = 0;
+
+	for (size_t c = 0; c < SIZING_CIPHERS; c++) {
+		some |= c > 0 && s->arms[c].publish.count > 0;
+		if (s->arms[c].publish.count > 0 || c > 0)
+			continue;
+		snprintf(reason, SIZING_TEXT_BYTES,
+		         "no valid publish cell of %s %s with sync %s%s%s in plaintext, expected "
+		         "one at least",
+		         s->target, s->version, choice->always ? "= always" : "at an interval",
+		         s->is_server ? "" : ", flush = ", s->is_server ? "" : choice->flush);
+		return SIZING_MISSING;
+	}
+	if (some)
+		return SIZING_OK;
+	snprintf(reason, SIZING_TEXT_BYTES,
+	         "no valid publish cell of %s %s under a cipher, expected chachapoly or aes",
+	         s->target, s->version);
+	return SIZING_MISSING;
+}
+
+static int is_release(const struct maker *m)
+{
+	for (size_t i = 0; i < m->samples->count; i++)
+		if (strcmp(m->samples->rows[i].build, "release") != 0)
+			return 0;
+	return 1;
+}
+
+static void arm_make(const struct maker *m, struct sizing_arm *arm)
+{
+	const char *cipher = arm->cipher;
+
+	curve_make(m, cipher, PUBLISH, 0, NULL, &arm->publish);
+	curve_make(m, cipher, PUBLISH, 1, NULL, &arm->publish_added);
+	curve_make(m, cipher, PUBLISH_TIME, 0, NULL, &arm->publish_time);
+	curve_make(m, cipher, READ, 0, NULL, &arm->read);
+	curve_make(m, cipher, READ, 1, NULL, &arm->read_added);
+	start_make(m, cipher, &arm->start);
+	curve_make(m, cipher, RECOVER, 0, &arm->start, &arm->recover);
+}
+
+enum sizing_result sizing_make(const struct samples *samples, const struct sizing_choice *choice,
+                               struct sizing *out, char reason[SIZING_TEXT_BYTES])
+{
+	struct maker m = {samples, choice, out, NULL};
+	char known[SIZING_TEXT_BYTES / 2];
+
+	memset(out, 0, sizeof(*out));
+	find_target(samples, choice, out);
+	if (out->target[0] == '\0') {
+		list_targets(samples, known, sizeof(known));
+		snprintf(reason, SIZING_TEXT_BYTES,
+		         "no valid publish cell of %.60s%s%.60s, found those of: %s",
+		         choice->target != NULL ? choice->target : "a server or the store",
+		         choice->version != NULL ? " " : "",
+		         choice->version != NULL ? choice->version : "", known);
+		return SIZING_MISSING;
+	}
+	m.values = calloc(samples->count, sizeof(*m.values));
+	if (m.values == NULL)
+		return SIZING_MEMORY;
+	out->is_release = is_release(&m);
+	out->interrupted = !samples->complete;
+	for (size_t c = 0; c < SIZING_CIPHERS; c++) {
+		out->arms[c].cipher = sizing_ciphers[c];
+		arm_make(&m, &out->arms[c]);
+	}
+	free(m.values);
+	return check(out, choice, reason);
+}
+
+/* ---- starts ---- */
+
+/* With a state file. */
+static struct sizing_cost start_kept(const struct sizing *s, const struct sizing_arm *arm,
+                                     double blk_bytes)
+{
+	const struct sizing_curve *c = &arm->start, *plain = &s->arms[0].start;
+	const struct sizing_size size = {blk_bytes, 1};
+	struct sizing_cost cost;
+
+	if (c->count != 1)
+		return sizing_at(c, &size, 1);
+	cost.value = c->point[0].value;
+	cost.beyond = blk_bytes > START_RATIO * c->point[0].bytes;
+	/* What is more than in plaintext is the reading of every block. */
+	if (s->start_scales && arm->cipher != sizing_ciphers[0] && plain->count > 0) {
+		double scale = blk_bytes / c->point[0].bytes;
+		const double weights[] = {scale, 1 - scale};
+		const struct stats_interval values[] = {c->point[0].value, plain->point[0].value};
+		cost.value = sizing_sum(weights, values, 2);
+	}
+	return cost;
+}
+
+struct sizing_cost sizing_start(const struct sizing *s, const struct sizing_arm *arm,
+                                const struct sizing_size *mix, size_t count, double messages,
+                                double blk_bytes, int state)
+{
+	struct sizing_cost kept = start_kept(s, arm, blk_bytes), recover;
+	const double weights[] = {1, messages};
+
+	if (state)
+		return kept;
+	/* The base that was taken off, not what is read with a state file. */
+	if (arm->start.count > 0)
+		kept.value = arm->start.point[0].value;
+	recover = sizing_at(&arm->recover, mix, count);
+	const struct stats_interval values[] = {
+	        arm->start.count > 0 ? kept.value : (struct stats_interval){0, 0, 0},
+	        recover.value};
+	recover.value = sizing_sum(weights, values, 2);
+	return recover;
+}
