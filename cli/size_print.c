@@ -152,7 +152,7 @@ static void make_lines(const struct size_plan *plan, struct lines *l)
 
 /* ---- text and Markdown ---- */
 
-static int print_table(const struct size_plan *plan, const struct lines *l)
+static int print_table(const struct size_plan *plan, const struct lines *l, int markdown)
 {
 	struct table *t = table_new();
 	int rc;
@@ -168,30 +168,9 @@ static int print_table(const struct size_plan *plan, const struct lines *l)
 			if (plan->ciphers[i].there)
 				table_text(t, l->line[n].cell[i]);
 	}
-	rc = table_print(t, stdout);
+	rc = markdown ? table_markdown(t, stdout) : table_print(t, stdout);
 	table_free(t);
 	return rc;
-}
-
-static int print_markdown_table(const struct size_plan *plan, const struct lines *l)
-{
-	printf("| a node |");
-	for (size_t i = 0; i < SIZING_CIPHERS; i++)
-		if (plan->ciphers[i].there)
-			printf(" %s |", plan->ciphers[i].cipher);
-	printf("\n|---|");
-	for (size_t i = 0; i < SIZING_CIPHERS; i++)
-		if (plan->ciphers[i].there)
-			printf("--:|");
-	putchar('\n');
-	for (size_t n = 0; n < l->count; n++) {
-		printf("| %s |", l->line[n].label + strspn(l->line[n].label, " "));
-		for (size_t i = 0; i < SIZING_CIPHERS; i++)
-			if (plan->ciphers[i].there)
-				printf(" %s |", l->line[n].cell[i]);
-		putchar('\n');
-	}
-	return 0;
 }
 
 static void print_demand(const struct size_plan *plan)
@@ -223,7 +202,7 @@ static int print_text(const struct size_plan *plan, int markdown)
 		goto done;
 	make_lines(plan, &lines);
 	print_demand(plan);
-	rc = markdown ? print_markdown_table(plan, &lines) : print_table(plan, &lines);
+	rc = print_table(plan, &lines, markdown);
 	putchar('\n');
 	for (size_t i = 0; i < plan->note_count; i++)
 		printf("%s%s.\n", markdown ? "- " : "", plan->notes[i]);

@@ -1,0 +1,2 @@
+# Sizing: costs from rows, plans from costs, and that a server takes what comes out.
+atrest_test(test_sizing unit SOURCES unit/test_sizing.c unit/synthetic.c LIBRARIES atrest_harness m)

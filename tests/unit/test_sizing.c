@@ -1,0 +1,323 @@
+/* test_sizing.c - curves and starts from invented rows whose costs are known. */
+#include "harness/analysis/sizing.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/synthetic.h"
+
+static const struct synthetic_noise quiet = {0, 0, 0}, noisy = {0.05, 0.01, 0};
+static const struct sizing_choice any = {.flush = "each"};
+
+static const struct sizing_size record_1k = {1066, 1};
+
+/* Of the store, of a newer and of an older server. */
+static void add_all(struct samples *s, struct synthetic_noise noise)
+{
+	synthetic_add(s, synthetic_quick, synthetic_quick_count, noise, 1);
+	synthetic_add_server(s, &synthetic_nats_old, noise, 2);
+	synthetic_add_server(s, &synthetic_nats_new, noise, 3);
+	for (size_t i = 0; i < s->count; i++)
+		if (strcmp(s->rows[i].class_, "read") == 0) {
+			s->rows[i].publishers = 0;
+			s->rows[i].readers = 1;
+		}
+}
+
+static struct sizing made(const struct samples *s, const struct sizing_choice *choice)
+{
+	struct sizing out;
+	char reason[SIZING_TEXT_BYTES];
+
+	if (sizing_make(s, choice, &out, reason) != SIZING_OK)
+		fail_msg("%s", reason);
+	return out;
+}
+
+static void assert_near(double a, double b, double share)
+{
+	if (!(fabs(a - b) <= share * fabs(b)))
+		fail_msg("%.6g, expected %.6g", a, b);
+}
+
+static void at_a_measured_size_the_answer_is_what_was_measured(void **state)
+{
+	struct samples s = {0};
+	struct sizing sizing;
+	struct sizing_cost cost;
+
+	(void)state;
+	add_all(&s, quiet);
+	sizing = made(&s, &any);
+	/* publish-1k of 2.15.1: 5076 ns, 97 % of them CPU, 265 more under aes. */
+	cost = sizing_at(&sizing.arms[0].publish, &record_1k, 1);
+	assert_near(cost.value.estimate, 5076 * 0.97, 1e-4);
+	assert_false(cost.beyond);
+	cost = sizing_at(&sizing.arms[2].publish_added, &record_1k, 1);
+	assert_near(cost.value.estimate, 265, 1e-2);
+	cost = sizing_at(&sizing.arms[2].read, &record_1k, 1);
+	assert_near(cost.value.estimate, 2433 * 0.96 + 170, 1e-4);
+	cost = sizing_at(&sizing.arms[2].publish_time, &record_1k, 1);
+	assert_near(cost.value.estimate, 5076 + 265, 1e-4);
+	samples_free(&s);
+}
+
+static void between_sizes_it_lies_on_the_line(void **state)
+{
+	const struct sizing_size half = {(1066 + 8234) / 2.0, 1};
+	const struct sizing_size mix[] = {{170, 3}, {1066, 1}};
+	struct samples s = {0};
+	struct sizing sizing;
+	struct sizing_cost cost;
+
+	(void)state;
+	add_all(&s, quiet);
+	sizing = made(&s, &any);
+	cost = sizing_at(&sizing.arms[1].publish, &half, 1);
+	assert_near(cost.value.estimate, (5076 * 0.97 + 1340 + 15015 * 0.98 + 9400) / 2, 1e-4);
+	assert_false(cost.beyond);
+	/* Weights are shares, in any unit. */
+	cost = sizing_at(&sizing.arms[0].publish, mix, 2);
+	assert_near(cost.value.estimate, (3 * 3817 * 0.97 + 5076 * 0.97) / 4, 1e-4);
+	samples_free(&s);
+}
+
+static void beyond_the_sizes_the_line_goes_on_and_it_is_said(void **state)
+{
+	const struct sizing_size large = {131114, 1}, small = {50, 1}, near = {167, 1};
+	struct samples s = {0};
+	struct sizing sizing;
+	struct sizing_cost cost;
+
+	(void)state;
+	add_all(&s, quiet);
+	sizing = made(&s, &any);
+	cost = sizing_at(&sizing.arms[0].publish, &large, 1);
+	assert_true(cost.beyond);
+	assert_near(cost.value.estimate, (72000 + (72000 - 15015) * 65536.0 / 57344) * 0.98, 1e-3);
+	assert_true(sizing_at(&sizing.arms[0].publish, &small, 1).beyond);
+	assert_false(sizing_at(&sizing.arms[0].publish, &near, 1).beyond);
+	samples_free(&s);
+}
+
+static void of_a_single_size_others_are_bounded_from_above(void **state)
+{
+	const struct sizing_size large = {2132, 1}, small = {100, 1};
+	struct samples s = {0};
+	struct sizing sizing;
+	struct sizing_cost cost;
+	double at_1k;
+
+	(void)state;
+	add_all(&s, quiet);
+	sizing = made(&s, &any);
+	at_1k = sizing_at(&sizing.arms[0].read, &record_1k, 1).value.estimate;
+	cost = sizing_at(&sizing.arms[0].read, &large, 1);
+	assert_true(cost.beyond);
+	assert_near(cost.value.estimate, 2 * at_1k, 1e-6);
+	cost = sizing_at(&sizing.arms[0].read, &small, 1);
+	assert_true(cost.beyond);
+	assert_near(cost.value.estimate, at_1k, 1e-6);
+	samples_free(&s);
+}
+
+static void intervals_hold_the_truth_and_add_as_squares(void **state)
+{
+	const struct stats_interval a = {10, 7, 13}, b = {20, 16, 24};
+	const struct stats_interval values[] = {a, b};
+	const double weights[] = {1, 1}, turned[] = {1, -1};
+	struct samples s = {0};
+	struct sizing sizing;
+	struct stats_interval sum;
+
+	(void)state;
+	sum = sizing_sum(weights, values, 2);
+	assert_near(sum.estimate, 30, 1e-12);
+	assert_near(sum.low, 25, 1e-12);
+	assert_near(sum.high, 35, 1e-12);
+	assert_near(sizing_sum(turned, values, 2).low, -15, 1e-12);
+	add_all(&s, noisy);
+	sizing = made(&s, &any);
+	for (size_t c = 0; c < SIZING_CIPHERS; c++)
+		for (size_t i = 0; i < sizing.arms[c].publish.count; i++) {
+			struct stats_interval v = sizing.arms[c].publish.point[i].value;
+			assert_true(v.low < v.estimate && v.estimate < v.high);
+			assert_true(v.high - v.low < 0.2 * v.estimate);
+		}
+	samples_free(&s);
+}
+
+static void a_server_comes_before_the_store_and_the_newest_first(void **state)
+{
+	const struct sizing_choice old = {.version = "2.9.10", .flush = "each"};
+	const struct sizing_choice store = {.target = "store", .flush = "each"};
+	const struct sizing_choice always = {.target = "store", .flush = "each", .always = 1};
+	struct samples s = {0};
+	struct sizing sizing;
+
+	(void)state;
+	add_all(&s, quiet);
+	sizing = made(&s, &any);
+	assert_string_equal(sizing.version, "2.15.1");
+	assert_true(sizing.is_server);
+	assert_false(sizing.start_scales);
+	assert_string_equal(made(&s, &old).version, "2.9.10");
+	assert_true(made(&s, &old).start_scales);
+	sizing = made(&s, &store);
+	assert_string_equal(sizing.target, "store");
+	assert_false(sizing.is_server);
+	assert_int_equal(sizing.arms[0].publish.count, 5);
+	assert_int_equal(made(&s, &always).arms[0].publish.count, 1);
+	samples_free(&s);
+}
+
+static void cells_that_are_not_there_are_named(void **state)
+{
+	const struct sizing_choice other = {.version = "2.12.0", .flush = "each"};
+	const struct sizing_choice always = {.target = "nats", .flush = "each", .always = 1};
+	const struct sizing_choice async = {.target = "store", .flush = "async"};
+	struct samples s = {0};
+	struct sizing out;
+	char reason[SIZING_TEXT_BYTES];
+
+	(void)state;
+	add_all(&s, quiet);
+	assert_int_equal(sizing_make(&s, &other, &out, reason), SIZING_MISSING);
+	assert_non_null(strstr(reason, "2.12.0"));
+	assert_non_null(strstr(reason, "store 0.1.0"));
+	assert_non_null(strstr(reason, "nats 2.15.1"));
+	assert_int_equal(sizing_make(&s, &always, &out, reason), SIZING_MISSING);
+	assert_non_null(strstr(reason, "sync = always"));
+	assert_int_equal(sizing_make(&s, &async, &out, reason), SIZING_MISSING);
+	assert_non_null(strstr(reason, "flush = async"));
+	/* Rows that failed, of another directory or with injected time are none. */
+	for (size_t i = 0; i < s.count; i++) {
+		if (i % 3 == 0)
+			s.rows[i].valid = 0;
+		else if (i % 3 == 1)
+			strcat(s.rows[i].arm, "@other");
+		else
+			s.rows[i].injected_ns = 5;
+	}
+	assert_int_equal(sizing_make(&s, &any, &out, reason), SIZING_MISSING);
+	assert_non_null(strstr(reason, "found those of: none"));
+	samples_free(&s);
+}
+
+static void results_together_are_more_rounds(void **state)
+{
+	struct samples one = {0}, all = {0};
+
+	(void)state;
+	synthetic_add(&one, synthetic_quick, synthetic_quick_count, noisy, 5);
+	assert_int_equal(sizing_append(&all, &one, 0), 0);
+	assert_int_equal(sizing_append(&all, &one, 1), 0);
+	struct sizing a = made(&one, &any), b = made(&all, &any);
+	assert_int_equal(b.arms[1].publish.count, a.arms[1].publish.count);
+	assert_int_equal(b.arms[1].publish.point[0].rounds, 2 * a.arms[1].publish.point[0].rounds);
+	assert_int_equal(b.arms[1].publish_added.point[0].rounds,
+	                 2 * a.arms[1].publish_added.point[0].rounds);
+	samples_free(&one);
+	samples_free(&all);
+}
+
+/* Openings of a stream of 10,000 messages: so long each, the blocks of 1 KiB messages. */
+static void add_open(struct samples *s, const char *class_, double none_ms, double aes_ms,
+                     double scale)
+{
+	struct samples cell = {0};
+	static const struct synthetic_cell one[] = {
+	        {"open-1k", "open", "2m", 1024, 10000, 8, 100, 1, 0, 0}};
+
+	synthetic_add_server(&cell, &(struct synthetic_suite){"nats", "2.15.1", one, 1}, quiet, 9);
+	for (size_t i = 0; i < cell.count; i++) {
+		struct sample *row = &cell.rows[i];
+		double ms = strcmp(row->cipher, "aes") == 0 ? aes_ms : none_ms;
+
+		snprintf(row->class_, sizeof(row->class_), "%s", class_);
+		snprintf(row->workload, sizeof(row->workload), "%s-%g", class_, scale);
+		row->messages = (uint64_t)(3 * 10000 * scale); /* three openings */
+		row->payload_total_bytes = row->messages * 1024;
+		row->blk_apparent_bytes = (uint64_t)(10000 * 1066 * scale);
+		row->publishers = 0;
+		row->acked_s = 3 * ms * 1e-3;
+		assert_int_equal(samples_add(s, row), 0);
+	}
+	samples_free(&cell);
+}
+
+static void starts_are_a_base_and_what_is_read(void **state)
+{
+	const double bytes = 10660000;
+	struct samples s = {0};
+	struct sizing sizing;
+	struct sizing_cost cost;
+
+	(void)state;
+	add_all(&s, quiet);
+	add_open(&s, "open-server", 100, 110, 1);
+	add_open(&s, "open-server-recover", 150, 210, 1);
+	sizing = made(&s, &any);
+	cost = sizing_start(&sizing, &sizing.arms[0], &record_1k, 1, 10000, bytes, 1);
+	assert_near(cost.value.estimate, 100e6, 1e-6);
+	assert_false(cost.beyond);
+	cost = sizing_start(&sizing, &sizing.arms[2], &record_1k, 1, 10000, bytes, 0);
+	assert_near(cost.value.estimate, 210e6, 1e-6);
+	/* Ten times as many: the base once. */
+	cost = sizing_start(&sizing, &sizing.arms[2], &record_1k, 1, 100000, 10 * bytes, 0);
+	assert_near(cost.value.estimate, 110e6 + 10 * 100e6, 1e-6);
+	cost = sizing_start(&sizing, &sizing.arms[2], &record_1k, 1, 100000, 10 * bytes, 1);
+	assert_near(cost.value.estimate, 110e6, 1e-6);
+	assert_true(cost.beyond);
+	/* Servers before 2.10 read every enciphered block. */
+	sizing.start_scales = 1;
+	cost = sizing_start(&sizing, &sizing.arms[2], &record_1k, 1, 100000, 10 * bytes, 1);
+	assert_near(cost.value.estimate, 100e6 + 10 * 10e6, 1e-6);
+	/* Measured at two sizes: the line through them. */
+	add_open(&s, "open-server", 100, 160, 6);
+	sizing = made(&s, &any);
+	cost = sizing_start(&sizing, &sizing.arms[2], &record_1k, 1, 110000, 11 * bytes, 1);
+	assert_near(cost.value.estimate, 210e6, 1e-6);
+	samples_free(&s);
+}
+
+static void without_cells_nothing_is_made_up(void **state)
+{
+	struct samples s = {0};
+	struct sizing sizing;
+
+	(void)state;
+	synthetic_add(&s, synthetic_quick, 1, quiet, 1);
+	sizing = made(&s, &any);
+	assert_true(isnan(sizing_at(&sizing.arms[0].read, &record_1k, 1).value.estimate));
+	assert_true(isnan(
+	        sizing_start(&sizing, &sizing.arms[0], &record_1k, 1, 1, 1, 0).value.estimate));
+	assert_true(isnan(
+	        sizing_start(&sizing, &sizing.arms[0], &record_1k, 1, 1, 1, 1).value.estimate));
+	samples_free(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(at_a_measured_size_the_answer_is_what_was_measured),
+	        cmocka_unit_test(between_sizes_it_lies_on_the_line),
+	        cmocka_unit_test(beyond_the_sizes_the_line_goes_on_and_it_is_said),
+	        cmocka_unit_test(of_a_single_size_others_are_bounded_from_above),
+	        cmocka_unit_test(intervals_hold_the_truth_and_add_as_squares),
+	        cmocka_unit_test(a_server_comes_before_the_store_and_the_newest_first),
+	        cmocka_unit_test(cells_that_are_not_there_are_named),
+	        cmocka_unit_test(results_together_are_more_rounds),
+	        cmocka_unit_test(starts_are_a_base_and_what_is_read),
+	        cmocka_unit_test(without_cells_nothing_is_made_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
