@@ -12,8 +12,20 @@
 #define CONFIDENCE 0.95
 #define LEVEL      0.025 /* one-sided, what an interval of 95 % is made of */
 
-static const char *const metrics[] = {COMPARE_TIME, COMPARE_CPU};
-#define METRIC_COUNT (sizeof(metrics) / sizeof(metrics[0]))
+/* What is judged; NULL ends. */
+static const char *const *metrics_of(const struct compare_entry *e)
+{
+	static const char *const closed[] = {COMPARE_TIME, COMPARE_CPU, NULL};
+	static const char *const open[] = {COMPARE_RESPONSE, NULL};
+
+	return e->sample->rate_msgs_s > 0 ? open : closed;
+}
+
+/* Servers elsewhere show no processor time; nothing else may be missing on both sides. */
+static int may_lack(const char *metric)
+{
+	return strcmp(metric, COMPARE_CPU) == 0;
+}
 
 const char *compare_verdict_name(enum compare_verdict v)
 {
@@ -214,6 +226,8 @@ static void note_changes(struct comparison *out, const struct compare_entry *bas
 	fingerprint_note(&out->changed, of, a->flush, b->flush);
 	fingerprint_note(&out->changed, "name of a workload", a->workload, b->workload);
 	note_number(out, "messages of", a->workload, a->messages, b->messages);
+	note_number(out, "messages/s offered to", a->workload, (uint64_t)a->rate_msgs_s,
+	            (uint64_t)b->rate_msgs_s);
 	snprintf(of, sizeof(of), "%.20s of %.30s", a->arm, a->workload);
 	note_number(out, "ns injected into", of, a->injected_ns, b->injected_ns);
 }
@@ -258,18 +272,16 @@ static int compare_entries(const struct compare_side *base, const struct compare
 		                           "%.60s (%.20s) has no plaintext: there is no overhead "
 		                           "to compare",
 		                           b->workload, b->target);
-	for (size_t i = 0; i < METRIC_COUNT && rc == 0; i++) {
-		const char *metric = metrics[i];
+	for (const char *const *m = metrics_of(e); *m != NULL && rc == 0; m++) {
+		const char *metric = *m;
 		const struct summary_row *was = summary_find(&base->summary, b, b->arm, metric);
 		const struct summary_row *is = summary_find(&new_->summary, n, n->arm, metric);
-		if (e->sample->rate_msgs_s > 0 && metric == metrics[0])
-			continue; /* its time is what was asked for */
-		if (was == NULL && is == NULL)
-			continue; /* servers elsewhere show no CPU time */
+		if (was == NULL && is == NULL && may_lack(metric))
+			continue;
 		if (was == NULL || is == NULL) {
 			rc = compare_problem_add(
-			        out, COMPARE_BROKEN, "only %.120s has %s of arm %.60s of %.60s",
-			        was != NULL ? base->name : new_->name, metric, b->arm, b->workload);
+			        out, COMPARE_BROKEN, "%.120s has no %s of arm %.60s of %.60s",
+			        was == NULL ? base->name : new_->name, metric, b->arm, b->workload);
 			continue;
 		}
 		struct ratios r = {.base = room, .new_ = room + base->samples->count};
@@ -355,15 +367,22 @@ static int compare_arms(const struct compare_side *side, const struct compare_en
 {
 	int rc = 0;
 
-	for (size_t i = 0; i < METRIC_COUNT && rc == 0; i++) {
-		const char *metric = metrics[i];
+	for (const char *const *m = metrics_of(base); *m != NULL && rc == 0; m++) {
+		const char *metric = *m;
 		const struct summary_row *cell = base->row;
 		const struct summary_row *was =
 		        summary_find(&side->summary, cell, cell->arm, metric);
 		const struct summary_row *is =
 		        summary_find(&side->summary, cell, new_->row->arm, metric);
-		if (was == NULL || is == NULL || (base->sample->rate_msgs_s > 0 && i == 0))
-			continue; /* a metric is the whole cell's or not there */
+		if (was == NULL && is == NULL && may_lack(metric))
+			continue;
+		if (was == NULL || is == NULL) {
+			rc = compare_problem_add(
+			        out, COMPARE_BROKEN, "%.120s has no %s of arm %.60s of %.60s",
+			        side->name, metric, was == NULL ? cell->arm : new_->row->arm,
+			        cell->workload);
+			continue;
+		}
 		struct ratios r = {.base = room};
 		int64_t n =
 		        summary_pairs(side->samples, cell, cell->arm, new_->row->arm, metric, room);

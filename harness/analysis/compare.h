@@ -11,7 +11,7 @@
  *               paired log-ratios, the estimator of the summary.
  *
  * Metrics       time per message (its inverse is the throughput) and CPU time per message; of an
- *               open loop, whose rate is given, CPU time alone.
+ *               open loop, whose rate is given, the response time that 99 % stay below.
  * Change        two results: points of overhead, 100 e^m (e^d - 1), m the estimate of x, d the
  *               shift; two programs: percent, 100 (e^d - 1). Positive is dearer. Both are
  *               monotonous in d, so interval and margin are looked at there.
@@ -55,7 +55,7 @@ struct compare_row {
 	uint64_t payload_bytes;
 	const char *metric;        /* a constant: time_ns_per_msg, cpu_ns_per_msg */
 	size_t rounds, new_rounds; /* that count */
-	double value, new_value;   /* medians, ns per message */
+	double value, new_value;   /* medians, ns */
 	struct stats_interval overhead, new_overhead; /* %, two results only; else NaN */
 	struct stats_interval change;                 /* points, or percent of two programs; 95 % */
 	double floor, margin;                         /* the same unit; floor NaN: none */
@@ -69,7 +69,7 @@ struct compare_plain {
 	char target[SAMPLES_TEXT_BYTES];
 	char version[SAMPLES_TEXT_BYTES];
 	const char *metric;
-	double value, new_value; /* ns per message */
+	double value, new_value; /* ns */
 	double change_pct;
 };
 

@@ -98,9 +98,10 @@ static int same_arm(const struct summary_row *a, const struct summary_row *b)
 	return summary_same_target(a, b) && strcmp(a->arm, b->arm) == 0;
 }
 
-static int is_time(const struct summary_row *row)
+/* The one row that every arm has. */
+static int stands_for_arm(const struct summary_row *row)
 {
-	return strcmp(row->metric, COMPARE_TIME) == 0;
+	return strcmp(row->metric, COMPARE_TIME) == 0 || strcmp(row->metric, COMPARE_OFFERED) == 0;
 }
 
 /* Arms of a target that one of its cells lacks, each of them told. */
@@ -121,7 +122,7 @@ static int check_missing(const struct compare_side *side, struct comparison *out
 			int new_cell = j == 0 || !summary_same_target(cell, cell - 1) ||
 			               strcmp(cell->workload, (cell - 1)->workload) != 0;
 			if (!new_cell || !summary_same_target(cell, arm) ||
-			    summary_find(s, cell, arm->arm, COMPARE_TIME) != NULL)
+			    summary_find(s, cell, arm->arm, cell->metric) != NULL)
 				continue;
 			rc |= compare_problem_add(
 			        out, COMPARE_BROKEN,
@@ -139,7 +140,7 @@ static int check_arms(const struct compare_side *side, struct comparison *out)
 
 	for (size_t i = 0; i < side->summary.count; i++) {
 		const struct summary_row *row = &side->summary.rows[i];
-		if (is_time(row) && strcmp(row->verdict, "invalid") == 0)
+		if (stands_for_arm(row) && strcmp(row->verdict, "invalid") == 0)
 			rc |= compare_problem_add(
 			        out, COMPARE_BROKEN,
 			        "%.150s: arm %.60s of %.60s (%.20s) does not count: %.150s",
@@ -172,7 +173,7 @@ static int fill_entries(struct compare_side *side)
 		return -1;
 	for (size_t i = 0; i < side->summary.count; i++) {
 		const struct summary_row *row = &side->summary.rows[i];
-		if (!is_time(row) || strcmp(row->arm, "none-twin") == 0)
+		if (!stands_for_arm(row) || strcmp(row->arm, "none-twin") == 0)
 			continue;
 		side->entries[side->count++] = (struct compare_entry){
 		        .row = row, .sample = first_sample(side->samples, row)};

@@ -6,12 +6,14 @@
 
 #include "harness/analysis/compare.h"
 
-#define COMPARE_TIME "time_ns_per_msg" /* of each arm that there is */
-#define COMPARE_CPU  "cpu_ns_per_msg"
+#define COMPARE_TIME     "time_ns_per_msg" /* of every arm of a closed loop */
+#define COMPARE_CPU      "cpu_ns_per_msg"
+#define COMPARE_OFFERED  "offered_msgs_s" /* of every arm of an open loop */
+#define COMPARE_RESPONSE "response_p99_ns"
 
 /* An arm of a cell. */
 struct compare_entry {
-	const struct summary_row *row;     /* its time */
+	const struct summary_row *row;     /* its time, or the rate offered */
 	const struct sample *sample;       /* the first of its slices */
 	const struct compare_entry *match; /* of the other side */
 };

@@ -18,7 +18,9 @@
 
 static const char *metric_words(const char *metric)
 {
-	return strcmp(metric, "cpu_ns_per_msg") == 0 ? "CPU time" : "time";
+	if (strcmp(metric, "cpu_ns_per_msg") == 0)
+		return "CPU time";
+	return strcmp(metric, "time_ns_per_msg") == 0 ? "time" : "response time (p99)";
 }
 
 static const char *unit_of(const struct comparison *c)
@@ -68,7 +70,7 @@ static void sentence_of_worse(const struct comparison *c, char text[COMPARE_SENT
 	char change[CHANGE_BYTES];
 
 	snprintf(text, COMPARE_SENTENCE_BYTES,
-	         "worse: %s costs more %s on %s (%s), %s %s against a margin of %.1f; of %zu "
+	         "worse: %s takes more %s on %s (%s), %s %s against a margin of %.1f; of %zu "
 	         "comparisons %zu worse, %zu inconclusive, %zu the same, %zu better.",
 	         row->arm, metric_words(row->metric), row->new_workload, row->target,
 	         change_text(row->change, change), unit_of(c), row->margin, c->count,
