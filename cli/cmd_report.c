@@ -1,24 +1,39 @@
-/* cmd_report.c - atrest report: summary, figures and page again, from the samples alone. */
+/* cmd_report.c - atrest report: summary, figures and page again, or the rows in the format of
+ * another tool, from the samples alone. */
 #include <errno.h>
 #include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cli/options.h"
+#include "cli/results_read.h"
 #include "harness/analysis/summary.h"
+#include "harness/output/formats.h"
 #include "harness/output/headline.h"
 #include "harness/output/page.h"
+#include "harness/output/replace.h"
+
+#define MACHINE_BYTES_MAX ((size_t)4 << 20)
 
 struct report_options {
 	int json;
+	const char *format;
+	const char *output;
 };
 
-static const struct option_spec option_table[] = {{"json", 0, OPTION_FLAG, NULL,
-                                                   "print sentence and summary rows as JSON",
-                                                   offsetof(struct report_options, json)},
-                                                  {0}};
+static const struct option_spec option_table[] = {
+        {"json", 0, OPTION_FLAG, NULL, "print sentence and summary rows as JSON",
+         offsetof(struct report_options, json)},
+        {"format", 0, OPTION_TEXT, "NAME",
+         "print the rows for another tool instead, and write nothing else:\n"
+         "go (benchstat), gbench (Google Benchmark JSON), github\n"
+         "(github-action-benchmark, customSmallerIsBetter), openmetrics",
+         offsetof(struct report_options, format)},
+        {"output", 'o', OPTION_TEXT, "FILE", "with --format: to this file, replaced as a whole",
+         offsetof(struct report_options, output)},
+        {0}};
 
 static int print_json(const struct summary *s)
 {
@@ -38,32 +53,6 @@ static int print_text(const char *dir, const struct summary *s)
 	return rc;
 }
 
-static int read_samples(const char *dir, struct samples *samples)
-{
-	char path[PATH_MAX];
-	char error[512];
-	struct stat st;
-	memset(samples, 0, sizeof(*samples));
-	if ((size_t)snprintf(path, sizeof(path), "%s/samples.csv", dir) >= sizeof(path))
-		return complain(EXIT_USAGE, "%.60s...: path of %zu bytes, expected at most %d", dir,
-		                strlen(dir), PATH_MAX - 64);
-	if (stat(path, &st) != 0 && (errno == ENOENT || errno == ENOTDIR))
-		return complain(EXIT_USAGE, "%s: %s, expected the folder of a run", path,
-		                strerror(errno));
-	switch (samples_read(path, samples, error)) {
-	case CSV_RESULT_MALFORMED:
-		return complain(EXIT_USAGE, "%s", error);
-	case CSV_RESULT_SCHEMA_OTHER:
-	case CSV_RESULT_UNREADABLE:
-		return complain(EXIT_SYSTEM, "%s", error);
-	case CSV_RESULT_OK:
-		break;
-	}
-	if (samples->count == 0)
-		return complain(EXIT_USAGE, "%s:3: no rows, expected at least one", path);
-	return EXIT_FINE;
-}
-
 /* What the run's own state allows, once everything is written. */
 static int judge(const char *dir, const struct summary_run *run)
 {
@@ -79,30 +68,108 @@ static int judge(const char *dir, const struct summary_run *run)
 	return EXIT_FINE;
 }
 
-static int report(const char *dir, int json)
+/* ---- as they are ---- */
+
+static int make_page(const char *dir, const struct samples *samples, const struct summary *s,
+                     const struct report_options *options)
+{
+	enum figures_result drawn;
+	char error[512];
+	int code;
+	if (page_make(dir, samples, s, &drawn, error) != 0)
+		code = complain(EXIT_SYSTEM, "%s", error);
+	else if ((options->json ? print_json(s) : print_text(dir, s)) != 0)
+		code = complain(EXIT_SYSTEM, "standard output: %s", strerror(errno));
+	else
+		code = judge(dir, &s->run);
+	if (code != EXIT_USAGE && code != EXIT_SYSTEM && drawn != FIGURES_OK)
+		code = complain(EXIT_SYSTEM, "%s; the page was written without", error);
+	return code;
+}
+
+/* ---- for another tool ---- */
+
+/* NULL: there is none that can be read; the formats do without. */
+static json_t *read_machine(const char *dir)
+{
+	char path[PATH_MAX];
+	char *text;
+	size_t bytes;
+	snprintf(path, sizeof(path), "%s/machine.json", dir);
+	if (read_whole_file(path, MACHINE_BYTES_MAX, &text, &bytes) != 0)
+		return NULL;
+	json_t *machine = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, NULL);
+	free(text);
+	return machine;
+}
+
+/* The text is made first: a failure leaves no half of a file, nor of the output. */
+static int put_format(const struct formats_source *source, const struct report_options *options)
+{
+	char *text = NULL;
+	size_t bytes = 0;
+	int rc;
+	FILE *out = open_memstream(&text, &bytes);
+	if (out == NULL)
+		return complain(EXIT_SYSTEM, "out of memory");
+	rc = formats_find(options->format)(out, source);
+	if (fclose(out) != 0 || rc != 0) {
+		free(text);
+		return complain(EXIT_SYSTEM, "out of memory");
+	}
+	if (options->output != NULL)
+		rc = replace_file(options->output, text, bytes);
+	else
+		rc = fwrite(text, 1, bytes, stdout) == bytes ? 0 : -errno;
+	free(text);
+	if (rc != 0)
+		return complain(EXIT_SYSTEM, "%s: %s",
+		                options->output != NULL ? options->output : "standard output",
+		                strerror(-rc));
+	return EXIT_FINE;
+}
+
+static int make_format(const char *dir, const struct samples *samples, const struct summary *s,
+                       const struct report_options *options)
+{
+	json_t *machine = read_machine(dir);
+	struct formats_source source = {samples, s, machine};
+	int code = put_format(&source, options);
+	json_decref(machine);
+	return code == EXIT_FINE ? judge(dir, &s->run) : code;
+}
+
+/* ---- the command ---- */
+
+static int report(const char *dir, const struct report_options *options)
 {
 	struct samples samples;
 	struct summary summary;
-	enum figures_result drawn;
-	char error[512];
-	int code = read_samples(dir, &samples);
+	int code = results_read(dir, &samples);
 	if (code != EXIT_FINE)
 		return code;
 	if (summary_make(&samples, &summary) != 0) {
 		samples_free(&samples);
 		return complain(EXIT_SYSTEM, "out of memory");
 	}
-	if (page_make(dir, &samples, &summary, &drawn, error) != 0)
-		code = complain(EXIT_SYSTEM, "%s", error);
-	else if ((json ? print_json(&summary) : print_text(dir, &summary)) != 0)
-		code = complain(EXIT_SYSTEM, "standard output: %s", strerror(errno));
-	else
-		code = judge(dir, &summary.run);
-	if (code != EXIT_USAGE && code != EXIT_SYSTEM && drawn != FIGURES_OK)
-		code = complain(EXIT_SYSTEM, "%s; the page was written without", error);
+	code = (options->format != NULL ? make_format : make_page)(dir, &samples, &summary,
+	                                                           options);
 	summary_free(&summary);
 	samples_free(&samples);
 	return code;
+}
+
+static int check_options(const struct report_options *o)
+{
+	if (o->format != NULL && formats_find(o->format) == NULL)
+		return complain(EXIT_USAGE, "--format: found '%s', expected one of %s", o->format,
+		                formats_names());
+	if (o->format != NULL && o->json)
+		return complain(EXIT_USAGE, "--format %s and --json: expected one of both",
+		                o->format);
+	if (o->format == NULL && o->output != NULL)
+		return complain(EXIT_USAGE, "--output goes with --format");
+	return EXIT_FINE;
 }
 
 extern const struct command command_report;
@@ -119,19 +186,25 @@ static int run(int argc, char **argv)
 	case OPTIONS_OK:
 		break;
 	}
-	return report(argv[first], options.json);
+	int code = check_options(&options);
+	return code == EXIT_FINE ? report(argv[first], &options) : code;
 }
 
 const struct command command_report = {
         .name = "report",
         .arguments = "DIR",
-        .summary = "summary, figures and page again, from the samples of a run",
+        .summary = "summary, figures and page again, or for another tool",
         .details =
                 "Reads DIR/samples.csv (and machine.json for the page) and writes summary.csv,\n"
                 "transfer.csv, plots/ and report.html beside it. The samples are never changed. Of "
                 "a run that\n"
                 "was interrupted the page is made too, marked as such; the exit code is then 2.\n"
-                "Without gnuplot the page has no figures; the exit code is then 4.",
+                "Without gnuplot the page has no figures; the exit code is then 4.\n"
+                "\n"
+                "Two results in benchstat, and one across its arms:\n"
+                "  atrest report --format go -o old.txt results/old\n"
+                "  benchstat old.txt new.txt\n"
+                "  benchstat -col /arm new.txt",
         .options = option_table,
         .arguments_min = 1,
         .arguments_max = 1,

@@ -18,6 +18,7 @@ extern const struct command command_noise;
 extern const struct command command_report;
 extern const struct command command_compare;
 extern const struct command command_size;
+extern const struct command command_verify_results;
 extern const struct command command_stream_ls;
 extern const struct command command_stream_info;
 extern const struct command command_stream_dump;
@@ -39,6 +40,7 @@ const struct command *const commands[] = {
         &command_report,
         &command_compare,
         &command_size,
+        &command_verify_results,
         &command_stream_ls,
         &command_stream_info,
         &command_stream_dump,

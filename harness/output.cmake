@@ -5,13 +5,19 @@ target_sources(atrest_harness PRIVATE
   output/csv.c
   output/figures.c
   output/fingerprint.c
-  output/histograms.c
+  output/formats.c
+  output/formats_gbench.c
+  output/formats_github.c
+  output/formats_go.c
+  output/formats_openmetrics.c
   output/headline.c
   output/headline_sentence.c
+  output/histograms.c
   output/page.c
   output/page_meaning.c
-  output/rates.c
   output/page_servers.c
+  output/rates.c
+  output/rederive.c
   output/replace.c
   output/samples.c
   output/table.c)

@@ -706,6 +706,11 @@ void summary_free(struct summary *s)
 	memset(s, 0, sizeof(*s));
 }
 
+double summary_time_ns(const struct sample *s)
+{
+	return s->messages > 0 ? time_per_msg(s, ends_synced(s)) : NAN;
+}
+
 int summary_is_server(const struct summary_row *row)
 {
 	return strcmp(row->target, "nats") == 0 || strcmp(row->target, "server") == 0;

@@ -94,6 +94,9 @@ void summary_free(struct summary *s);
 int64_t summary_pairs(const struct samples *samples, const struct summary_row *cell,
                       const char *base, const char *arm, const char *metric, double *logs);
 
+/* The headline time of one slice per message, ns; NaN without messages. */
+double summary_time_ns(const struct sample *s);
+
 /* 1 for rows of a nats-server, of the run's own or one that was there. */
 int summary_is_server(const struct summary_row *row);
 /* 1 for an arm that is neither plaintext nor the twin, in whichever directory or program. */
@@ -107,7 +110,9 @@ int summary_inconclusive(const struct summary_run *run);
 const struct summary_row *summary_find(const struct summary *s, const struct summary_row *cell,
                                        const char *arm, const char *metric);
 
-/* Writes by replace_file. 0, or -errno. */
+/* The whole file as text, which the caller frees (csv_text_free). 0, or -1: memory. */
+int summary_text(const struct summary *s, struct csv_text *out);
+/* Writes it by replace_file. 0, or -errno. */
 int summary_write(const char *path, const struct summary *s);
 
 /* run is zero but for complete; results and error as samples_read. A summary without its trailer

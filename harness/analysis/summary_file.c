@@ -34,17 +34,26 @@ static void put_row(struct csv_text *t, const struct summary_row *row)
 	csv_put_end(t);
 }
 
+int summary_text(const struct summary *s, struct csv_text *out)
+{
+	const char *columns[COLUMN_COUNT];
+	memset(out, 0, sizeof(*out));
+	column_names(columns);
+	csv_put_head(out, SUMMARY_SCHEMA, SUMMARY_SCHEMA_VERSION, columns, COLUMN_COUNT);
+	for (size_t i = 0; i < s->count; i++)
+		put_row(out, &s->rows[i]);
+	if (!out->failed && csv_put_trailer(out, s->count, out->data, out->bytes) == 0)
+		return 0;
+	csv_text_free(out);
+	return -1;
+}
+
 int summary_write(const char *path, const struct summary *s)
 {
-	struct csv_text t = {0};
-	const char *columns[COLUMN_COUNT];
-	column_names(columns);
-	csv_put_head(&t, SUMMARY_SCHEMA, SUMMARY_SCHEMA_VERSION, columns, COLUMN_COUNT);
-	for (size_t i = 0; i < s->count; i++)
-		put_row(&t, &s->rows[i]);
-	int rc = t.failed || csv_put_trailer(&t, s->count, t.data, t.bytes) != 0 ? -ENOMEM : 0;
-	if (rc == 0)
-		rc = replace_file(path, t.data, t.bytes);
+	struct csv_text t;
+	if (summary_text(s, &t) != 0)
+		return -ENOMEM;
+	int rc = replace_file(path, t.data, t.bytes);
 	csv_text_free(&t);
 	return rc;
 }

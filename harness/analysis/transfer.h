@@ -80,7 +80,9 @@ const struct transfer_row *transfer_find(const struct transfer *t, const struct 
                                          const char *arm, const char *metric,
                                          uint64_t payload_bytes);
 
-/* Writes by replace_file. 0, or -errno. */
+/* The whole file as text, which the caller frees (csv_text_free). 0, or -1: memory. */
+int transfer_text(const struct transfer *t, struct csv_text *out);
+/* Writes it by replace_file. 0, or -errno. */
 int transfer_write(const char *path, const struct transfer *t);
 
 #endif

@@ -5,6 +5,7 @@
 #include "harness/output/replace.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define NAME(name) #name,
 static const char *const columns[] = {TRANSFER_COLUMNS(NAME, NAME, NAME)};
@@ -22,17 +23,25 @@ static void put_row(struct csv_text *t, const struct transfer_row *row)
 	csv_put_end(t);
 }
 
-int transfer_write(const char *path, const struct transfer *transfer)
+int transfer_text(const struct transfer *transfer, struct csv_text *out)
 {
-	struct csv_text t = {0};
-	csv_put_head(&t, TRANSFER_SCHEMA, TRANSFER_SCHEMA_VERSION, columns,
+	memset(out, 0, sizeof(*out));
+	csv_put_head(out, TRANSFER_SCHEMA, TRANSFER_SCHEMA_VERSION, columns,
 	             sizeof(columns) / sizeof(columns[0]));
 	for (size_t i = 0; i < transfer->count; i++)
-		put_row(&t, &transfer->rows[i]);
-	int rc = t.failed || csv_put_trailer(&t, transfer->count, t.data, t.bytes) != 0 ? -ENOMEM
-	                                                                                : 0;
-	if (rc == 0)
-		rc = replace_file(path, t.data, t.bytes);
+		put_row(out, &transfer->rows[i]);
+	if (!out->failed && csv_put_trailer(out, transfer->count, out->data, out->bytes) == 0)
+		return 0;
+	csv_text_free(out);
+	return -1;
+}
+
+int transfer_write(const char *path, const struct transfer *transfer)
+{
+	struct csv_text t;
+	if (transfer_text(transfer, &t) != 0)
+		return -ENOMEM;
+	int rc = replace_file(path, t.data, t.bytes);
 	csv_text_free(&t);
 	return rc;
 }

@@ -344,40 +344,62 @@ static enum csv_result read_rows(struct reader *r, csv_row *row, void *context, 
 	return CSV_RESULT_OK;
 }
 
-enum csv_result csv_read(const char *path, const char *schema, unsigned version,
-                         const char *const *columns, size_t count, csv_row *row, void *context,
-                         int *complete, char error[512])
+/* The whole of a reader's text. */
+static enum csv_result read_text(struct reader *r, const char *schema, unsigned version,
+                                 csv_row *row, void *context, int *complete)
+{
+	if (csv_init(&r->parser, CSV_STRICT | CSV_STRICT_FINI) != 0) {
+		snprintf(r->error, 512, "%.200s: the CSV parser does not start", r->path);
+		return CSV_RESULT_UNREADABLE;
+	}
+	csv_set_space_func(&r->parser, never);
+	csv_set_term_func(&r->parser, never);
+	enum csv_result rc = read_schema(r, schema, version);
+	if (rc == CSV_RESULT_OK)
+		rc = read_columns(r);
+	if (rc == CSV_RESULT_OK)
+		rc = read_rows(r, row, context, complete);
+	csv_free(&r->parser);
+	return rc;
+}
+
+enum csv_result csv_read_text(const char *name, char *text, size_t bytes, const char *schema,
+                              unsigned version, const char *const *columns, size_t count,
+                              csv_row *row, void *context, int *complete, char error[512])
 {
 	*complete = 0;
 	error[0] = '\0';
 	struct reader *r = calloc(1, sizeof(*r));
 	if (r == NULL) {
-		snprintf(error, 512, "%.200s: out of memory", path);
+		snprintf(error, 512, "%.200s: out of memory", name);
 		return CSV_RESULT_UNREADABLE;
 	}
-	r->path = path;
+	r->path = name;
+	r->text = text;
+	r->bytes = bytes;
 	r->columns = columns;
 	r->column_count = count;
 	r->error = error;
+	enum csv_result rc = read_text(r, schema, version, row, context, complete);
+	free(r);
+	return rc;
+}
 
-	int io = read_whole_file(path, CSV_FILE_BYTES_MAX, &r->text, &r->bytes);
-	enum csv_result rc = CSV_RESULT_UNREADABLE;
+enum csv_result csv_read(const char *path, const char *schema, unsigned version,
+                         const char *const *columns, size_t count, csv_row *row, void *context,
+                         int *complete, char error[512])
+{
+	char *text;
+	size_t bytes;
+	int io = read_whole_file(path, CSV_FILE_BYTES_MAX, &text, &bytes);
+	*complete = 0;
 	if (io != 0) {
 		snprintf(error, 512, "%.200s: %s", path, strerror(-io));
-	} else if (csv_init(&r->parser, CSV_STRICT | CSV_STRICT_FINI) != 0) {
-		snprintf(error, 512, "%.200s: the CSV parser does not start", path);
-	} else {
-		csv_set_space_func(&r->parser, never);
-		csv_set_term_func(&r->parser, never);
-		rc = read_schema(r, schema, version);
-		if (rc == CSV_RESULT_OK)
-			rc = read_columns(r);
-		if (rc == CSV_RESULT_OK)
-			rc = read_rows(r, row, context, complete);
-		csv_free(&r->parser);
+		return CSV_RESULT_UNREADABLE;
 	}
-	free(r->text);
-	free(r);
+	enum csv_result rc = csv_read_text(path, text, bytes, schema, version, columns, count, row,
+	                                   context, complete, error);
+	free(text);
 	return rc;
 }
 

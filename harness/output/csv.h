@@ -63,6 +63,11 @@ enum csv_result csv_read(const char *path, const char *schema, unsigned version,
                          const char *const *columns, size_t count, csv_row *row, void *context,
                          int *complete, char error[512]);
 
+/* The same of a text in memory, which is taken apart; name stands for the path in error. */
+enum csv_result csv_read_text(const char *name, char *text, size_t bytes, const char *schema,
+                              unsigned version, const char *const *columns, size_t count,
+                              csv_row *row, void *context, int *complete, char error[512]);
+
 /* Values as they must stand in a file: nothing before, nothing behind. 0, or -1. */
 int csv_get_u64(const char *field, uint64_t *out);
 int csv_get_real(const char *field, double *out); /* finite decimal */

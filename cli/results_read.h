@@ -1,0 +1,12 @@
+/* results_read.h - the samples of a folder of results, for the commands that take one. */
+#ifndef ATREST_CLI_RESULTS_READ_H
+#define ATREST_CLI_RESULTS_READ_H
+
+#include "harness/output/samples.h"
+
+/* DIR/samples.csv. EXIT_FINE; or the code of the error that it has printed (no such folder,
+ * malformed, no rows: EXIT_USAGE; another schema version: EXIT_SYSTEM), *out is then empty. One
+ * without its trailer is fine here: out->complete tells. */
+int results_read(const char *dir, struct samples *out);
+
+#endif

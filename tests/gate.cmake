@@ -1,0 +1,6 @@
+# Results verified, formats of other tools, instruction counts, the gate.
+foreach(name formats verify_results)
+  atrest_test(test_${name} unit SOURCES unit/test_${name}.c unit/synthetic.c
+    LIBRARIES atrest_harness PkgConfig::JANSSON m)
+endforeach()
+add_dependencies(test_verify_results atrest)
