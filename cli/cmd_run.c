@@ -7,12 +7,8 @@
 #include <string.h>
 
 #include "cli/options.h"
-#include "cli/run_outcome.h"
+#include "cli/run_finish.h"
 #include "cli/run_request.h"
-#include "harness/analysis/summary.h"
-#include "harness/measure/filesystem.h"
-#include "harness/output/headline.h"
-#include "harness/output/page.h"
 #include "harness/output/progress.h"
 #include "harness/output/table.h"
 #include "harness/prepare.h"
@@ -67,6 +63,17 @@ static const struct option_spec option_table[] = {
          "as many rounds as the workloads say, no width of the intervals\n"
          "promised (the default)",
          AT(quick)},
+        {"precision", 0, OPTION_TEXT, "PCT",
+         "rounds until every interval of the throughput overhead is at most so\n"
+         "many points to each side (2%); they go to the widest. At most 200 a\n"
+         "cell; a width that is not reached is told, exit code 3",
+         AT(precision)},
+        {"budget", 0, OPTION_TEXT, "TIME",
+         "not longer than that (10m), with the precision of 2 points unless\n"
+         "--precision says another one",
+         AT(budget)},
+        {"rigorous", 0, OPTION_FLAG, NULL,
+         "precision 1 point, 20 rounds at least, budget 1h, unless given", AT(rigorous)},
         {"rounds", 0, OPTION_TEXT, "N", "rounds of every cell, made up to whole squares",
          AT(rounds)},
         {"seed", 0, OPTION_TEXT, "N", "of data and order; default random, in machine.json",
@@ -144,9 +151,10 @@ static json_t *plan_json(const struct run_options *options, const struct plan *p
 		        dirs,
 		        json_pack("{ss sI}", "name", plan->request->dirs[i].name, "bytes_needed",
 		                  (json_int_t)prepare_need_bytes(plan, i, options->keep != NULL)));
-	return json_pack("{so so sI sI sf}", "cells", cells, "directories", dirs, "slices",
+	return json_pack("{so so sI sI sf sf sf}", "cells", cells, "directories", dirs, "slices",
 	                 (json_int_t)plan->slice_count, "seed", (json_int_t)plan->request->seed,
-	                 "estimated_s", prepare_plan_s(plan));
+	                 "estimated_s", prepare_plan_s(plan), "precision_points",
+	                 options->rule.precision_points, "budget_s", options->rule.budget_s);
 }
 
 /* They are the same in all cells of a target. */
@@ -167,6 +175,20 @@ static void print_arms(const struct plan *plan)
 			printf(" %s", plan->cells[c].arms[a].name);
 		putchar('\n');
 	}
+}
+
+static void print_rule(const struct schedule_rule *rule)
+{
+	char time[PROGRESS_TEXT_BYTES];
+
+	if (!(rule->precision_points > 0))
+		return;
+	printf("these at least, then up to %u rounds a cell until every interval is within %g "
+	       "points",
+	       rule->rounds_max, rule->precision_points);
+	if (rule->budget_s > 0)
+		printf(", %s in all", progress_duration(rule->budget_s, time));
+	putchar('\n');
 }
 
 static int print_plan(const struct run_options *options, const struct plan *plan, int json)
@@ -192,64 +214,22 @@ static int print_plan(const struct run_options *options, const struct plan *plan
 			               bytes));
 		printf("time: %s, %zu slices\n", progress_duration(prepare_plan_s(plan), time),
 		       plan->slice_count);
+		print_rule(&options->rule);
 	}
 	return rc == 0 ? EXIT_FINE : complain(EXIT_SYSTEM, "standard output: %s", strerror(errno));
 }
 
-/* ---- results ---- */
-
-static int print_summary(const char *folder, const struct summary *s, int json)
-{
-	char sentence[HEADLINE_BYTES];
-	int rc;
-
-	if (json) {
-		json_t *whole = headline_json(s);
-		rc = whole == NULL ? -1 : json_object_set_new(whole, "folder", json_string(folder));
-		if (rc == 0)
-			rc = json_dumpf(whole, stdout, JSON_INDENT(1));
-		json_decref(whole);
-		putchar('\n');
-	} else {
-		headline_sentence(s, sentence);
-		printf("%s\n\n", sentence);
-		rc = headline_print(s, stdout);
-		printf("results: %s   page: %s/report.html\n", folder, folder);
-	}
-	return rc == 0 ? EXIT_FINE : complain(EXIT_SYSTEM, "standard output: %s", strerror(errno));
-}
-
-/* Summary, figures, page and table of a run that came to its end. */
-static int present(const struct run_result *result, int json)
-{
-	struct summary summary;
-	enum figures_result drawn = FIGURES_OK;
-	char error[512];
-	int code;
-
-	if (summary_make(&result->samples, &summary) != 0)
-		return complain(EXIT_SYSTEM, "out of memory");
-	if (page_make(result->folder.path, &result->samples, &summary, &drawn, error) != 0)
-		code = complain(EXIT_SYSTEM, "%s", error);
-	else
-		code = print_summary(result->folder.path, &summary, json);
-	if (code == EXIT_FINE && drawn != FIGURES_OK)
-		warn_line("%s; the page was written without", error);
-	summary_free(&summary);
-	return code;
-}
+/* ---- all of it ---- */
 
 static int run_plan(struct run_options *options, struct plan *plan, int json)
 {
 	struct run_result result;
-	int code = EXIT_FINE, judged;
+	int code;
 
 	run_execute(options, plan, &result);
-	if (result.samples.complete)
-		code = present(&result, json);
-	judged = run_outcome(&result);
+	code = run_finish(options, plan, &result, json);
 	run_result_free(&result);
-	return judged != EXIT_FINE ? judged : code;
+	return code;
 }
 
 extern const struct command command_run;
@@ -295,9 +275,14 @@ const struct command command_run = {
                 "folder with samples.csv, summary.csv, machine.json, the workloads as they were\n"
                 "run, plots and report.html; results/latest points to the newest.\n"
                 "\n"
-                "Ctrl-C ends the run with the rows that are complete (atrest report DIR makes\n"
-                "their page); a second one ends it at once and may leave its stores behind, in\n"
-                "atrest-run-* of their directory.\n"
+                "Ctrl-C ends the run with the rounds that are complete (atrest resume DIR goes\n"
+                "on with it, atrest report DIR makes a page of them); a second one ends it at\n"
+                "once and may leave its stores behind, in atrest-run-* of their directory.\n"
+                "\n"
+                "A run never ends because an overhead has become significant: that would make\n"
+                "false alarms. It ends by its rounds, or with --precision, --budget and\n"
+                "--rigorous by the width of the intervals or by time:\n"
+                "  atrest run --precision 2% --budget 10m\n"
                 "\n"
                 "The key of the stores is random, new in every run, and written nowhere but by\n"
                 "--keep-stores: atrest stream verify --key-file DIR/key DIR/WORKLOAD-ARM; as a\n"

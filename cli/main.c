@@ -13,6 +13,7 @@
 
 /* Each command's own source file defines its table. */
 extern const struct command command_run;
+extern const struct command command_resume;
 extern const struct command command_slice;
 extern const struct command command_noise;
 extern const struct command command_report;
@@ -35,6 +36,7 @@ extern const struct command command_machine;
 /* clang-format off */
 const struct command *const commands[] = {
         &command_run,
+        &command_resume,
         &command_slice,
         &command_noise,
         &command_report,

@@ -11,13 +11,13 @@ int run_outcome(const struct run_result *result)
 	if (result->interrupted && folder[0] == '\0')
 		return complain(EXIT_INTERRUPTED, "interrupted before the first slice");
 	if (result->interrupted && result->samples.count == 0)
-		return complain(EXIT_INTERRUPTED, "interrupted before the first slice was done");
+		return complain(EXIT_INTERRUPTED, "interrupted before the first round was done");
 	if (result->interrupted)
-		return complain(EXIT_INTERRUPTED,
-		                "interrupted after %zu %s, saved in %s/samples.csv; atrest report "
-		                "%s makes its page",
-		                result->samples.count,
-		                result->samples.count == 1 ? "slice" : "slices", folder, folder);
+		return complain(
+		        EXIT_INTERRUPTED,
+		        "interrupted after %zu slices, saved in %s/samples.csv; atrest resume "
+		        "%s goes on, atrest report %s makes a page of them",
+		        result->samples.count, folder, folder, folder);
 	if (result->verify_failed)
 		return complain(EXIT_VERIFY, "%s", result->error);
 	if (result->usage)

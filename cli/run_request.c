@@ -12,6 +12,17 @@
 #include "cli/nats_config.h"
 #include "cli/run_cells.h"
 
+/* Points to each side; an interval exists from 6 rounds on, and is of use from 8. */
+#define PRECISION_DEFAULT  2
+#define PRECISION_RIGOROUS 1
+#define PRECISION_MIN      0.1
+#define PRECISION_MAX      50
+#define ROUNDS_LEAST       8
+#define ROUNDS_RIGOROUS    20
+#define BUDGET_RIGOROUS_S  3600
+#define BUDGET_NS_MIN      UINT64_C(1000000000)
+#define BUDGET_NS_MAX      UINT64_C(2592000000000000)
+
 /* ---- lists ---- */
 
 /* Cuts a copy of text at its commas; *copy owns the pieces. Count, or -1: empty piece, too
@@ -226,6 +237,50 @@ static int read_rounds(const struct run_arguments *a, uint32_t *rounds)
 	return EXIT_FINE;
 }
 
+/* What a precision is asked with, and a fixed number of rounds is not: two that exclude each other.
+ */
+static int refuse_both(const struct run_arguments *a)
+{
+	const char *fixed = a->quick ? "--quick" : a->rounds != NULL ? "--rounds" : NULL;
+	const char *open = a->rigorous            ? "--rigorous"
+	                   : a->precision != NULL ? "--precision"
+	                   : a->budget != NULL    ? "--budget"
+	                                          : NULL;
+
+	if (fixed == NULL || open == NULL)
+		return EXIT_FINE;
+	return complain(EXIT_USAGE, "%s and %s: expected one of them", fixed, open);
+}
+
+static int read_rule(const struct run_arguments *a, struct run_options *o)
+{
+	struct schedule_rule *rule = &o->rule;
+	uint64_t budget_ns = 0;
+
+	if (refuse_both(a) != EXIT_FINE)
+		return EXIT_USAGE;
+	if (a->precision == NULL && a->budget == NULL && !a->rigorous)
+		return EXIT_FINE;
+	rule->precision_points = a->rigorous ? PRECISION_RIGOROUS : PRECISION_DEFAULT;
+	rule->budget_s = a->rigorous ? BUDGET_RIGOROUS_S : 0;
+	rule->rounds_max = SCHEDULE_ROUNDS_MAX;
+	if (a->precision != NULL &&
+	    (options_percent(a->precision, &rule->precision_points) != 0 ||
+	     !(rule->precision_points >= PRECISION_MIN && rule->precision_points <= PRECISION_MAX)))
+		return complain(EXIT_USAGE, "--precision: found '%s', expected 0.1%% to 50%%",
+		                a->precision);
+	if (a->budget != NULL && (options_duration_ns(a->budget, &budget_ns) != 0 ||
+	                          budget_ns < BUDGET_NS_MIN || budget_ns > BUDGET_NS_MAX))
+		return complain(EXIT_USAGE,
+		                "--budget: found '%s', expected 1s to 720h, such as 10m",
+		                a->budget);
+	if (a->budget != NULL)
+		rule->budget_s = (double)budget_ns / 1e9;
+	o->width_is_asked = a->precision != NULL || a->rigorous;
+	o->request.rounds = a->rigorous ? ROUNDS_RIGOROUS : ROUNDS_LEAST;
+	return EXIT_FINE;
+}
+
 static int read_seed(const struct run_arguments *a, uint64_t *seed)
 {
 	uint8_t bytes[4];
@@ -280,6 +335,8 @@ int run_request_make(const struct run_arguments *arguments, char *const *files, 
 	o->keep = arguments->keep_stores;
 	o->warn = warn_run;
 	code = read_rounds(arguments, &o->request.rounds);
+	if (code == EXIT_FINE)
+		code = read_rule(arguments, o);
 	if (code == EXIT_FINE && arguments->nats_config != NULL)
 		code = read_config(arguments->nats_config, &cipher, &sync);
 	if (code == EXIT_FINE)

@@ -23,6 +23,9 @@ struct run_arguments {
 	const char *rounds;
 	const char *scratch_image;
 	const char *suite;
+	const char *precision;
+	const char *budget;
+	int rigorous;
 	int quick;
 	int dry_run;
 	int json;

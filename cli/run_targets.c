@@ -218,7 +218,7 @@ static int read_login(const char *option, const char *given, const char *variabl
 	return EXIT_FINE;
 }
 
-static int read_logins(const struct run_target_arguments *a, struct order_server *s)
+static int read_logins(const struct run_target_arguments *a, size_t servers, struct order_server *s)
 {
 	const struct {
 		const char *option, *given, *variable;
@@ -237,7 +237,7 @@ static int read_logins(const struct run_target_arguments *a, struct order_server
 
 	for (size_t i = 0; i < sizeof(logins) / sizeof(logins[0]); i++) {
 		int code = EXIT_FINE;
-		if (a->servers.count > 0)
+		if (servers > 0)
 			code = read_login(logins[i].option, logins[i].given, logins[i].variable,
 			                  logins[i].is_file, logins[i].out, logins[i].bytes);
 		else if (logins[i].given != NULL)
@@ -271,6 +271,11 @@ static int read_replicas(const struct run_target_arguments *a, uint32_t *replica
 
 /* ---- all of it ---- */
 
+int run_targets_login(const struct run_target_arguments *a, struct run_options *options)
+{
+	return read_logins(a, options->request.server_count, &options->server);
+}
+
 int run_targets_read(const struct run_target_arguments *a, struct run_options *options)
 {
 	const char *list = a->target;
@@ -283,7 +288,7 @@ int run_targets_read(const struct run_target_arguments *a, struct run_options *o
 	if (code == EXIT_FINE)
 		code = read_servers(a, &options->request);
 	if (code == EXIT_FINE)
-		code = read_logins(a, &options->server);
+		code = run_targets_login(a, options);
 	if (code == EXIT_FINE)
 		code = read_replicas(a, &options->server.replicas);
 	return code;

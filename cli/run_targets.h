@@ -23,6 +23,9 @@ struct run_target_arguments {
  * there is none of its version. EXIT_FINE, or the code of the error it has printed. */
 int run_targets_read(const struct run_target_arguments *a, struct run_options *options);
 
+/* The same of a plan that is there: what logs in to its servers. */
+int run_targets_login(const struct run_target_arguments *a, struct run_options *options);
+
 /* argv for machine.json: what a->user ... a->tls_ca point to in it is "***". NULL-terminated, one
  * block for free(); NULL: memory. */
 char **run_targets_arguments(const struct run_target_arguments *a, int argc, char *const *argv);

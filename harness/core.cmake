@@ -2,6 +2,9 @@
 target_sources(atrest_harness PRIVATE
   plan.c
   prepare.c
+  schedule.c
+  plan_file.c
+  resume.c
   generator.c
   orders.c
   pacing.c
@@ -21,5 +24,6 @@ target_sources(atrest_harness PRIVATE
   run_setup.c
   process_record.c
   leftovers.c
+  output/live.c
   output/run_folder.c
   output/progress.c)

@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "harness/measure/filesystem.h"
 #include "harness/output/run_folder.h"
 
 static int failed(char error[512], const char *path, int error_number)
@@ -58,6 +59,27 @@ int keep_open(const char *dir, const uint8_t *key, size_t key_bytes, char error[
 	if (close(fd) != 0 || rc != 0)
 		return failed(error, path, errno == 0 ? EIO : errno);
 	return 0;
+}
+
+int keep_open_again(const char *dir, uint8_t *key, size_t key_bytes, char error[512])
+{
+	char path[PATH_MAX], end = '\0';
+	struct iovec parts[2] = {{.iov_base = key, .iov_len = key_bytes},
+	                         {.iov_base = &end, .iov_len = 1}};
+	ssize_t n;
+	int fd;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/key", dir) >= sizeof(path))
+		return failed(error, dir, ENAMETOOLONG);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return failed(error, path, errno);
+	n = readv(fd, parts, 2);
+	close(fd);
+	if (n == (ssize_t)key_bytes + 1 && end == '\n')
+		return 0;
+	snprintf(error, 512, "%.400s: found no key of a run", path);
+	return -1;
 }
 
 int keep_file(const char *from, const char *to, char error[512])
@@ -113,6 +135,15 @@ static int copy_tree(const char *from, const char *to, char error[512])
 	}
 	closedir(d);
 	return rc;
+}
+
+void keep_remove(const char *dir, const char *name)
+{
+	char path[PATH_MAX];
+
+	/* What is left of it makes keep_store fail, which is told. */
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) < sizeof(path))
+		(void)filesystem_remove_tree(path);
 }
 
 int keep_store(const char *dir, const char *name, const char *from, char error[512])

@@ -14,8 +14,14 @@
  * is not empty or a file, -1 otherwise, and error. */
 int keep_open(const char *dir, const uint8_t *key, size_t key_bytes, char error[512]);
 
+/* The key of a directory that keep_open made, for a run that goes on. 0, or -1 and error. */
+int keep_open_again(const char *dir, uint8_t *key, size_t key_bytes, char error[512]);
+
 /* A copy of a file, which must be new. 0, or -1 and error. */
 int keep_file(const char *from, const char *to, char error[512]);
+
+/* What a run that was killed kept as dir/name, perhaps in part. */
+void keep_remove(const char *dir, const char *name);
 
 /* Moves the tree from to the new directory dir/name; copies it (times, modes and holes are not
  * kept) when dir is on another file system. 0, or -1 and error. */

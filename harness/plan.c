@@ -228,17 +228,16 @@ static int plan_cells(struct plan *plan, char error[256])
 
 /* ---- order ---- */
 
-/* One round of one cell, appended to the slices. */
-static void plan_round(struct plan *plan, uint32_t c, uint32_t round)
+void plan_round(const struct plan *plan, uint32_t c, uint32_t round, struct plan_slice *slices)
 {
-	struct plan_cell *cell = &plan->cells[c];
+	const struct plan_cell *cell = &plan->cells[c];
 	uint32_t k = (uint32_t)cell->arm_count;
 	uint32_t square = round / cell->square_rounds;
 	uint32_t order[2 * PLAN_ARMS_MAX * PLAN_ARMS_MAX];
 
 	plan_square(k, random_mix(plan->request->seed, c + 1, square + 1), order);
 	for (uint32_t p = 0; p < k; p++) {
-		struct plan_slice *slice = &plan->slices[plan->slice_count++];
+		struct plan_slice *slice = &slices[p];
 		slice->cell = c;
 		slice->arm = order[(round % cell->square_rounds) * k + p];
 		slice->round = round;
@@ -273,9 +272,12 @@ int plan_make(const struct plan_request *request, struct plan *out, char error[2
 	for (uint32_t round = 0; round < rounds; round++) {
 		uint64_t state = random_mix(request->seed, 0, round + 1);
 		shuffled(order, (uint32_t)cells, &state);
-		for (size_t i = 0; i < cells; i++)
-			if (round < out->cells[order[i]].rounds)
-				plan_round(out, order[i], round);
+		for (size_t i = 0; i < cells; i++) {
+			if (round >= out->cells[order[i]].rounds)
+				continue;
+			plan_round(out, order[i], round, &out->slices[out->slice_count]);
+			out->slice_count += out->cells[order[i]].arm_count;
+		}
 	}
 	free(order);
 	return 0;

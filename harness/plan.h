@@ -113,6 +113,10 @@ struct plan {
 int plan_make(const struct plan_request *request, struct plan *out, char error[256]);
 void plan_free(struct plan *plan);
 
+/* One round of a cell, in its order: a slice for each of its arms (arm_count). Also of rounds
+ * that are not in the plan, beyond those that were asked for. */
+void plan_round(const struct plan *plan, uint32_t cell, uint32_t round, struct plan_slice *slices);
+
 /* "store", "nats 2.15.1"; returns text. */
 #define PLAN_TARGET_BYTES 64
 const char *plan_target_text(const struct plan_target *target, char text[PLAN_TARGET_BYTES]);

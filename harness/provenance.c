@@ -1,6 +1,8 @@
 /* provenance.c - see provenance.h. */
 #include "harness/provenance.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -149,6 +151,54 @@ int provenance_start(struct provenance *p, const struct run_options *options, si
 	return p->machine != NULL && p->warnings != NULL && p->run != NULL ? 0 : -1;
 }
 
+int provenance_same_programs(const struct provenance *p, const json_t *machine, char text[256])
+{
+	static const char *const members[] = {"version", "commit", "build"};
+	const json_t *was = json_object_get(json_object_get(machine, "run"), "programs");
+	const json_t *program;
+	size_t i;
+
+	json_array_foreach(json_object_get(p->run, "programs"), i, program)
+	{
+		const json_t *before = json_array_get(was, i);
+		for (size_t m = 0; m < sizeof(members) / sizeof(members[0]); m++) {
+			if (json_equal(json_object_get(program, members[m]),
+			               json_object_get(before, members[m])))
+				continue;
+			snprintf(text, 256, "--arm %.60s: found another %s than the run began with",
+			         json_string_value(json_object_get(program, "name")), members[m]);
+			return 0;
+		}
+	}
+	return 1;
+}
+
+void provenance_resume(struct provenance *p, const json_t *machine, size_t rows)
+{
+	static const char *const kept[] = {"started", "arguments", "libraries"};
+	const json_t *run = json_object_get(machine, "run");
+	json_t *resumed = json_deep_copy(json_object_get(run, "resumed"));
+	const json_t *warning;
+	size_t i;
+
+	for (i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		if (json_object_get(run, kept[i]) != NULL)
+			json_object_set_new(p->run, kept[i],
+			                    json_deep_copy(json_object_get(run, kept[i])));
+	json_array_foreach(json_object_get(run, "warnings"), i, warning)
+	{
+		if (json_is_string(warning))
+			(void)provenance_warn(p, json_string_value(warning));
+	}
+	if (!json_is_array(resumed)) {
+		json_decref(resumed);
+		resumed = json_array();
+	}
+	json_array_append_new(resumed,
+	                      json_pack("{so sI}", "time", time_now(), "rows", (json_int_t)rows));
+	json_object_set_new(p->run, "resumed", resumed);
+}
+
 void provenance_library(struct provenance *p, const char *cipher, const char *library)
 {
 	json_object_set_new(json_object_get(p->run, "libraries"), cipher, json_string(library));
@@ -169,8 +219,37 @@ int provenance_warn(struct provenance *p, const char *text)
 	return 1;
 }
 
+/* Asked for, and come to: of each cell its rounds and half the width of its interval. */
+static json_t *precision(const struct plan *plan, const struct run_options *options,
+                         const struct run_result *result)
+{
+	static const char *const ends[] = {[SCHEDULE_NEXT] = "interrupted",
+	                                   [SCHEDULE_DONE] = "precision",
+	                                   [SCHEDULE_BUDGET] = "budget",
+	                                   [SCHEDULE_ROUNDS] = "rounds",
+	                                   [SCHEDULE_MEMORY] = "memory"};
+	json_t *a = json_array();
+
+	for (size_t c = 0; result->reach != NULL && c < plan->cell_count; c++) {
+		const struct schedule_reach *reach = &result->reach[c];
+		json_t *width = isfinite(reach->width_points) ? json_real(reach->width_points)
+		                                              : json_null();
+		json_array_append_new(a, json_pack("{ss ss ss si so sb}", "workload",
+		                                   plan->cells[c].workload->name, "target",
+		                                   plan->cells[c].target->name, "version",
+		                                   plan->cells[c].target->version, "rounds",
+		                                   (int)reach->rounds, "half_width_points", width,
+		                                   "reached",
+		                                   !schedule_is_wide(&options->rule, reach)));
+	}
+	return json_pack("{sf sf sb ss so}", "points", options->rule.precision_points, "budget_s",
+	                 options->rule.budget_s, "asked", options->width_is_asked, "ended_by",
+	                 ends[result->ended_by], "cells", a);
+}
+
 json_t *provenance_json(struct provenance *p, const struct plan *plan,
-                        const struct run_result *result, int finished)
+                        const struct run_options *options, const struct run_result *result,
+                        int finished)
 {
 	json_t *whole = json_copy(p->machine);
 	json_t *run = json_copy(p->run);
@@ -182,7 +261,13 @@ json_t *provenance_json(struct provenance *p, const struct plan *plan,
 	if (finished) {
 		json_object_set_new(run, "finished", time_now());
 		json_object_set_new(run, "rows", json_integer((json_int_t)result->samples.count));
+		json_object_set_new(run, "repeated_rounds",
+		                    json_integer((json_int_t)result->repeated));
+		if (result->system || result->usage)
+			json_object_set_new(run, "fault", json_string(result->error));
 	}
+	if (finished && options->rule.precision_points > 0)
+		json_object_set_new(run, "precision", precision(plan, options, result));
 	json_object_set_new(run, "complete", json_boolean(complete));
 	if (json_object_set_new(whole, "run", run) != 0) {
 		json_decref(whole);

@@ -8,12 +8,17 @@
 #include <unistd.h>
 
 #include "ciphers/secret.h"
+#include "harness/analysis/repeat.h"
 #include "harness/keep.h"
+#include "harness/measure/clock.h"
 #include "harness/measure/filesystem.h"
+#include "harness/output/live.h"
+#include "harness/plan_file.h"
 #include "harness/prepare.h"
 #include "harness/rows.h"
 
-#define CREATE_NS_DEAR 40000
+#define CREATE_NS_DEAR   40000
+#define COVARIATES_S_MIN 0.1
 
 /* ---- signals ---- */
 
@@ -115,24 +120,34 @@ static uint64_t file_create_ns(struct run *run, const struct plan_arm *arm)
 	return ns;
 }
 
-int run_slice_order(struct run *run, const struct plan_slice *slice, struct order *order,
-                    struct target_error *error)
+/* The last round of those that were planned, and of each square that a width asked for beyond. */
+static int is_last(const struct plan_cell *cell, uint32_t round)
+{
+	return round + 1 >= cell->rounds && (round + 1) % cell->square_rounds == 0;
+}
+
+int run_slice_order(struct run *run, const struct plan_slice *slice, uint32_t attempt,
+                    struct order *order, struct target_error *error)
 {
 	const struct plan_cell *cell = &run->plan->cells[slice->cell];
 	struct arm_state *state = run_arm_state(run, slice->cell, slice->arm);
 	const struct target *target = target_find(cell->target->name);
-	int last = slice->round + 1 == cell->rounds;
+	char kind[32] = "round-";
 
 	memset(order, 0, sizeof(*order));
 	order->kind = ORDER_SLICE;
 	order->synced = run->synced;
-	order->control = last;
+	order->control = is_last(cell, slice->round);
 	order->injected_ns = run_injected_ns(run, cell, &cell->arms[slice->arm]);
-	order->keep = last && run->options->keep != NULL && target->stores;
+	order->keep = slice->round + 1 == cell->rounds && attempt == 0 &&
+	              run->options->keep != NULL && target->stores;
 	if (!target->keeps)
 		return 0;
+	/* What an attempt before left there is cut, not removed. */
+	if (attempt > 0)
+		snprintf(kind, sizeof(kind), "again-%u-round-", attempt);
 	if (prepare_writes(cell->workload) &&
-	    run_store_path(run, cell, &cell->arms[slice->arm], "round-", slice->round, state->store,
+	    run_store_path(run, cell, &cell->arms[slice->arm], kind, slice->round, state->store,
 	                   error) != 0)
 		return -1;
 	snprintf(order->directory, sizeof(order->directory), "%s", state->store);
@@ -149,6 +164,8 @@ static void store_done(struct run *run, const struct plan_slice *slice, const st
 
 	if (order->keep && valid && state->store[0] != '\0') {
 		run_arm_place(cell, &cell->arms[slice->arm], name);
+		if (run->options->past != NULL)
+			keep_remove(run->options->keep, name);
 		if (keep_store(run->options->keep, name, state->store, error) != 0)
 			run_note_fault(run->result, TARGET_SYSTEM, error);
 	}
@@ -156,13 +173,16 @@ static void store_done(struct run *run, const struct plan_slice *slice, const st
 		run_store_cut(run, state);
 }
 
-static void row_add(struct run *run, const struct sample *row)
+/* The rows of the round at work, into file and memory. */
+static void round_write(struct run *run)
 {
+	const struct round_rows *round = run->round;
 	char text[256];
-	int rc = samples_writer_add(run->writer, row);
+	int rc = samples_writer_add_rows(run->writer, round->rows, round->count);
 
-	if (rc == 0 && samples_add(&run->result->samples, row) != 0)
-		rc = -ENOMEM;
+	for (size_t i = 0; rc == 0 && i < round->count; i++)
+		if (samples_add(&run->result->samples, &round->rows[i]) != 0)
+			rc = -ENOMEM;
 	if (rc == 0)
 		return;
 	snprintf(text, sizeof(text), "samples.csv: %s", strerror(-rc));
@@ -206,8 +226,8 @@ static void row_spoil(struct run *run, const struct plan_slice *slice, struct sa
 		run_warn(run, text);
 }
 
-static void run_slice(struct run *run, const struct plan_slice *slice, struct order *order,
-                      struct order_reply *reply)
+static void run_slice(struct run *run, const struct plan_slice *slice, uint32_t attempt,
+                      struct order *order, struct order_reply *reply)
 {
 	const struct plan_cell *cell = &run->plan->cells[slice->cell];
 	const struct plan_arm *arm = &cell->arms[slice->arm];
@@ -220,7 +240,7 @@ static void run_slice(struct run *run, const struct plan_slice *slice, struct or
 	row_identity(run, slice, &reply->row);
 	rc = run_worker_ready(run, slice, &error);
 	if (rc == 0)
-		rc = run_slice_order(run, slice, order, &error);
+		rc = run_slice_order(run, slice, attempt, order, &error);
 	if (rc == 0 && target_find(cell->target->name)->stores)
 		create_ns = file_create_ns(run, arm);
 	if (rc == 0)
@@ -236,67 +256,203 @@ static void run_slice(struct run *run, const struct plan_slice *slice, struct or
 	if (run_asks_servers(cell))
 		snprintf(run->server_version, sizeof(run->server_version), "%.31s",
 		         reply->row.target_version);
+	reply->row.attempt = attempt;
 	reply->row.file_create_ns = create_ns;
 	if (rc != 0)
 		row_spoil(run, slice, &reply->row, &error);
 	if (reply->warning[0] != '\0')
 		run_warn(run, reply->warning);
 	histograms_keep(run, reply);
-	row_add(run, &reply->row);
+	run->round->rows[run->round->count++] = reply->row;
 	store_done(run, slice, order, rc == 0);
 }
 
-/* ---- all of them ---- */
+/* ---- one round ---- */
+
+static double used_s(const struct run *run)
+{
+	return run->used_before_s + (double)(clock_ns() - run->started_ns) / 1e9;
+}
+
+/* Of fixed rounds the estimate is the measure, else the budget; without one there is no end to be
+ * seen. Of a run that goes on it is what was left. */
+static void progress_begin(struct run *run)
+{
+	const struct schedule_rule *rule = &run->options->rule;
+	double rows = (double)run->result->samples.count, slices = (double)run->plan->slice_count;
+	double whole =
+	        rule->budget_s > run->used_before_s ? rule->budget_s - run->used_before_s : 0;
+
+	if (!(rule->precision_points > 0) && slices > rows)
+		whole = prepare_plan_s(run->plan) * (1 - rows / slices);
+	progress_start(&run->progress, whole);
+	run->started_ns = clock_ns();
+}
 
 static void progress_show(struct run *run, const struct plan_slice *slice)
 {
 	const struct plan_cell *cell = &run->plan->cells[slice->cell];
-	char text[320], target[PLAN_TARGET_BYTES];
+	char text[320], target[PLAN_TARGET_BYTES], of[32] = "";
 
-	snprintf(text, sizeof(text), "round %u of %u  %-18s %-10s %-10s", slice->round + 1,
-	         cell->rounds, cell->workload->name, plan_target_text(cell->target, target),
+	if (slice->round < cell->rounds)
+		snprintf(of, sizeof(of), " of %u", cell->rounds);
+	snprintf(text, sizeof(text), "round %u%s  %-18s %-10s %-10s", slice->round + 1, of,
+	         cell->workload->name, plan_target_text(cell->target, target),
 	         cell->arms[slice->arm].name);
-	progress_update(&run->progress, run->done_s, text);
+	progress_update(&run->progress,
+	                run->options->rule.precision_points > 0 ? used_s(run) - run->used_before_s
+	                                                        : run->done_s,
+	                text);
 }
+
+/* Between squares: what each cell has come to. Without memory the old one stays. */
+static void table_show(struct run *run)
+{
+	char *text;
+
+	if (!run->progress.shown)
+		return;
+	text = live_table(run->plan, &run->options->rule, &run->result->samples);
+	if (text != NULL)
+		progress_table(&run->progress, text);
+}
+
+static int is_over(const struct run *run)
+{
+	return run_stop_asked || run->result->system || run->result->usage;
+}
+
+/* Workers of this square; where a run goes on within one, they are started anew. */
+static void square_ready(struct run *run, const struct plan_slice *round)
+{
+	const struct plan_cell *cell = &run->plan->cells[round->cell];
+
+	if (run->squares[round->cell] == round->square + 1)
+		return;
+	run->squares[round->cell] = round->square + 1;
+	run_square_start(run, round);
+	if (!prepare_writes(cell->workload))
+		run->done_s += (double)cell->arm_count * prepare_fill_s(cell);
+}
+
+static void square_end(struct run *run, const struct schedule_step *step)
+{
+	const struct plan_cell *cell = &run->plan->cells[step->cell];
+
+	if ((step->round + 1) % cell->square_rounds != 0)
+		return;
+	for (size_t a = 0; a < cell->arm_count; a++)
+		run_worker_end(run_arm_state(run, step->cell, a));
+	table_show(run);
+}
+
+/* Covariates are counted in ticks of 10 ms, before and after a slice: of one that is not much
+ * longer they tell what happened around it. */
+static int sees_covariates(const struct round_rows *round)
+{
+	for (size_t i = 0; i < round->count; i++)
+		if (round->rows[i].acked_s < COVARIATES_S_MIN)
+			return 0;
+	return 1;
+}
+
+/* 1 when the round is to be run again: its rows are not valid then, and say why. */
+static int round_set_aside(struct run *run, const struct schedule_step *step)
+{
+	struct round_rows *round = run->round;
+	char reason[REPEAT_TEXT_BYTES], text[320];
+
+	if (!sees_covariates(round) || !repeat_reason(round->rows, round->count, reason))
+		return 0;
+	if (!schedule_may_repeat(run->plan, &run->result->samples, step)) {
+		run->result->unrepeated++;
+		run_warn(run,
+		         "more rounds were disturbed than may be repeated: the others count as "
+		         "they are, with their covariates");
+		return 0;
+	}
+	snprintf(text, sizeof(text), "%.60s, round %u: repeated, %s",
+	         run->plan->cells[step->cell].workload->name, step->round, reason);
+	(void)provenance_warn(&run->provenance, text);
+	for (size_t i = 0; i < round->count; i++) {
+		round->rows[i].valid = 0;
+		snprintf(round->rows[i].error, sizeof(round->rows[i].error), "repeated: %s",
+		         reason);
+	}
+	return 1;
+}
+
+static void run_round(struct run *run, const struct schedule_step *step, struct order *order,
+                      struct order_reply *reply)
+{
+	const struct plan_cell *cell = &run->plan->cells[step->cell];
+	struct plan_slice slices[PLAN_ARMS_MAX];
+	int again;
+
+	plan_round(run->plan, step->cell, step->round, slices);
+	run->round->count = 0;
+	square_ready(run, slices);
+	for (size_t i = 0; i < cell->arm_count && !is_over(run); i++) {
+		progress_show(run, &slices[i]);
+		run_slice(run, &slices[i], step->attempt, order, reply);
+		run->done_s += prepare_slice_s(cell);
+	}
+	/* Of a round that a signal cut short nothing is kept; one that a fault ended shows it. */
+	if (run->round->count < cell->arm_count && !run->result->system && !run->result->usage)
+		return;
+	again = round_set_aside(run, step);
+	round_write(run);
+	if (!again)
+		square_end(run, step);
+}
+
+/* ---- all of them ---- */
 
 static void run_rounds(struct run *run)
 {
-	const struct plan *plan = run->plan;
+	struct run_result *result = run->result;
 	struct order *order = calloc(1, sizeof(*order));
 	struct order_reply *reply = calloc(1, sizeof(*reply));
+	struct schedule_step step;
 
-	if (order == NULL || reply == NULL)
-		run_note_fault(run->result, TARGET_SYSTEM, "out of memory");
-	progress_start(&run->progress, prepare_plan_s(plan));
-	for (size_t i = 0; i < plan->slice_count; i++) {
-		const struct plan_slice *slice = &plan->slices[i];
-		const struct plan_cell *cell = &plan->cells[slice->cell];
-		if (run_stop_asked || run->result->system || run->result->usage)
-			break;
-		progress_show(run, slice);
-		if (slice->position == 0 && slice->round % cell->square_rounds == 0) {
-			run_square_start(run, slice);
-			if (!prepare_writes(cell->workload))
-				run->done_s += (double)cell->arm_count * prepare_fill_s(cell);
-		}
-		run_slice(run, slice, order, reply);
-		run->done_s += prepare_slice_s(cell);
-		if (slice->round + 1 == cell->rounds) {
-			struct arm_state *state = run_arm_state(run, slice->cell, slice->arm);
-			run_worker_end(state);
-		}
+	result->ended_by = order == NULL || reply == NULL ? SCHEDULE_MEMORY : SCHEDULE_NEXT;
+	progress_begin(run);
+	table_show(run);
+	while (result->ended_by == SCHEDULE_NEXT && !is_over(run)) {
+		result->ended_by = schedule_next(run->plan, &run->options->rule, &result->samples,
+		                                 used_s(run), &step);
+		if (result->ended_by == SCHEDULE_NEXT)
+			run_round(run, &step, order, reply);
 	}
-	progress_clear(&run->progress);
-	run->result->interrupted = run_stop_asked;
+	progress_end(&run->progress);
+	if (result->ended_by == SCHEDULE_MEMORY)
+		run_note_fault(result, TARGET_SYSTEM, "out of memory");
+	result->interrupted = run_stop_asked;
 	free(order);
 	free(reply);
+}
+
+/* How far each cell came, of a run that came to its end. */
+static void note_reach(struct run *run)
+{
+	struct run_result *result = run->result;
+
+	result->repeated = schedule_repeated(&result->samples);
+	result->reach = calloc(run->plan->cell_count, sizeof(*result->reach));
+	if (result->reach != NULL &&
+	    schedule_reach(run->plan, &result->samples, result->reach) == 0)
+		return;
+	free(result->reach);
+	result->reach = NULL;
+	run_note_fault(result, TARGET_SYSTEM, "out of memory");
 }
 
 /* ---- before and after ---- */
 
 static int write_provenance(struct run *run, int finished, struct target_error *error)
 {
-	json_t *whole = provenance_json(&run->provenance, run->plan, run->result, finished);
+	json_t *whole =
+	        provenance_json(&run->provenance, run->plan, run->options, run->result, finished);
 	char text[512] = "out of memory for machine.json";
 	int rc = -1;
 
@@ -306,15 +462,58 @@ static int write_provenance(struct run *run, int finished, struct target_error *
 	return rc == 0 ? 0 : target_fail(error, TARGET_SYSTEM, "%s", text);
 }
 
+/* What a resumed run will need: the workloads as they are run, and the plan. */
+static int write_plan(struct run *run, struct target_error *error)
+{
+	const struct run_folder *folder = &run->result->folder;
+	const struct run_options *options = run->options;
+	char text[512];
+
+	if (run_folder_workloads(folder, options->workloads, options->request.workload_count,
+	                         text) != 0 ||
+	    run_folder_json(folder, "plan.json", run->plan_file, text) != 0)
+		return target_fail(error, TARGET_SYSTEM, "%s", text);
+	return 0;
+}
+
+/* A result that was begun is not made of two builds of an arm's program. */
+static int go_on(struct run *run, struct target_error *error)
+{
+	const struct run_past *past = run->options->past;
+	char text[256];
+
+	if (!provenance_same_programs(&run->provenance, past->machine, text))
+		return target_fail(error, TARGET_SYSTEM, "%s", text);
+	provenance_resume(&run->provenance, past->machine, run->result->samples.count);
+	return 0;
+}
+
+static int no_samples(const char *path, int rc, struct target_error *error)
+{
+	return target_fail(error, TARGET_SYSTEM, "%s: %s", path, strerror(-rc));
+}
+
+/* Those of slices without a row do no harm there. */
+static int open_histograms(struct run *run, struct target_error *error)
+{
+	char path[RUN_FOLDER_BYTES];
+	int rc = histograms_writer_open(
+	        run_folder_file(&run->result->folder, "histograms.csv", path), &run->histograms);
+
+	return rc == 0 ? 0 : no_samples(path, rc, error);
+}
+
 /* Everything up to the first slice. */
 static int run_start(struct run *run, struct target_error *error)
 {
 	const struct run_options *options = run->options;
-	char text[512], path[RUN_FOLDER_BYTES];
+	char path[RUN_FOLDER_BYTES];
 	int rc;
 
 	if (provenance_start(&run->provenance, options, run->plan->slice_count, run->hellos) != 0)
 		return target_fail(error, TARGET_SYSTEM, "out of memory");
+	if (options->past != NULL && go_on(run, error) != 0)
+		return -1;
 	if (options->capped) /* told to the user already */
 		(void)provenance_warn(&run->provenance,
 		                      "slices were made smaller, so that the kernel does not write "
@@ -322,20 +521,18 @@ static int run_start(struct run *run, struct target_error *error)
 	run_tell_doubts(run);
 	if (run_set_up(run, error) != 0)
 		return -1;
-	if (run_folder_workloads(&run->result->folder, options->workloads,
-	                         options->request.workload_count, text) != 0)
-		return target_fail(error, TARGET_SYSTEM, "%s", text);
-	if (write_provenance(run, 0, error) != 0)
+	run_folder_file(&run->result->folder, "samples.csv", path);
+	if (options->past != NULL) {
+		rc = samples_writer_open_again(path, run->result->samples.count, &run->writer);
+		if (rc != 0)
+			return no_samples(path, rc, error);
+		return write_provenance(run, 0, error) == 0 ? open_histograms(run, error) : -1;
+	}
+	/* A folder with samples.csv has all that is needed to go on with it. */
+	if (write_plan(run, error) != 0 || write_provenance(run, 0, error) != 0)
 		return -1;
-	rc = samples_writer_open(run_folder_file(&run->result->folder, "samples.csv", path),
-	                         &run->writer);
-	if (rc == 0)
-		rc = histograms_writer_open(
-		        run_folder_file(&run->result->folder, "histograms.csv", path),
-		        &run->histograms);
-	if (rc != 0)
-		return target_fail(error, TARGET_SYSTEM, "%s: %s", path, strerror(-rc));
-	return 0;
+	rc = samples_writer_open(path, &run->writer);
+	return rc == 0 ? open_histograms(run, error) : no_samples(path, rc, error);
 }
 
 static void run_end(struct run *run)
@@ -347,7 +544,7 @@ static void run_end(struct run *run)
 
 	run_tear_down(run);
 	if (run->writer == NULL) {
-		/* Nothing to be read there; what else is in it stays. */
+		/* Nothing to be read there, or nothing new; what else is in it stays. */
 		if (result->folder.fd >= 0)
 			rmdir(result->folder.path);
 		result->folder.path[0] = '\0';
@@ -365,24 +562,55 @@ static void run_end(struct run *run)
 		run_note_fault(result, TARGET_SYSTEM, text);
 	}
 	result->samples.complete = whole && rc == 0;
+	if (result->samples.complete)
+		note_reach(run);
 	if (write_provenance(run, 1, &error) != 0)
 		run_note_fault(result, error.fault, error.text);
 	if (result->samples.complete && run_folder_latest(&result->folder, text) != 0)
 		run_note_fault(result, TARGET_SYSTEM, text);
 }
 
+static int open_folder(struct run *run, struct target_error *error)
+{
+	const struct run_options *options = run->options;
+	struct run_folder *folder = &run->result->folder;
+	char text[512];
+	int rc = run_folder_open(folder, options->output, options->label, text);
+
+	if (rc != 0)
+		return target_fail(error, rc == -EEXIST ? TARGET_USAGE : TARGET_SYSTEM, "%s", text);
+	/* Before the folder becomes the place of the stores. */
+	run->plan_file = plan_file_json(options, run->plan, folder->made_up);
+	return run->plan_file != NULL ? 0 : target_fail(error, TARGET_SYSTEM, "out of memory");
+}
+
+/* Folder and rows of a run that goes on. */
+static int take_past(struct run *run)
+{
+	struct run_past *past = run->options->past;
+
+	run->result->folder = past->folder;
+	run->result->samples = past->samples;
+	run->used_before_s = past->used_s;
+	past->folder.fd = -1;
+	memset(&past->samples, 0, sizeof(past->samples));
+	return 0;
+}
+
 void run_execute(struct run_options *options, struct plan *plan, struct run_result *result)
 {
 	struct run *run = calloc(1, sizeof(*run));
 	struct target_error error = {.fault = TARGET_SYSTEM, .text = "out of memory"};
-	char text[512];
 	int rc = -1;
 
 	memset(result, 0, sizeof(*result));
 	result->folder.fd = -1;
-	if (run != NULL)
+	if (run != NULL) {
 		run->arms = calloc(plan->cell_count * PLAN_ARMS_MAX, sizeof(*run->arms));
-	if (run == NULL || run->arms == NULL)
+		run->squares = calloc(plan->cell_count, sizeof(*run->squares));
+		run->round = calloc(1, sizeof(*run->round));
+	}
+	if (run == NULL || run->arms == NULL || run->squares == NULL || run->round == NULL)
 		goto done;
 	run->options = options;
 	run->plan = plan;
@@ -390,12 +618,8 @@ void run_execute(struct run_options *options, struct plan *plan, struct run_resu
 	run->synced = run_synced(options);
 	catch_signals();
 	rc = run_check(run, &error);
-	if (rc == 0) {
-		rc = run_folder_open(&result->folder, options->output, options->label, text);
-		if (rc != 0)
-			rc = target_fail(&error, rc == -EEXIST ? TARGET_USAGE : TARGET_SYSTEM, "%s",
-			                 text);
-	}
+	if (rc == 0)
+		rc = options->past == NULL ? open_folder(run, &error) : take_past(run);
 	if (rc == 0)
 		rc = run_place(run, &error);
 	if (rc == 0)
@@ -410,8 +634,11 @@ done:
 		run_note_fault(result, error.fault, error.text);
 	if (run != NULL) {
 		provenance_free(&run->provenance);
+		json_decref(run->plan_file);
 		atr_secret_free(run->key);
 		free(run->arms);
+		free(run->squares);
+		free(run->round);
 	}
 	free(run);
 }
@@ -419,5 +646,6 @@ done:
 void run_result_free(struct run_result *result)
 {
 	samples_free(&result->samples);
+	free(result->reach);
 	run_folder_close(&result->folder);
 }

@@ -1,12 +1,14 @@
 /* run.h - the rounds: which slice next, what becomes of it, when to stop.
  *
  * Per square every arm of a cell gets a worker process of its own; reading cells fill their
- * stores then. Each slice's row goes to samples.csv at once, so that a run which ends anywhere
- * leaves a valid partial result: the first SIGINT, SIGTERM or SIGHUP kills the slice at work and
- * ends the run in order, the second one ends it at once.
+ * stores then. The rows of a round go to samples.csv together when its last slice is done, so that
+ * a run which ends anywhere leaves whole rounds: the first SIGINT, SIGTERM or SIGHUP kills the
+ * slice at work and ends the run in order, the second one ends it at once.
  *
  * A slice that fails is an invalid row, and the run goes on, unless the next one would fail as
- * well (no space, read-only, an order that cannot be obeyed).
+ * well (no space, read-only, an order that cannot be obeyed): then the round ends with that row.
+ *
+ * A run that was interrupted goes on in the same folder (resume.h).
  */
 #ifndef ATREST_HARNESS_RUN_H
 #define ATREST_HARNESS_RUN_H
@@ -16,6 +18,7 @@
 #include "harness/output/run_folder.h"
 #include "harness/output/samples.h"
 #include "harness/plan.h"
+#include "harness/schedule.h"
 
 typedef void run_warn_fn(const char *text);
 
@@ -26,8 +29,18 @@ struct run_injection {
 	uint64_t ns;
 };
 
+/* What is there of a run that goes on (resume.h). */
+struct run_past {
+	struct run_folder folder; /* locked; both move to the result */
+	struct samples samples;   /* whole rounds */
+	json_t *machine;          /* machine.json as it was */
+	double used_s;            /* time that the rows took */
+};
+
 /* Borrowed by all calls below. */
 struct run_options {
+	struct schedule_rule rule;
+	int width_is_asked; /* by the user, not by default: not reached is no success then */
 	struct plan_request request; /* its workloads are `workloads`; a first directory with
 	                                path "" is the folder of the results */
 	struct workload *workloads;  /* made smaller or longer by run_prepare */
@@ -44,7 +57,8 @@ struct run_options {
 	                               NULL: nothing */
 	const struct run_injection *injections;
 	size_t injection_count;
-	int capped; /* set by run_prepare: some slices were made smaller */
+	int capped;            /* set by run_prepare: some slices were made smaller */
+	struct run_past *past; /* NULL: a new run */
 };
 
 /* All 0 is a result without a flaw. */
@@ -56,6 +70,11 @@ struct run_result {
 	int usage;         /* asked for what cannot be done */
 	int system;        /* no space, locked, read-only */
 	int invalid;       /* some row is not valid */
+	struct schedule_reach
+	        *reach; /* one per cell of the plan; NULL: the run did not come to its end */
+	enum schedule_state ended_by; /* why there was no further round */
+	size_t repeated;              /* rounds that were set aside and run again */
+	size_t unrepeated; /* rounds that should have been, but for the limits of schedule.h */
 	int error_weight;  /* of what error tells */
 	char error[1024];  /* the first of the gravest, "" if none */
 };

@@ -17,6 +17,12 @@
 #define RUN_KEY_RAW_BYTES 32
 #define RUN_KEY_BYTES     (1 + 2 * RUN_KEY_RAW_BYTES) /* text, as a server would have it */
 
+/* A round whose slices are being run: its rows are written when it is whole. */
+struct round_rows {
+	struct sample rows[PLAN_ARMS_MAX];
+	size_t count;
+};
+
 /* One arm of a cell for the length of a square. */
 struct arm_state {
 	struct worker *worker;
@@ -31,8 +37,12 @@ struct run {
 	struct samples_writer *writer;
 	struct histograms_writer *histograms;
 	struct provenance provenance;
+	json_t *plan_file; /* of a new run, to be written */
 	struct progress progress;
+	struct round_rows *round;
 	struct arm_state *arms; /* cell * PLAN_ARMS_MAX + arm */
+	uint32_t *squares; /* of each cell: the square that its workers were started for, from 1; 0:
+	                      none */
 	struct order_hello hellos[PLAN_CHOICES_MAX];
 	char scratch[PLAN_CHOICES_MAX][PLAN_PATH_BYTES]; /* "" until made */
 	int owners[PLAN_CHOICES_MAX];                    /* of each, leftovers.h */
@@ -41,6 +51,8 @@ struct run {
 	char server_version[32]; /* of the servers that are there, once one has answered */
 	uint8_t *key;            /* secret memory */
 	double done_s;           /* of the estimate */
+	uint64_t started_ns;     /* clock of the first round */
+	double used_before_s;    /* what it had taken when it was interrupted */
 };
 
 /* A signal asked the run to end. */
@@ -52,9 +64,10 @@ extern volatile sig_atomic_t run_stop_asked;
 void run_warn(struct run *run, const char *text);
 void run_note_fault(struct run_result *result, enum target_fault fault, const char *text);
 
-/* The order of a slice; the path of its store is set where the cell writes. 0, or -1. */
-int run_slice_order(struct run *run, const struct plan_slice *slice, struct order *order,
-                    struct target_error *error);
+/* The order of a slice; the path of its store is set where the cell writes. attempt: of its round.
+ * 0, or -1. */
+int run_slice_order(struct run *run, const struct plan_slice *slice, uint32_t attempt,
+                    struct order *order, struct target_error *error);
 
 /* ---- run_arms.c ---- */
 
@@ -96,7 +109,7 @@ int run_place(struct run *run, struct target_error *error);
 /* What makes a number mean something else than its reader thinks (advice.h, payloads of zeros): to
  * the user and to machine.json. */
 void run_tell_doubts(struct run *run);
-/* In the folder of the results: scratch directories, long slices. 0, or -1. */
+/* In the folder of the results: scratch directories; of a new run, long slices. 0, or -1. */
 int run_set_up(struct run *run, struct target_error *error);
 /* One slice of an arm, only to see its pace: it is in no result. 0, or -1 and *error. */
 int run_try_slice(struct run *run, size_t c, uint32_t arm, uint32_t round, struct order *order,

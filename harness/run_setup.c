@@ -223,7 +223,7 @@ int run_try_slice(struct run *run, size_t c, uint32_t arm, uint32_t round, struc
 
 	memset(reply, 0, sizeof(*reply));
 	if (run_worker_ready(run, &slice, error) == 0 &&
-	    run_slice_order(run, &slice, order, error) == 0 &&
+	    run_slice_order(run, &slice, 0, order, error) == 0 &&
 	    worker_order(state->worker, order, NULL, reply, &run_stop_asked,
 	                 prepare_timeout_ns(cell), error) == 0) {
 		rc = reply->ok && reply->row.valid ? 0 : -1;
@@ -294,7 +294,11 @@ int run_check(struct run *run, struct target_error *error)
 	if (check_programs(run, error) != 0 || check_space(run, error) != 0 ||
 	    make_key(run, error) != 0)
 		return -1;
-	rc = keep == NULL ? 0 : keep_open(keep, run->key, RUN_KEY_BYTES, text);
+	if (keep == NULL)
+		return 0;
+	/* What was kept before and what will be have one key. */
+	rc = run->options->past == NULL ? keep_open(keep, run->key, RUN_KEY_BYTES, text)
+	                                : keep_open_again(keep, run->key, RUN_KEY_BYTES, text);
 	if (rc != 0)
 		return target_fail(error, rc == -EEXIST ? TARGET_USAGE : TARGET_SYSTEM, "%s", text);
 	return 0;
@@ -320,11 +324,11 @@ int run_set_up(struct run *run, struct target_error *error)
 		return -1;
 	if (run->image[0] != '\0' && check_space(run, error) != 0)
 		return -1;
-	if (run->synced) {
+	/* Of a run that goes on they are long enough. */
+	if (run->synced && run->options->past == NULL)
 		lengthen(run);
-		if (check_space(run, error) != 0)
-			return -1;
-	}
+	if (run->synced && check_space(run, error) != 0)
+		return -1;
 	return run_rates_settle(run, error);
 }
 

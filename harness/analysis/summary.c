@@ -153,8 +153,9 @@ struct cell {
 	struct arm arms[ARMS_MAX];
 	size_t arm_count;
 	const struct arm *baseline, *twin; /* NULL when absent */
-	int alone;  /* there is nothing to compare with, and that is no fault */
-	int synced; /* its slices end with a sync, and the headline with that */
+	int alone;          /* there is nothing to compare with, and that is no fault */
+	int synced;         /* its slices end with a sync, and the headline with that */
+	const char *metric; /* the only one that is asked for, NULL: all */
 	/* room for the pairs of two arms */
 	double *x, *y, *scratch;
 };
@@ -223,12 +224,10 @@ static int sample_order(const void *a, const void *b)
 	int order = cell_order(x, y);
 	if (order == 0)
 		order = arm_order(x->arm, y->arm);
-	return order != 0 ? order : (x->round > y->round) - (x->round < y->round);
-}
-
-static int set_aside(const struct sample *s)
-{
-	return s->valid == 0 && strncmp(s->error, "repeated", strlen("repeated")) == 0;
+	if (order == 0)
+		order = (x->round > y->round) - (x->round < y->round);
+	/* A round that was set aside is so in all arms: attempts are paired with their like. */
+	return order != 0 ? order : (x->attempt > y->attempt) - (x->attempt < y->attempt);
 }
 
 static const struct arm *arm_named(const struct cell *c, const char *name)
@@ -254,7 +253,7 @@ static int arm_fails(const struct cell *c, const struct arm *a, int complete)
 	for (size_t i = 0; i < c->count; i++)
 		last = c->rows[i]->round > last ? c->rows[i]->round : last;
 	for (size_t i = 0; i < a->count; i++)
-		if (a->rows[i]->valid == 0 && !set_aside(a->rows[i]))
+		if (a->rows[i]->valid == 0 && !samples_set_aside(a->rows[i]))
 			return 1;
 	for (size_t i = 0; i < c->count; i++) {
 		uint64_t round = c->rows[i]->round;
@@ -539,15 +538,20 @@ static void count_twin(struct cell *c, struct summary_run *run)
 	run->twins_off_zero += (uint64_t)verdict_excludes_zero(twin);
 }
 
+static int is_asked_for(const struct cell *c, const struct metric *m)
+{
+	return (c->metric == NULL || strcmp(c->metric, m->name) == 0) && measured(c, m);
+}
+
 static int summarise_cell(struct cell *c, struct summary *out)
 {
 	double floors[METRIC_COUNT];
 	for (size_t i = 0; i < METRIC_COUNT; i++)
-		floors[i] = measured(c, &metrics[i]) ? floor_of(c, &metrics[i]) : NAN;
+		floors[i] = is_asked_for(c, &metrics[i]) ? floor_of(c, &metrics[i]) : NAN;
 	for (size_t a = 0; a < c->arm_count; a++) {
 		for (size_t i = 0; i < METRIC_COUNT; i++) {
 			struct summary_row row;
-			if (!measured(c, &metrics[i]))
+			if (!is_asked_for(c, &metrics[i]))
 				continue;
 			fill_row(c, &metrics[i], &c->arms[a], floors[i], &row);
 			if (summary_add(out, &row) != 0)
@@ -595,7 +599,7 @@ static void count_samples(const struct samples *samples, struct summary_run *run
 	run->samples = samples->count;
 	for (size_t i = 0; i < samples->count; i++) {
 		const struct sample *s = &samples->rows[i];
-		if (s->valid == 1 || set_aside(s))
+		if (s->valid == 1 || samples_set_aside(s))
 			continue;
 		if (run->invalid_samples++ == 0)
 			snprintf(run->first_error, sizeof(run->first_error), "%s", s->error);
@@ -642,13 +646,18 @@ static const struct sample **cell_rows(struct cell *c, const struct samples *sam
 
 int summary_make(const struct samples *samples, struct summary *out)
 {
+	return summary_make_metric(samples, NULL, out);
+}
+
+int summary_make_metric(const struct samples *samples, const char *metric, struct summary *out)
+{
 	memset(out, 0, sizeof(*out));
 	count_samples(samples, &out->run);
 	if (samples->count == 0)
 		return 0;
 
 	int rc = -1;
-	struct cell c = {0};
+	struct cell c = {.metric = metric};
 	const struct sample **sorted = cell_rows(&c, samples);
 	if (sorted != NULL) {
 		for (size_t i = 0; i < samples->count; i++)

@@ -21,6 +21,7 @@
 
 #define SUMMARY_SCHEMA         "atrest-summary"
 #define SUMMARY_SCHEMA_VERSION 1
+#define SUMMARY_HEADLINE       "throughput_msgs_s" /* the metric that runs stop on */
 
 /* T text, U unsigned integer, F number or nothing (NaN, an empty field). results/README.md
  * defines each. */
@@ -84,6 +85,8 @@ struct summary {
 
 /* 0, or -1: memory. */
 int summary_make(const struct samples *samples, struct summary *out);
+/* The rows of one metric alone, such as SUMMARY_HEADLINE: what a run asks after every square. */
+int summary_make_metric(const struct samples *samples, const char *metric, struct summary *out);
 int summary_add(struct summary *s, const struct summary_row *row); /* 0, or -1: memory */
 void summary_free(struct summary *s);
 

@@ -2,7 +2,9 @@
 #include "harness/output/progress.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "harness/measure/clock.h"
@@ -40,6 +42,40 @@ const char *progress_duration(double seconds, char text[PROGRESS_TEXT_BYTES])
 	return text;
 }
 
+/* The table, cut to the terminal. Its lines are ASCII: a column is a byte. */
+static void draw_table(struct progress *p)
+{
+	struct winsize size = {.ws_row = 24, .ws_col = 80};
+	const char *at = p->table;
+
+	(void)ioctl(STDERR_FILENO, TIOCGWINSZ, &size);
+	if (size.ws_row == 0 || size.ws_col == 0)
+		size = (struct winsize){.ws_row = 24, .ws_col = 80};
+	p->lines = 0;
+	p->table_is_new = 0;
+	while (at != NULL && *at != '\0' && p->lines + 2 < size.ws_row) {
+		int bytes = (int)strcspn(at, "\n");
+		fprintf(stderr, "\r\033[K%.*s\n", bytes < size.ws_col ? bytes : size.ws_col - 1,
+		        at);
+		p->lines++;
+		at += bytes;
+		at += *at == '\n';
+	}
+}
+
+void progress_table(struct progress *p, char *text)
+{
+	free(p->table);
+	p->table = text;
+	p->table_is_new = 1;
+}
+
+static void show_part(const struct progress *p, double done)
+{
+	if (p->whole > 0)
+		fprintf(stderr, "%3.0f %%  ", 100 * (done < p->whole ? done / p->whole : 1));
+}
+
 void progress_update(struct progress *p, double done, const char *text)
 {
 	char duration[PROGRESS_TEXT_BYTES];
@@ -51,13 +87,19 @@ void progress_update(struct progress *p, double done, const char *text)
 		if (now_ns - p->told_ns < PLAIN_EVERY_NS)
 			return;
 		p->told_ns = now_ns;
-		fprintf(stderr, "%s  %.0f %%, %.0f s so far\n", text,
-		        p->whole > 0 ? 100 * done / p->whole : 0,
+		show_part(p, done);
+		fprintf(stderr, "%s  %.0f s so far\n", text,
 		        (double)(now_ns - p->started_ns) / 1e9);
 		return;
 	}
 	left_s = progress_left_s(p, clock_ns());
-	fprintf(stderr, "\r\033[K%3.0f %%  %s", p->whole > 0 ? 100 * done / p->whole : 0, text);
+	if (p->table_is_new)
+		progress_clear(p);
+	if (!p->drawn)
+		draw_table(p);
+	fputs("\r\033[K", stderr);
+	show_part(p, done);
+	fputs(text, stderr);
 	if (left_s >= 0)
 		fprintf(stderr, "  %s left", progress_duration(left_s, duration));
 	fflush(stderr);
@@ -68,7 +110,17 @@ void progress_clear(struct progress *p)
 {
 	if (!p->drawn)
 		return;
-	fputs("\r\033[K", stderr);
+	if (p->lines > 0)
+		fprintf(stderr, "\033[%uA", p->lines);
+	fputs("\r\033[J", stderr);
 	fflush(stderr);
+	p->lines = 0;
 	p->drawn = 0;
+}
+
+void progress_end(struct progress *p)
+{
+	progress_clear(p);
+	free(p->table);
+	p->table = NULL;
 }

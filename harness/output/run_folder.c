@@ -104,6 +104,27 @@ int run_folder_open(struct run_folder *folder, const char *given, const char *la
 	return rc == -ENOTDIR ? -EEXIST : rc;
 }
 
+int run_folder_open_again(struct run_folder *folder, const char *path, char error[512])
+{
+	size_t bytes = strlen(path);
+
+	memset(folder, 0, sizeof(*folder));
+	while (bytes > 1 && path[bytes - 1] == '/')
+		bytes--;
+	folder->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (folder->fd < 0 || bytes >= sizeof(folder->path)) {
+		snprintf(error, 512, "%.300s: %s", path,
+		         strerror(folder->fd < 0 ? errno : ENAMETOOLONG));
+	} else if (flock(folder->fd, LOCK_EX | LOCK_NB) != 0) {
+		snprintf(error, 512, "%.300s: a run is writing its results there", path);
+	} else {
+		snprintf(folder->path, sizeof(folder->path), "%.*s", (int)bytes, path);
+		return 0;
+	}
+	run_folder_close(folder);
+	return -1;
+}
+
 void run_folder_close(struct run_folder *folder)
 {
 	if (folder->fd >= 0)
@@ -187,16 +208,29 @@ int run_folder_json(const struct run_folder *folder, const char *name, const jso
 
 int run_folder_latest(const struct run_folder *folder, char error[512])
 {
-	const char *name = strrchr(folder->path, '/');
+	char *full = folder->made_up ? realpath(folder->path, NULL) : NULL;
+	char *name = full == NULL ? NULL : strrchr(full, '/');
+	char latest[RUN_FOLDER_BYTES], fresh[RUN_FOLDER_BYTES];
+	int rc = -1;
 
-	if (!folder->made_up || name == NULL)
+	if (!folder->made_up)
 		return 0;
-	/* Renamed into place, so that the link is there at every moment. */
-	unlink(RESULTS "/latest.new");
-	if (symlink(name + 1, RESULTS "/latest.new") == 0 &&
-	    rename(RESULTS "/latest.new", RESULTS "/latest") == 0)
-		return 0;
-	snprintf(error, 512, RESULTS "/latest: %s", strerror(errno));
-	unlink(RESULTS "/latest.new");
-	return -1;
+	if (name != NULL) {
+		*name++ = '\0';
+		/* Renamed into place, so that the link is there at every moment. */
+		if ((size_t)snprintf(latest, sizeof(latest), "%s/latest", full) < sizeof(latest) &&
+		    (size_t)snprintf(fresh, sizeof(fresh), "%s/latest.new", full) < sizeof(fresh)) {
+			unlink(fresh);
+			if (symlink(name, fresh) == 0)
+				rc = rename(fresh, latest);
+		}
+	}
+	if (rc != 0) {
+		snprintf(error, 512, "%.300s: no link \"latest\" beside it: %s", folder->path,
+		         strerror(errno));
+		if (name != NULL)
+			unlink(fresh);
+	}
+	free(full);
+	return rc;
 }

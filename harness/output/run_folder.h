@@ -28,6 +28,8 @@ struct run_folder {
  * file are there, another one when a run is in there or the system refuses. */
 int run_folder_open(struct run_folder *folder, const char *given, const char *label,
                     char error[512]);
+/* Locks the folder of a run that is there. 0, or -1 and error. made_up is to be set. */
+int run_folder_open_again(struct run_folder *folder, const char *path, char error[512]);
 /* The label, or the host's name, with what a file name should not have replaced by '-'. */
 void run_folder_label(const char *label, char out[RUN_LABEL_BYTES]);
 

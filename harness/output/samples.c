@@ -55,10 +55,8 @@ static int append(struct samples_writer *w, const char *data, size_t bytes)
 	return rc;
 }
 
-int samples_writer_open(const char *path, struct samples_writer **out)
+static int writer_make(const char *path, int flags, struct samples_writer **out)
 {
-	char names[COLUMN_COUNT][64];
-	const char *columns[COLUMN_COUNT];
 	*out = NULL;
 	struct samples_writer *w = calloc(1, sizeof(*w));
 	if (w == NULL)
@@ -67,20 +65,9 @@ int samples_writer_open(const char *path, struct samples_writer **out)
 		free(w);
 		return -ENAMETOOLONG;
 	}
-	/* An older result is never written over. */
-	w->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	w->fd = open(path, O_WRONLY | O_CLOEXEC | flags, 0644);
 	if (w->fd < 0) {
 		int rc = -errno;
-		free(w);
-		return rc;
-	}
-	column_names(names, columns);
-	csv_put_head(&w->line, SAMPLES_SCHEMA, SAMPLES_SCHEMA_VERSION, columns, COLUMN_COUNT);
-	int rc = w->line.failed ? -ENOMEM : append(w, w->line.data, w->line.bytes);
-	if (rc != 0) {
-		unlink(path);
-		close(w->fd);
-		csv_text_free(&w->line);
 		free(w);
 		return rc;
 	}
@@ -88,9 +75,76 @@ int samples_writer_open(const char *path, struct samples_writer **out)
 	return 0;
 }
 
-int samples_writer_add(struct samples_writer *w, const struct sample *row)
+static void writer_free(struct samples_writer *w)
 {
-	w->line.bytes = 0;
+	if (w->fd >= 0)
+		close(w->fd);
+	csv_text_free(&w->line);
+	free(w);
+}
+
+int samples_writer_open(const char *path, struct samples_writer **out)
+{
+	char names[COLUMN_COUNT][64];
+	const char *columns[COLUMN_COUNT];
+	struct samples_writer *w;
+	/* An older result is never written over. */
+	int rc = writer_make(path, O_CREAT | O_EXCL, &w);
+	*out = NULL;
+	if (rc != 0)
+		return rc;
+	column_names(names, columns);
+	csv_put_head(&w->line, SAMPLES_SCHEMA, SAMPLES_SCHEMA_VERSION, columns, COLUMN_COUNT);
+	rc = w->line.failed ? -ENOMEM : append(w, w->line.data, w->line.bytes);
+	if (rc != 0) {
+		unlink(path);
+		writer_free(w);
+		return rc;
+	}
+	*out = w;
+	return 0;
+}
+
+/* Where the line behind that many whole ones begins; -1: there are fewer. */
+static off_t offset_of_line(const char *text, size_t bytes, size_t lines)
+{
+	const char *at = text;
+	while (lines-- > 0) {
+		at = memchr(at, '\n', bytes - (size_t)(at - text));
+		if (at++ == NULL)
+			return -1;
+	}
+	return at - text;
+}
+
+int samples_writer_open_again(const char *path, size_t rows, struct samples_writer **out)
+{
+	struct samples_writer *w;
+	char *text = NULL;
+	size_t bytes;
+	int rc = writer_make(path, 0, &w);
+	*out = NULL;
+	if (rc != 0)
+		return rc;
+	rc = read_whole_file(path, CSV_FILE_BYTES_MAX, &text, &bytes);
+	if (rc == 0) {
+		w->rows = rows;
+		w->bytes = offset_of_line(text, bytes, rows + CSV_FIRST_ROW_LINE - 1);
+		if (w->bytes < 0)
+			rc = -EINVAL;
+		else if (ftruncate(w->fd, w->bytes) != 0 || lseek(w->fd, w->bytes, SEEK_SET) < 0)
+			rc = -errno;
+	}
+	free(text);
+	if (rc == 0)
+		*out = w;
+	else
+		writer_free(w);
+	return rc;
+}
+
+static void put_row(struct samples_writer *w, const struct sample *row)
+{
 #define T(name) csv_put_text(&w->line, row->name);
 #define U(name) csv_put_u64(&w->line, row->name);
 #define F(name) csv_put_real(&w->line, row->name, 9);
@@ -99,12 +153,24 @@ int samples_writer_add(struct samples_writer *w, const struct sample *row)
 #undef U
 #undef F
 	csv_put_end(&w->line);
+}
+
+int samples_writer_add_rows(struct samples_writer *w, const struct sample *rows, size_t count)
+{
+	w->line.bytes = 0;
+	for (size_t i = 0; i < count; i++)
+		put_row(w, &rows[i]);
 	if (w->line.failed)
 		return -ENOMEM;
-	int rc = append(w, w->line.data, w->line.bytes);
+	int rc = count == 0 ? 0 : append(w, w->line.data, w->line.bytes);
 	if (rc == 0)
-		w->rows++;
+		w->rows += count;
 	return rc;
+}
+
+int samples_writer_add(struct samples_writer *w, const struct sample *row)
+{
+	return samples_writer_add_rows(w, row, 1);
 }
 
 static int append_trailer(struct samples_writer *w)
@@ -134,12 +200,17 @@ int samples_writer_close(struct samples_writer *w, int complete)
 		rc = -errno;
 	if (close(w->fd) != 0 && rc == 0)
 		rc = -errno;
-	csv_text_free(&w->line);
-	free(w);
+	w->fd = -1;
+	writer_free(w);
 	return rc;
 }
 
 /* ---- rows in memory ---- */
+
+int samples_set_aside(const struct sample *row)
+{
+	return row->valid == 0 && strncmp(row->error, "repeated", strlen("repeated")) == 0;
+}
 
 int samples_add(struct samples *s, const struct sample *row)
 {
@@ -220,7 +291,7 @@ static int take_row(void *context, char *const *fields, char reason[256])
 	return 0;
 }
 
-/* By workload, target, version, arm and round: what must be unique. */
+/* By workload, target, version, arm, round and attempt: what must be unique. */
 static int by_key(const void *a, const void *b)
 {
 	const struct sample *x = *(const struct sample *const *)a;
@@ -234,6 +305,8 @@ static int by_key(const void *a, const void *b)
 		order = strcmp(x->arm, y->arm);
 	if (order == 0)
 		order = (x->round > y->round) - (x->round < y->round);
+	if (order == 0)
+		order = (x->attempt > y->attempt) - (x->attempt < y->attempt);
 	return order;
 }
 
@@ -290,7 +363,8 @@ static enum csv_result check_rows(const char *path, const struct samples *s, cha
 		size_t line_b = (size_t)(b - s->rows) + CSV_FIRST_ROW_LINE;
 		const char *changed = changed_column(a, b);
 		rc = CSV_RESULT_MALFORMED;
-		if (a->round == b->round)
+		/* Once, but for the attempts before that were set aside. */
+		if (a->round == b->round && !(a->attempt < b->attempt && samples_set_aside(a)))
 			snprintf(error, 512,
 			         "%.160s:%zu: round %llu of arm %.60s in %.60s stands in line %zu "
 			         "already",

@@ -63,11 +63,20 @@ struct samples {
 	int complete; /* the trailer was there and fitted */
 };
 
-/* Writing. A row is one write(2) of one whole line, so that a run killed at any moment leaves
- * whole lines; the trailer "# rows=N sha256=..." is written by samples_writer_close. */
+/* 1 for a row of a round that was set aside and done again: valid 0, and an error that begins with
+ * "repeated". Such rounds have rows of several attempts. */
+int samples_set_aside(const struct sample *row);
+
+/* Writing. The rows of an add are one write(2) of whole lines: a run killed at any moment leaves
+ * whole lines, and all of an add's but for the moment of the write itself; the trailer
+ * "# rows=N sha256=..." is written by samples_writer_close. */
 struct samples_writer;
 int samples_writer_open(const char *path, struct samples_writer **out); /* 0, or -errno */
+/* To go on with a file that has no trailer: its first rows stay as they are, what is behind them
+ * is cut off. 0, or -errno (-EINVAL: there are fewer). */
+int samples_writer_open_again(const char *path, size_t rows, struct samples_writer **out);
 int samples_writer_add(struct samples_writer *w, const struct sample *row);
+int samples_writer_add_rows(struct samples_writer *w, const struct sample *rows, size_t count);
 /* complete 0: leave without a trailer (interrupted). 0, or -errno. */
 int samples_writer_close(struct samples_writer *w, int complete);
 

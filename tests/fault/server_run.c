@@ -244,6 +244,7 @@ size_t server_run_invalid(const char *directory, const char *text, size_t *rows,
 	snprintf(path, sizeof(path), "%s/out/samples.csv", directory);
 	if (samples_read(path, &samples, error) != CSV_RESULT_OK)
 		fail_msg("%s", error);
+	fixture_drop_set_aside(&samples);
 	for (size_t i = 0; i < samples.count; i++) {
 		if (samples.rows[i].valid)
 			continue;

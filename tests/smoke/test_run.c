@@ -28,6 +28,7 @@ static void samples_of(const char *directory, const char *name, struct samples *
 	snprintf(path, sizeof(path), "%s/%s/samples.csv", directory, name);
 	if (samples_read(path, out, error) != CSV_RESULT_OK)
 		fail_msg("%s", error);
+	fixture_drop_set_aside(out);
 }
 
 static void expect_status(const struct fixture_output *out, int status)
@@ -367,8 +368,18 @@ static void bad_input_is_refused_before_anything_is_written(void **state)
 	        {{"--scratch-image", "1m"}, 2, "found 1 MiB, expected"},
 	        {{"--scratch-image", "1g", "--dir", "a=/tmp"}, 2, "expected one of them"},
 	        {{"--suite", "classes"}, 2, "--suite: found workload files too"},
-	        {{"--budget", "10m"}, 2, "budget"},
-	        {{"--precision", "2%"}, 2, "precision"},
+	        {{"--budget", "0"}, 2, "--budget: found '0', expected 1s to 720h"},
+	        {{"--budget", "-5m"}, 2, "--budget: found '-5m'"},
+	        {{"--budget", "soon"}, 2, "--budget: found 'soon'"},
+	        {{"--budget", "9000h"}, 2, "--budget: found '9000h'"},
+	        {{"--precision", "0"}, 2, "--precision: found '0', expected 0.1% to 50%"},
+	        {{"--precision", "-1%"}, 2, "--precision: found '-1%'"},
+	        {{"--precision", "200%"}, 2, "--precision: found '200%'"},
+	        {{"--precision", "abc"}, 2, "--precision: found 'abc'"},
+	        {{"--quick", "--precision", "2%"}, 2, "--quick and --precision"},
+	        {{"--quick", "--budget", "10m"}, 2, "--quick and --budget"},
+	        {{"--quick", "--rigorous"}, 2, "--quick and --rigorous"},
+	        {{"--rounds", "8", "--rigorous"}, 2, "--rounds and --rigorous"},
 	        {{"--replay", "x"}, 2, "replay"},
 	        {{"missing.ini"}, 2, "missing.ini"},
 	        {{"p.ini"}, 2, "two workloads are named 'p'"},

@@ -53,6 +53,7 @@ static void every_ready_workload_runs_on_every_target(void **state)
 	snprintf(path, sizeof(path), "%s/out/samples.csv", (const char *)*state);
 	if (samples_read(path, &samples, error) != CSV_RESULT_OK)
 		fail_msg("%s", error);
+	fixture_drop_set_aside(&samples);
 	/* Four rounds of four arms on the store, two of two on nothing. */
 	assert_int_equal(samples.count, n * (16 + 4));
 	for (size_t i = 0; i < samples.count; i++) {

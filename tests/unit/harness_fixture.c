@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "harness/measure/filesystem.h"
+#include "harness/output/samples.h"
 
 int fixture_directory_make(void **state)
 {
@@ -111,4 +112,14 @@ size_t fixture_count(const char *directory, const char *prefix)
 		count += strncmp(e->d_name, prefix, strlen(prefix)) == 0 && e->d_name[0] != '.';
 	closedir(d);
 	return count;
+}
+
+void fixture_drop_set_aside(struct samples *samples)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < samples->count; i++)
+		if (!samples_set_aside(&samples->rows[i]))
+			samples->rows[kept++] = samples->rows[i];
+	samples->count = kept;
 }

@@ -33,6 +33,11 @@ pid_t fixture_start(const char *directory, const char *const argv[]);
 /* Waits for it; status as above. */
 int fixture_wait(pid_t pid);
 
+struct samples;
+/* Takes out the rows that were set aside and run again: how many there are is up to what else the
+ * machine did. */
+void fixture_drop_set_aside(struct samples *samples);
+
 /* A whole file as text, NULL when it is not there; the caller frees it. */
 char *fixture_read(const char *directory, const char *name);
 void fixture_write(const char *directory, const char *name, const char *text);

@@ -1,0 +1,103 @@
+/* cmd_resume.c - atrest resume: a run that was interrupted goes on in its folder. */
+#include <stddef.h>
+#include <stdio.h>
+
+#include "cli/options.h"
+#include "cli/run_finish.h"
+#include "cli/run_targets.h"
+#include "harness/resume.h"
+
+struct resume_arguments {
+	struct run_target_arguments targets;
+	int json;
+};
+
+#define AT(member) offsetof(struct resume_arguments, member)
+
+static const struct option_spec option_table[] = {
+        {"user", 0, OPTION_SECRET, "NAME", "to log in to --server of the run, or NATS_USER",
+         AT(targets.user)},
+        {"password", 0, OPTION_SECRET, "TEXT", "or NATS_PASSWORD, which no list of processes shows",
+         AT(targets.password)},
+        {"creds", 0, OPTION_SECRET, "FILE", "credentials, or NATS_CREDS", AT(targets.creds)},
+        {"nkey", 0, OPTION_SECRET, "FILE", "seed of an nkey, or NATS_NKEY", AT(targets.nkey)},
+        {"tlscert", 0, OPTION_SECRET, "FILE", "certificate of this client, or NATS_CERT",
+         AT(targets.tls_cert)},
+        {"tlskey", 0, OPTION_SECRET, "FILE", "its private key, or NATS_KEY", AT(targets.tls_key)},
+        {"tlsca", 0, OPTION_SECRET, "FILE", "who signed the server's, or NATS_CA",
+         AT(targets.tls_ca)},
+        {"json", 0, OPTION_FLAG, NULL, "prints the result as JSON", AT(json)},
+        {0}};
+
+extern const struct command command_resume;
+
+static void warn_resume(const char *text)
+{
+	warn_line("%s", text);
+}
+
+static int go_on(const struct resume_arguments *arguments, struct resume *r)
+{
+	struct run_options *options = &r->file.options;
+	struct run_result result;
+	int code = run_targets_login(&arguments->targets, options);
+
+	if (code != EXIT_FINE)
+		return code;
+	fprintf(stderr, "%s: %zu rows are there\n", r->past.folder.path, r->past.samples.count);
+	run_execute(options, &r->plan, &result);
+	code = run_finish(options, &r->plan, &result, arguments->json);
+	run_result_free(&result);
+	return code;
+}
+
+static int run(int argc, char **argv)
+{
+	struct resume_arguments arguments = {0};
+	struct target_error error;
+	struct resume resume;
+	int first, code;
+
+	switch (options_parse(&command_resume, argc, argv, &arguments, &first)) {
+	case OPTIONS_BAD:
+		return EXIT_USAGE;
+	case OPTIONS_HELP_PRINTED:
+		return EXIT_FINE;
+	case OPTIONS_OK:
+		break;
+	}
+	if (resume_open(argv[first], warn_resume, &resume, &error) != 0)
+		return complain(error.fault == TARGET_USAGE ? EXIT_USAGE : EXIT_SYSTEM, "%s",
+		                error.text);
+	code = go_on(&arguments, &resume);
+	resume_close(&resume);
+	return code;
+}
+
+const struct command command_resume = {
+        .name = "resume",
+        .arguments = "DIR",
+        .summary = "goes on with a run that was interrupted, killed or out of space",
+        .details =
+                "DIR is the folder of the run's results, such as\n"
+                "  atrest resume results/20260101T120000Z-host\n"
+                "\n"
+                "The rounds that are whole stay as they are, byte for byte; what was cut off in\n"
+                "the middle is run again, and then the rest of the same plan (plan.json), in the\n"
+                "order of the same seed, with new workers, stores and a new key. With a budget\n"
+                "the time that was used before counts. At the end there are summary, page and\n"
+                "results/latest, as of a run that was never interrupted; machine.json notes when\n"
+                "it was resumed, and behind how many rows.\n"
+                "\n"
+                "Refused, since one result would be made of two things: another machine (CPU\n"
+                "model, number of processors), another build of atrest or of an --arm (exit code\n"
+                "4); a run that is complete, that ended before its first round, or that is no\n"
+                "run's folder (2). One that is at work is locked (4).\n"
+                "\n"
+                "Credentials are in no file of the results: for a run with --server they are\n"
+                "given again, here or in the environment.",
+        .options = option_table,
+        .arguments_min = 1,
+        .arguments_max = 1,
+        .run = run,
+};

@@ -1,0 +1,107 @@
+/* live.c - see live.h. */
+#include "harness/output/live.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/analysis/summary.h"
+#include "harness/output/table.h"
+
+/* "aes 5.1 [4.2, 6.0]" of every arm that is compared, behind each other. */
+static void arms_text(const struct summary *s, const struct plan_cell *cell, char *text,
+                      size_t bytes)
+{
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < s->count && used < bytes; i++) {
+		const struct summary_row *row = &s->rows[i];
+		char one[256];
+		int n;
+		if (strcmp(row->workload, cell->workload->name) != 0 ||
+		    strcmp(row->target, cell->target->name) != 0 ||
+		    (cell->target->version[0] != '\0' &&
+		     strcmp(row->target_version, cell->target->version) != 0) ||
+		    row->baseline[0] == '\0' || strcmp(row->arm, row->baseline) == 0)
+			continue;
+		if (strcmp(row->verdict, "invalid") == 0)
+			snprintf(one, sizeof(one), "%.100s invalid", row->arm);
+		else if (isfinite(row->low_pct) && isfinite(row->high_pct))
+			snprintf(one, sizeof(one), "%.100s %.1f [%.1f, %.1f]", row->arm,
+			         row->overhead_pct, row->low_pct, row->high_pct);
+		else
+			snprintf(one, sizeof(one), "%.100s %.1f", row->arm, row->overhead_pct);
+		n = snprintf(text + used, bytes - used, "%s%s", used == 0 ? "" : "  ", one);
+		used += n < 0 ? 0 : (size_t)n;
+	}
+}
+
+static void width_text(const struct schedule_rule *rule, const struct schedule_reach *reach,
+                       char text[64])
+{
+	if (isfinite(reach->width_points))
+		snprintf(text, 64, "%.1f%s", reach->width_points,
+		         rule->precision_points > 0 && !schedule_is_wide(rule, reach) ? " reached"
+		                                                                      : "");
+	else
+		snprintf(text, 64, "-");
+}
+
+static struct table *make(const struct plan *plan, const struct schedule_rule *rule,
+                          const struct summary *s, const struct schedule_reach *reach)
+{
+	struct table *t = table_new();
+	char arms[PLAN_ARMS_MAX * 64], target[PLAN_TARGET_BYTES], width[64];
+
+	table_column(t, "workload", NULL, TABLE_LEFT);
+	table_column(t, "target", NULL, TABLE_LEFT);
+	table_column(t, "rounds", NULL, TABLE_RIGHT);
+	table_column(t, "+/-", NULL, TABLE_RIGHT);
+	table_column(t, "throughput overhead, % [95 %]", NULL, TABLE_LEFT);
+	for (size_t c = 0; c < plan->cell_count; c++) {
+		const struct plan_cell *cell = &plan->cells[c];
+		table_row(t);
+		table_text(t, cell->workload->name);
+		table_text(t, plan_target_text(cell->target, target));
+		table_u64(t, reach[c].rounds);
+		width_text(rule, &reach[c], width);
+		table_text(t, width);
+		arms_text(s, cell, arms, sizeof(arms));
+		table_text(t, arms);
+	}
+	return t;
+}
+
+char *live_table(const struct plan *plan, const struct schedule_rule *rule,
+                 const struct samples *samples)
+{
+	struct schedule_reach *reach = calloc(plan->cell_count + 1, sizeof(*reach));
+	struct summary summary = {0};
+	char *text = NULL;
+	size_t bytes = 0;
+	struct table *t = NULL;
+	FILE *out = NULL;
+
+	if (reach == NULL || schedule_reach(plan, samples, reach) != 0 ||
+	    summary_make_metric(samples, SUMMARY_HEADLINE, &summary) != 0)
+		goto done;
+	t = make(plan, rule, &summary, reach);
+	out = open_memstream(&text, &bytes);
+	if (out == NULL)
+		goto done;
+	if (table_print(t, out) != 0) {
+		fclose(out);
+		free(text);
+		text = NULL;
+	} else if (fclose(out) != 0) {
+		free(text);
+		text = NULL;
+	}
+done:
+	table_free(t);
+	summary_free(&summary);
+	free(reach);
+	return text;
+}

@@ -1,0 +1,12 @@
+# Which round runs next, and runs that go on after they were cut short.
+atrest_test(test_schedule unit
+  SOURCES unit/test_schedule.c unit/harness_fixture.c unit/synthetic.c LIBRARIES atrest_harness m)
+atrest_test(test_live unit
+  SOURCES unit/test_live.c unit/harness_fixture.c unit/synthetic.c LIBRARIES atrest_harness m util)
+atrest_test(test_resume fault
+  SOURCES fault/test_resume.c unit/harness_fixture.c LIBRARIES atrest_harness PkgConfig::JANSSON
+  TIMEOUT 300)
+add_dependencies(test_resume atrest)
+add_test(NAME test_resume_long COMMAND test_resume)
+set_tests_properties(test_resume_long PROPERTIES LABELS "long" TIMEOUT 3600
+  ENVIRONMENT "ATREST_RESUME_KILLS=200")
