@@ -8,6 +8,8 @@ foreach(file histograms rates)
   atrest_test(test_${file} unit
     SOURCES unit/test_${file}.c unit/synthetic.c LIBRARIES atrest_harness m)
 endforeach()
-atrest_test(test_stall smoke
-  SOURCES smoke/test_stall.c unit/harness_fixture.c LIBRARIES atrest_harness)
-add_dependencies(test_stall atrest)
+foreach(file stall rate_run)
+  atrest_test(test_${file} smoke
+    SOURCES smoke/test_${file}.c unit/harness_fixture.c LIBRARIES atrest_harness)
+  add_dependencies(test_${file} atrest)
+endforeach()
