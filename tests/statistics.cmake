@@ -4,3 +4,8 @@ atrest_test(test_ranks unit SOURCES unit/test_ranks.c unit/synthetic.c
 atrest_test(test_stats_vectors vectors SOURCES vectors/test_stats_vectors.c
   LIBRARIES atrest_harness m)
 # 2,000 simulated runs of a kind; the long one has more of them.
+# This machine, alone on it.
+atrest_test(test_campaign long TIMEOUT 7200
+  SOURCES long/test_campaign.c unit/harness_fixture.c LIBRARIES atrest_harness PkgConfig::JANSSON m)
+set_tests_properties(test_campaign PROPERTIES RUN_SERIAL TRUE)
+add_dependencies(test_campaign atrest)
