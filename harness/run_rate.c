@@ -9,7 +9,8 @@
 
 #include "harness/prepare.h"
 
-#define TRIES 4
+#define TRIES  4
+#define LONG_S 10
 
 /* Of a run that is continued: what its rows were offered. 0: there are none of the cell yet. */
 static double rate_before(const struct run *run, const struct plan_cell *cell)
@@ -59,6 +60,24 @@ static int measure(struct run *run, size_t c, double *capacity_msgs_s, struct ta
 	return rc;
 }
 
+/* A rate that was given may be far below what the workload's number of messages was chosen for. */
+static void tell_long(struct run *run, const struct plan_cell *cell)
+{
+	struct workload w;
+	char text[256];
+
+	plan_cell_workload(cell, &w);
+	if (w.messages / w.rate_msgs_s < LONG_S)
+		return;
+	snprintf(text, sizeof(text),
+	         "%s: a slice lasts %llu s, %llu messages at %llu a second: messages = %llu is a "
+	         "second",
+	         w.name, (unsigned long long)(w.messages / w.rate_msgs_s),
+	         (unsigned long long)w.messages, (unsigned long long)w.rate_msgs_s,
+	         (unsigned long long)w.rate_msgs_s);
+	run_warn(run, text);
+}
+
 int run_rates_settle(struct run *run, struct target_error *error)
 {
 	for (size_t c = 0; c < run->plan->cell_count && !run_stop_asked; c++) {
@@ -67,6 +86,8 @@ int run_rates_settle(struct run *run, struct target_error *error)
 		struct target_error why;
 		double capacity_msgs_s;
 
+		if (cell->rate_msgs_s != 0)
+			tell_long(run, cell);
 		if (w->rate_share == 0)
 			continue;
 		capacity_msgs_s = rate_before(run, cell) / w->rate_share;

@@ -68,7 +68,7 @@ struct summary_run {
 	uint64_t cells;
 	uint64_t arms_invalid;   /* (cell, arm) that nothing may be concluded from */
 	uint64_t arms_missing;   /* (cell, arm) absent though another cell of the target has it */
-	uint64_t twins;          /* throughput twins with an interval */
+	uint64_t twins;          /* twins with an interval, of throughput, of an open loop p99 */
 	uint64_t twins_off_zero; /* of them, interval excludes zero */
 	uint64_t twins_limit;    /* as many may by chance */
 	int complete;            /* samples had their trailer */

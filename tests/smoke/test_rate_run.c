@@ -4,8 +4,10 @@
 #include "tests/unit/harness_fixture.h"
 
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "harness/output/samples.h"
 
@@ -42,6 +44,8 @@ static void a_share_becomes_one_rate_for_all(void **state)
 	const char *const argv[] = {ATREST,     "run", "p.ini", "g.ini", "--cipher", "aes",
 	                            "--rounds", "6",   "-o",    "out",   NULL};
 	const char *const again[] = {ATREST, "report", "out", NULL};
+	static const char *const figures[] = {"out/plots/rates.svg", "out/plots/latency.svg",
+	                                      "out/plots/disk.svg"};
 	struct fixture_output out;
 	struct samples samples;
 	double rates[2] = {0};
@@ -80,7 +84,49 @@ static void a_share_becomes_one_rate_for_all(void **state)
 	expect_file(*state, "out/report.html", "Response time at a given rate");
 	run(*state, again, 0, &out);
 	fixture_output_free(&out);
+	for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++)
+		expect_file(*state, figures[i], "</svg>");
 	expect_file(*state, "out/histograms/p-store-aes-response.hgrm", "6 of 6 slices");
+}
+
+/* Whole lines of a file, 0 when it is not there. */
+static size_t lines_of(const char *directory, const char *name)
+{
+	char *text = fixture_read(directory, name);
+	size_t lines = 0;
+
+	for (const char *at = text; at != NULL && (at = strchr(at, '\n')) != NULL; at++)
+		lines++;
+	free(text);
+	return lines;
+}
+
+/* The share is not found out again: rounds before and after are offered the same. */
+static void a_run_that_was_killed_goes_on_at_its_rate(void **state)
+{
+	const char *const argv[] = {ATREST,     "run", "p.ini", "--cipher", "none",
+	                            "--rounds", "30",  "-o",    "out",      NULL};
+	const char *const again[] = {ATREST, "resume", "out", NULL};
+	const struct timespec pause = {.tv_nsec = 5000000};
+	struct fixture_output out;
+	struct samples samples;
+	pid_t pid;
+
+	fixture_write(*state, "p.ini", "messages = 1500\nsizes = 300\nrate_share = 0.2\n");
+	pid = fixture_start(*state, argv);
+	while (lines_of(*state, "out/samples.csv") < 2 + 8)
+		nanosleep(&pause, NULL);
+	kill(pid, SIGKILL);
+	assert_int_equal(fixture_wait(pid), 128 + SIGKILL);
+	assert_true(lines_of(*state, "out/samples.csv") < 2 + 60);
+	run(*state, again, 0, &out);
+	fixture_output_free(&out);
+	samples_of(*state, &samples);
+	assert_int_equal(samples.count, 60);
+	for (size_t i = 0; i < samples.count; i++)
+		assert_true(fabs(samples.rows[i].rate_msgs_s - samples.rows[0].rate_msgs_s) < 0.5);
+	samples_free(&samples);
+	expect_file(*state, "out/histograms/p-store-none-twin-response.hgrm", "30 of 30 slices");
 }
 
 static void a_given_rate_is_offered(void **state)
@@ -143,6 +189,7 @@ int main(void)
 	cmocka_unit_test_setup_teardown(test, fixture_directory_make, fixture_directory_remove)
 	const struct CMUnitTest tests[] = {
 	        WITH_DIRECTORY(a_share_becomes_one_rate_for_all),
+	        WITH_DIRECTORY(a_run_that_was_killed_goes_on_at_its_rate),
 	        WITH_DIRECTORY(a_given_rate_is_offered),
 	        WITH_DIRECTORY(rates_that_are_none_are_refused),
 	};
