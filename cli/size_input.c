@@ -106,7 +106,8 @@ static int sizes_set(const char *text, struct size_demand *d, char *expected, si
 		return 0;
 	}
 	wanted = strstr(why.text, "expected ");
-	snprintf(expected, bytes, "%s", wanted != NULL ? wanted + strlen("expected ") : why.text);
+	snprintf(expected, bytes, "%.*s", (int)bytes - 1,
+	         wanted != NULL ? wanted + strlen("expected ") : why.text);
 	return -1;
 }
 

@@ -88,7 +88,7 @@ static void name_family(const char *metric, const struct unit *unit, char name[N
 {
 	static const char *const own[] = {"_ns", "_msgs_s", "_bytes"};
 	char rest[NAME_BYTES];
-	snprintf(rest, sizeof(rest), "%s", metric);
+	snprintf(rest, sizeof(rest), "%.60s", metric);
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
 		char *at = strstr(rest, own[i]);
 		size_t bytes = strlen(own[i]);
