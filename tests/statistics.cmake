@@ -4,6 +4,12 @@ atrest_test(test_ranks unit SOURCES unit/test_ranks.c unit/synthetic.c
 atrest_test(test_stats_vectors vectors SOURCES vectors/test_stats_vectors.c
   LIBRARIES atrest_harness m)
 # 2,000 simulated runs of a kind; the long one has more of them.
+atrest_test(test_simulation unit TIMEOUT 300
+  SOURCES simulation/test_simulation.c simulation/machine_model.c unit/synthetic.c
+  LIBRARIES atrest_harness PkgConfig::JANSSON m)
+add_test(NAME test_simulation_long COMMAND test_simulation)
+set_tests_properties(test_simulation_long PROPERTIES LABELS long TIMEOUT 3600
+  ENVIRONMENT ATREST_SIMULATION_RUNS=20000)
 # This machine, alone on it.
 atrest_test(test_campaign long TIMEOUT 7200
   SOURCES long/test_campaign.c unit/harness_fixture.c LIBRARIES atrest_harness PkgConfig::JANSSON m)
