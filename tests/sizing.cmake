@@ -1,2 +1,5 @@
 # Sizing: costs from rows, plans from costs, and that a server takes what comes out.
 atrest_test(test_sizing unit SOURCES unit/test_sizing.c unit/synthetic.c LIBRARIES atrest_harness m)
+atrest_test(test_cmd_size unit SOURCES unit/test_cmd_size.c unit/synthetic.c
+  LIBRARIES atrest_harness PkgConfig::JANSSON m)
+add_dependencies(test_cmd_size atrest)

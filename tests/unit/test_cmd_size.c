@@ -1,0 +1,369 @@
+/* test_cmd_size.c - the command as people and scripts see it: plans, what is refused, exit codes.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "harness/measure/machine.h"
+#include "harness/output/replace.h"
+#include "harness/output/samples.h"
+#include "tests/unit/synthetic.h"
+
+#define ATREST ATREST_BINARY_DIR "/cli/atrest"
+#define GOOD   "--rate 20k --max-age 7d "
+
+static char folder[64];
+
+/* Runs "atrest size ARGUMENTS" in the folder; the outputs go to files there. Its exit code. */
+static int size(const char *arguments, char **out, char **err)
+{
+	char command[2048];
+	size_t bytes;
+
+	snprintf(command, sizeof(command), "cd %s && '%s' size %s > out 2> err", folder, ATREST,
+	         arguments);
+	int status = system(command);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(read_whole_file(synthetic_path(folder, "out"), 1 << 24, out, &bytes), 0);
+	assert_int_equal(read_whole_file(synthetic_path(folder, "err"), 1 << 24, err, &bytes), 0);
+	return WEXITSTATUS(status);
+}
+
+/* A result in folder/name: rows, and this machine or another one. */
+static void write_result(const char *name, const struct samples *s, const char *cpu)
+{
+	char dir[128], path[160];
+	struct samples_writer *w;
+	json_t *machine = machine_fingerprint(NULL, 0, NULL);
+
+	snprintf(dir, sizeof(dir), "%s/%s", folder, name);
+	mkdir(dir, 0755);
+	snprintf(path, sizeof(path), "%s/samples.csv", dir);
+	assert_int_equal(samples_writer_open(path, &w), 0);
+	for (size_t i = 0; i < s->count; i++)
+		assert_int_equal(samples_writer_add(w, &s->rows[i]), 0);
+	assert_int_equal(samples_writer_close(w, 1), 0);
+	if (cpu != NULL)
+		json_object_set_new(json_object_get(machine, "cpu"), "model", json_string(cpu));
+	snprintf(path, sizeof(path), "%s/machine.json", dir);
+	assert_int_equal(json_dump_file(machine, path, JSON_INDENT(1)), 0);
+	json_decref(machine);
+}
+
+/* Reading cells of the synthetic suites have publishers. */
+static void set_readers(struct samples *s)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (strcmp(s->rows[i].class_, "read") == 0) {
+			s->rows[i].publishers = 0;
+			s->rows[i].readers = 1;
+		}
+}
+
+static int make_folder(void **state)
+{
+	const struct synthetic_noise noise = {0.02, 0.005, 0};
+	struct samples all = {0}, store = {0}, no_reads = {0};
+
+	(void)state;
+	synthetic_folder(folder);
+	synthetic_add(&store, synthetic_quick, synthetic_quick_count, noise, 1);
+	synthetic_add(&no_reads, synthetic_quick, 2, noise, 1);
+	synthetic_add(&all, synthetic_quick, synthetic_quick_count, noise, 1);
+	synthetic_add_server(&all, &synthetic_nats_old, noise, 2);
+	synthetic_add_server(&all, &synthetic_nats_new, noise, 3);
+	set_readers(&all);
+	set_readers(&store);
+	write_result("all", &all, NULL);
+	write_result("store", &store, NULL);
+	write_result("no-reads", &no_reads, NULL);
+	write_result("elsewhere", &all, "Other CPU");
+	samples_free(&all);
+	samples_free(&store);
+	samples_free(&no_reads);
+	return 0;
+}
+
+static int remove_folder(void **state)
+{
+	(void)state;
+	synthetic_remove(folder);
+	return 0;
+}
+
+static json_t *plan(const char *arguments)
+{
+	char command[1024];
+	char *out, *err;
+	json_t *json;
+	int code;
+
+	snprintf(command, sizeof(command), "--json %s", arguments);
+	code = size(command, &out, &err);
+	if (code != 0)
+		fail_msg("exit %d: %s", code, err);
+	json = json_loads(out, 0, NULL);
+	assert_non_null(json);
+	free(out);
+	free(err);
+	return json;
+}
+
+static const json_t *cipher_of(const json_t *json, size_t index)
+{
+	return json_array_get(json_object_get(json, "ciphers"), index);
+}
+
+static double number(const json_t *object, const char *member)
+{
+	const json_t *v = json_object_get(object, member);
+
+	return json_number_value(json_is_object(v) ? json_object_get(v, "value") : v);
+}
+
+static void a_plan_is_rates_times_costs(void **state)
+{
+	json_t *json = plan("--result all " GOOD "--peak 50k --subject-bytes 12");
+	const json_t *none = cipher_of(json, 0), *aes = cipher_of(json, 2);
+
+	(void)state;
+	/* 1 KiB on 2.15.1: 4924 ns to publish and 2336 to read; under aes 265 and 170 more. */
+	assert_string_equal(json_string_value(json_object_get(json, "target_version")), "2.15.1");
+	assert_true(fabs(number(none, "cores_mean") - 20000 * 7260e-9) < 0.01 * 0.145);
+	assert_true(fabs(number(none, "cores_peak") - 50000 * 7260e-9) < 0.01 * 0.363);
+	assert_true(fabs(number(aes, "cores_added_peak") - 50000 * 435e-9) < 0.1 * 0.0218);
+	assert_string_equal(json_string_value(json_object_get(json, "chosen")), "aes");
+	/* 20,000 a second for a week, of 1066 bytes, and no more than key files beside it. */
+	double records = 20000.0 * 604800 * 1066;
+	assert_true(number(json_object_get(aes, "records"), "apparent_bytes") == records);
+	assert_true(number(json_object_get(aes, "key_files"), "files") ==
+	            ceil(20000.0 * 604800 / 1967) + 2);
+	assert_true(number(aes, "block_bytes") == 2097152);
+	assert_true(number(none, "block_bytes") == 8388608);
+	assert_false(json_is_true(json_object_get(json, "lower_bound")));
+	json_decref(json);
+}
+
+static void without_a_server_it_is_a_lower_bound(void **state)
+{
+	char *out, *err;
+	json_t *json = plan("--result store " GOOD);
+
+	(void)state;
+	assert_true(json_is_true(json_object_get(json, "lower_bound")));
+	assert_non_null(strstr(json_string_value(json_object_get(json, "advice")), "lower bound"));
+	json_decref(json);
+	assert_int_equal(size("--result store " GOOD, &out, &err), 0);
+	assert_non_null(strstr(out, "Lower bound: no server was measured"));
+	free(out);
+	free(err);
+	/* Replicas are not measured either. */
+	json = plan("--result all --replicas 3 " GOOD);
+	assert_true(json_is_true(json_object_get(json, "lower_bound")));
+	json_decref(json);
+}
+
+static void beyond_what_was_measured_it_says_so(void **state)
+{
+	char *out, *err;
+
+	(void)state;
+	assert_int_equal(size("--result all --rate 2m --sizes 512k --max-msgs 1000", &out, &err),
+	                 0);
+	assert_non_null(
+	        strstr(out, "Extrapolated: publishing was measured with records of 170 to"));
+	assert_non_null(strstr(out, "Extrapolated: reading was measured with records of 1066"));
+	assert_non_null(strstr(out, "messages a second are more than"));
+	assert_non_null(strstr(out, "Restarts were not measured"));
+	free(out);
+	free(err);
+	assert_int_equal(size("--result all --rate 1k --max-msgs 1000", &out, &err), 0);
+	assert_null(strstr(out, "Extrapolated"));
+	free(out);
+	free(err);
+}
+
+static void files_and_flags_say_the_same(void **state)
+{
+	static const char text[] = "# what we have\n[size]\nrate = 20k\nsizes = 128:70,\n  4k:30\n"
+	                           "max_age = 7d\nreplicas = 3\n";
+	char *a, *b, *err;
+
+	(void)state;
+	assert_int_equal(replace_file(synthetic_path(folder, "d.ini"), text, strlen(text)), 0);
+	assert_int_equal(size("d.ini --result all --rate 5k", &a, &err), 0);
+	free(err);
+	assert_int_equal(
+	        size("--result all --rate 5k --sizes 128:70,4k:30 --max-age 7d --replicas 3", &b,
+	             &err),
+	        0);
+	free(err);
+	assert_string_equal(a, b);
+	free(a);
+	free(b);
+}
+
+static void markdown_has_a_table(void **state)
+{
+	char *out, *err;
+
+	(void)state;
+	assert_int_equal(size("--markdown --result all " GOOD, &out, &err), 0);
+	assert_non_null(strstr(out, "| cores, peak |"));
+	assert_non_null(strstr(out, "```\njetstream {"));
+	free(out);
+	free(err);
+}
+
+struct bad {
+	const char *arguments;
+	int code;
+	const char *says;
+};
+
+static const struct bad bad_demands[] = {
+        {"--max-age 7d", 2, "--rate: not given"},
+        {"--rate -5 --max-age 7d", 2, "--rate: found '-5'"},
+        {"--rate 0 --max-age 7d", 2, "--rate: found '0'"},
+        {"--rate 1e30 --max-age 7d", 2, "--rate: found '1e30'"},
+        {"--rate nan --max-age 7d", 2, "--rate: found 'nan'"},
+        {"--rate 0x10 --max-age 7d", 2, "--rate: found '0x10'"},
+        {"--rate '' --max-age 7d", 2, "--rate: found ''"},
+        {GOOD "--peak 10k", 2, "--peak: found 10000, expected at least the mean"},
+        {"--rate 1k", 2, "no retention"},
+        {GOOD "--sizes 0", 2, "--sizes: found '0'"},
+        {GOOD "--sizes 1k:-3", 2, "--sizes: found '1k:-3'"},
+        {GOOD "--sizes 32m", 2, "--sizes: a record of"},
+        {GOOD "--subject-bytes 0", 2, "--subject-bytes: found '0'"},
+        {GOOD "--headers-bytes 1t", 2, "--headers-bytes: found '1t'"},
+        {GOOD "--subjects 1.5", 2, "--subjects: found '1.5'"},
+        {"--rate 1k --max-age 0s", 2, "--max-age: found '0s'"},
+        {"--rate 1k --max-age 7", 2, "--max-age: found '7'"},
+        {"--rate 1000m --max-age 30000d", 2, "--max-age:"},
+        {"--rate 0.001 --max-age 1s", 2, "less than one message"},
+        {"--rate 1k --max-bytes 100", 2, "--max-bytes: found 100, expected room for"},
+        {"--rate 1k --max-bytes 99999999t", 2, "--max-bytes: found '99999999t'"},
+        {"--rate 1k --max-msgs 0", 2, "--max-msgs: found '0'"},
+        {"--rate 1k --max-msgs-per-subject -1", 2, "--max-msgs-per-subject: found '-1'"},
+        {GOOD "--streams 0", 2, "--streams: found '0'"},
+        {GOOD "--replicas 6", 2, "--replicas: found '6'"},
+        {GOOD "--consumers 0 --reads 2", 2, "--reads: found 2, expected 0 without consumers"},
+        {GOOD "--reads -1", 2, "--reads: found '-1'"},
+        {GOOD "--sync never", 2, "--sync: found 'never'"},
+        {GOOD "--sync 1ms", 2, "--sync: found '1ms'"},
+        {GOOD "--target mars", 2, "--target: found 'mars'"},
+        {GOOD "--target store:1", 2, "--target: found 'store:1'"},
+        {GOOD "--target nats:3.0.0", 2, "no valid publish cell of nats 3.0.0"},
+        {GOOD "--target nats:2.9.10 --sync always", 2, "no valid publish cell"},
+        {GOOD "--headroom -3%", 2, "--headroom: found '-3%'"},
+        {GOOD "--deleted 101", 2, "--deleted: found '101'"},
+        {GOOD "--name a.b", 2, "--name: found 'a.b'"},
+        {GOOD "--subject 'a b'", 2, "--subject: found 'a b'"},
+        {GOOD "--subject 'a.>.b'", 2, "--subject: found 'a.>.b'"},
+        {GOOD "--json --markdown", 2, "--markdown"},
+        {GOOD "--rat 3", 2, "rate"},
+        {GOOD "bad.ini", 2, "bad.ini:2: unknown key \"mesages\""},
+        {GOOD "twice.ini", 2, "twice.ini:2: second \"rate\""},
+        {GOOD "value.ini", 2, "value.ini:1: rate: found \"fast\""},
+        {GOOD "none.ini", 2, "none.ini: No such file"},
+        {GOOD "empty.ini", 2, "empty.ini: no key"},
+};
+
+static void bad_demands_are_named_with_their_flag(void **state)
+{
+	static const char *const files[][2] = {{"bad.ini", "rate = 1k\nmesages = 5\n"},
+	                                       {"twice.ini", "rate = 1k\nrate = 2k\n"},
+	                                       {"value.ini", "rate = fast\n"},
+	                                       {"empty.ini", "# nothing\n"}};
+	char arguments[512];
+	char *out, *err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		assert_int_equal(replace_file(synthetic_path(folder, files[i][0]), files[i][1],
+		                              strlen(files[i][1])),
+		                 0);
+	for (size_t i = 0; i < sizeof(bad_demands) / sizeof(bad_demands[0]); i++) {
+		const struct bad *b = &bad_demands[i];
+		snprintf(arguments, sizeof(arguments), "--result all %s", b->arguments);
+		int code = size(arguments, &out, &err);
+		if (code != b->code || strstr(err, b->says) == NULL || out[0] != '\0' ||
+		    strchr(err, '\n') != err + strlen(err) - 1)
+			fail_msg("%s: exit %d, \"%s\", output \"%.80s\"", b->arguments, code, err,
+			         out);
+		free(out);
+		free(err);
+	}
+}
+
+static void results_that_do_not_serve_are_refused(void **state)
+{
+	static const struct bad bad[] = {
+	        {"--result nowhere", 2, "nowhere/samples.csv: No such file"},
+	        {"--result no-reads", 2, "no valid read cell of store"},
+	        {"--result elsewhere", 4, "elsewhere: measured on another machine"},
+	        {"--result all --result elsewhere", 4, "measured on another machine"},
+	        {"--result old", 4, "atrest-samples v2"},
+	        {"--result torn", 2, "torn/samples.csv"},
+	        {"", 2, "results/latest/samples.csv"},
+	};
+	char arguments[512], path[128];
+	char *out, *err, *text;
+	size_t bytes;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/old", folder);
+	mkdir(path, 0755);
+	assert_int_equal(replace_file(synthetic_path(folder, "old/samples.csv"),
+	                              "# atrest-samples v2\n", 20),
+	                 0);
+	snprintf(path, sizeof(path), "%s/torn", folder);
+	mkdir(path, 0755);
+	assert_int_equal(
+	        read_whole_file(synthetic_path(folder, "all/samples.csv"), 1 << 24, &text, &bytes),
+	        0);
+	text[bytes / 2] ^= 1;
+	assert_int_equal(replace_file(synthetic_path(folder, "torn/samples.csv"), text, bytes), 0);
+	free(text);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(arguments, sizeof(arguments), GOOD "%s", bad[i].arguments);
+		int code = size(arguments, &out, &err);
+		if (code != bad[i].code || strstr(err, bad[i].says) == NULL || out[0] != '\0')
+			fail_msg("%s: exit %d, \"%s\"", bad[i].arguments, code, err);
+		free(out);
+		free(err);
+	}
+	assert_int_equal(size("--across-machines --result elsewhere " GOOD, &out, &err), 0);
+	assert_non_null(strstr(err, "warning"));
+	free(out);
+	free(err);
+	/* What is not read needs no cells. */
+	assert_int_equal(size("--result no-reads --reads 0 " GOOD, &out, &err), 0);
+	free(out);
+	free(err);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(a_plan_is_rates_times_costs),
+	        cmocka_unit_test(without_a_server_it_is_a_lower_bound),
+	        cmocka_unit_test(beyond_what_was_measured_it_says_so),
+	        cmocka_unit_test(files_and_flags_say_the_same),
+	        cmocka_unit_test(markdown_has_a_table),
+	        cmocka_unit_test(bad_demands_are_named_with_their_flag),
+	        cmocka_unit_test(results_that_do_not_serve_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
