@@ -3,3 +3,9 @@ atrest_test(test_sizing unit SOURCES unit/test_sizing.c unit/synthetic.c LIBRARI
 atrest_test(test_cmd_size unit SOURCES unit/test_cmd_size.c unit/synthetic.c
   LIBRARIES atrest_harness PkgConfig::JANSSON m)
 add_dependencies(test_cmd_size atrest)
+if(ATREST_WITH_NATS)
+  atrest_test(test_size_server server SOURCES compat/test_size_server.c compat/server.c
+    compat/program.c unit/synthetic.c
+    LIBRARIES atrest_harness PkgConfig::NATS PkgConfig::JANSSON m)
+  add_dependencies(test_size_server atrest)
+endif()
