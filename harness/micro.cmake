@@ -6,3 +6,7 @@ if(ATREST_WITH_GBENCH)
     atrest_warnings atrest_store atrest_ciphers PkgConfig::GBENCH)
   install(TARGETS atrest-micro)
 endif()
+# atrest-count: fixed work for counting instructions; scripts/count-instructions.
+add_executable(atrest-count micro/count.c)
+target_link_libraries(atrest-count PRIVATE atrest_warnings atrest_store atrest_ciphers PkgConfig::JANSSON)
+target_include_directories(atrest-count PRIVATE ${PROJECT_SOURCE_DIR})
