@@ -61,5 +61,12 @@ left=$(tree worktree list | wc -l)$(find "$work/tree/build" -mindepth 1 | head -
 	failed=1
 }
 
+# What README says to paste is the example.
+if [ "$(sed -n '/^on: pull_request$/,/^```$/p' "$root/README.md" | sed '$d')" != \
+	"$(grep -v '^#' "$root/scripts/ci-gate.example.yml")" ]; then
+	echo "FAIL: the workflow in README.md is not scripts/ci-gate.example.yml"
+	failed=1
+fi
+
 [ "$failed" -eq 0 ] && echo "exit codes and lines are as they should be"
 exit "$failed"

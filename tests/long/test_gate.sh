@@ -1,0 +1,86 @@
+#!/bin/bash
+# test_gate.sh dearer|same [N] - the gate held to its promise, on this machine; by hand, for an hour.
+#
+#   dearer   a head whose aes arm takes 10 % longer per operation fails by the clock and not by counts of what
+#            was not touched; one with 10 % more instructions in the cipher call fails by counts
+#   same     two identical builds through the gate, N times (20): it never says "failed"
+#
+# Works in a clone of the last commit: what is not committed is not tested.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/../.." && pwd)
+command -v valgrind >/dev/null || {
+	echo "SKIP valgrind: it is not installed"
+	exit 77
+}
+work=$(mktemp -d "${TMPDIR:-/var/tmp}/atrest-gate-XXXXXX")
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+tree=$work/tree
+git clone --quiet --local "$root" "$tree"
+# The same sources are compiled once where there is ccache; the gate itself does not need it.
+! command -v ccache >/dev/null ||
+	export CMAKE_C_COMPILER_LAUNCHER=ccache CCACHE_BASEDIR=$work CCACHE_NOHASHDIR=1
+failed=0
+
+git_tree() {
+	git -C "$tree" -c user.name=test -c user.email=test@example.org "$@"
+}
+
+# expect STATUSES TEXT NAME OPTION ... - the gate's exit code is one of these, and it says so.
+expect() {
+	local statuses=$1 text=$2 name=$3 got=0 began=$SECONDS
+	shift 3
+	"$tree/scripts/ci-gate" -o "$work/$name" "$@" >"$work/$name.out" 2>&1 || got=$?
+	if [[ " $statuses " != *" $got "* ]] || ! grep -q "$text" "$work/$name.out"; then
+		echo "FAIL: $name: status $got (expected $statuses and \"$text\")"
+		cat "$work/$name.out"
+		failed=1
+	fi
+	echo "$name: exit code $got after $((SECONDS - began)) s"
+	grep -E '^(counts|clock|dearer|measured again)' "$work/$name.out" | sed 's/^/  /' || true
+}
+
+# Ten per cent of the time since the last append returned, waited for after each append under aes.
+slow_aes() {
+	sed -i -e 's/^#include "harness\/generator.h"/&\n#include "harness\/measure\/clock.h"/' \
+		-e 's/^struct target_place {/static int slow_aes;\nstatic uint64_t slow_last_ns;\n\n&/' \
+		-e 's/^\tout->cipher = atr_cipher_find(.*/&\n\tslow_aes = strcmp(from->cipher, "aes") == 0;/' \
+		-e 's/^\tenum atr_status status = atr_store_append(.*/&\n\tif (slow_aes) {\n\t\tuint64_t now = clock_ns(), until = now + (now - slow_last_ns) \/ 10;\n\t\twhile (slow_last_ns != 0 \&\& now < until)\n\t\t\tnow = clock_ns();\n\t\tslow_last_ns = now;\n\t}/' \
+		"$tree/harness/targets/target_store.c"
+}
+
+# A loop of about a tenth of the instructions that enciphering a record takes.
+dear_cipher() {
+	sed -i 's/^\tint continues = offset == s->next;$/&\n\n\tfor (volatile size_t i = 0; s->cipher->seal != NULL \&\& i < bytes \/ 30; i++)\n\t\t;/' \
+		"$tree/ciphers/cipher.c"
+}
+
+dearer() {
+	slow_aes
+	git_tree commit --quiet -am "slower" # fails where the source has moved on
+	expect 1 'clock: FAILED' slow --no-counts HEAD~1
+	git_tree reset --quiet --hard HEAD~1
+	dear_cipher
+	git_tree commit --quiet -am "dearer"
+	expect 1 'dearer: seal, aes openssl' instructions --no-clock HEAD~1
+}
+
+same() {
+	local n i
+	n=${1:-20}
+	for ((i = 1; i <= n; i++)); do
+		expect '0 3' 'clock: ' "same-$i" HEAD
+		rm -rf "$work/same-$i"
+	done
+}
+
+case "${1:-}" in
+dearer) dearer ;;
+same) same "${2:-20}" ;;
+*)
+	echo "usage: test_gate.sh dearer|same [N]" >&2
+	exit 2
+	;;
+esac
+[ "$failed" -eq 0 ] && echo "the gate keeps its promise"
+exit "$failed"
