@@ -9,6 +9,7 @@
 #include "cli/options.h"
 #include "cli/run_finish.h"
 #include "cli/run_request.h"
+#include "cli/selftest_proofs.h"
 #include "harness/output/progress.h"
 #include "harness/output/table.h"
 #include "harness/prepare.h"
@@ -73,7 +74,9 @@ static const struct option_spec option_table[] = {
          "--precision says another one",
          AT(budget)},
         {"rigorous", 0, OPTION_FLAG, NULL,
-         "precision 1 point, 20 rounds at least, budget 1h, unless given", AT(rigorous)},
+         "precision 1 point, 20 rounds at least, budget 1h, unless given; and behind\n"
+         "the run the proofs of atrest selftest, on the page",
+         AT(rigorous)},
         {"rounds", 0, OPTION_TEXT, "N", "rounds of every cell, made up to whole squares",
          AT(rounds)},
         {"seed", 0, OPTION_TEXT, "N", "of data and order; default random, in machine.json",
@@ -221,15 +224,47 @@ static int print_plan(const struct run_options *options, const struct plan *plan
 
 /* ---- all of it ---- */
 
-static int run_plan(struct run_options *options, struct plan *plan, int json)
+/* Figures that are to be believed come with the proofs that they can be: before the page, which
+ * shows them. */
+static int prove(const struct run_arguments *arguments, const struct run_result *result)
 {
-	struct run_result result;
+	struct run_arguments of = *arguments;
+	const char *folder = result->folder.path;
+	struct run_request request;
+	struct selftest proofs;
 	int code;
 
-	run_execute(options, plan, &result);
-	code = run_finish(options, plan, &result, json);
-	run_result_free(&result);
+	if (!arguments->rigorous || !result->samples.complete)
+		return EXIT_FINE;
+	of.sets.count = 0; /* they are about the workloads of the run */
+	of.rounds = NULL;
+	code = selftest_proofs_request(&of, &request);
+	if (code == EXIT_FINE)
+		code = selftest_proofs_make(&request, folder, &proofs);
+	run_request_free(&request);
+	if (code != EXIT_FINE)
+		return code;
+	code = selftest_proofs_code(&proofs);
+	if (code != EXIT_FINE)
+		warn_line("selftest: %zu of %zu proofs failed%s; see %s/selftest.json",
+		          proofs.failed, proofs.count,
+		          proofs.noisy ? ", and this machine is too noisy to tell" : "", folder);
 	return code;
+}
+
+static int run_plan(const struct run_arguments *arguments, struct run_options *options,
+                    struct plan *plan)
+{
+	struct run_result result;
+	int code, proven;
+
+	run_execute(options, plan, &result);
+	proven = prove(arguments, &result);
+	code = run_finish(options, plan, &result, arguments->json);
+	run_result_free(&result);
+	return code == EXIT_FINE || code == EXIT_INCONCLUSIVE
+	               ? (proven != EXIT_FINE ? proven : code)
+	               : code;
 }
 
 extern const struct command command_run;
@@ -257,7 +292,7 @@ static int run(int argc, char **argv)
 		code = complain(EXIT_USAGE, "%s", error);
 	else if (code == EXIT_FINE) {
 		code = arguments.dry_run ? print_plan(&request.options, &plan, arguments.json)
-		                         : run_plan(&request.options, &plan, arguments.json);
+		                         : run_plan(&arguments, &request.options, &plan);
 		plan_free(&plan);
 	}
 	run_request_free(&request);

@@ -16,6 +16,7 @@ extern const struct command command_run;
 extern const struct command command_resume;
 extern const struct command command_slice;
 extern const struct command command_noise;
+extern const struct command command_selftest;
 extern const struct command command_report;
 extern const struct command command_compare;
 extern const struct command command_size;
@@ -39,6 +40,7 @@ const struct command *const commands[] = {
         &command_resume,
         &command_slice,
         &command_noise,
+        &command_selftest,
         &command_report,
         &command_compare,
         &command_size,

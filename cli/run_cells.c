@@ -74,6 +74,10 @@ static const struct suite_entry noise_suite[] = {{"publish-1k", BOTH, 12, 20000}
                                                  {"read-1k", STORE, 0, 0},
                                                  {"read-pass-1k", SERVER, 12, 60000}};
 
+/* A publishing workload, a reading one, and one that syncs every append (selftest.h). */
+static const struct suite_entry selftest_suite[] = {
+        {"publish-1k", STORE, 0, 0}, {"read-1k", STORE, 0, 0}, {"publish-always-1k", STORE, 0, 0}};
+
 static const struct suite {
 	const char *name;
 	const struct suite_entry *entries;
@@ -82,7 +86,8 @@ static const struct suite {
               {"classes", classes_suite, COUNT_OF(classes_suite)},
               {"server", server_suite, COUNT_OF(server_suite)},
               {"latency", latency_suite, COUNT_OF(latency_suite)},
-              {"noise", noise_suite, COUNT_OF(noise_suite)}};
+              {"noise", noise_suite, COUNT_OF(noise_suite)},
+              {"selftest", selftest_suite, COUNT_OF(selftest_suite)}};
 
 /* NULL, and the complaint made, when there is none of that name. */
 static const struct suite *suite_find(const char *name, size_t files)

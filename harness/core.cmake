@@ -24,6 +24,7 @@ target_sources(atrest_harness PRIVATE
   run_setup.c
   process_record.c
   leftovers.c
+  selftest.c
   output/live.c
   output/run_folder.c
   output/progress.c)

@@ -15,6 +15,7 @@ target_sources(atrest_harness PRIVATE
   output/histograms.c
   output/page.c
   output/page_meaning.c
+  output/page_selftest.c
   output/page_servers.c
   output/rates.c
   output/rederive.c

@@ -1,11 +1,15 @@
 # Noise: the rule that repeats rounds, what a machine can resolve, injected slowdowns, and the lies
 # that a benchmark may tell.
-foreach(name repeat noise advice)
+foreach(name repeat noise advice selftest)
   atrest_test(test_${name} unit SOURCES unit/test_${name}.c unit/synthetic.c
     LIBRARIES atrest_harness PkgConfig::JANSSON m)
 endforeach()
 atrest_test(test_inject unit
   SOURCES unit/test_inject.c unit/harness_fixture.c LIBRARIES atrest_harness)
+atrest_test(test_noise_commands smoke
+  SOURCES smoke/test_noise_commands.c unit/harness_fixture.c
+  LIBRARIES atrest_harness PkgConfig::JANSSON TIMEOUT 200)
+add_dependencies(test_noise_commands atrest)
 
 # Every lie in the table of test_lies.c. The preloaded library is none of ours under sanitizers,
 # which want to be the first.

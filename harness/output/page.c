@@ -288,6 +288,7 @@ static int put_page(struct page *p)
 	      "to it. Lost: throughput. Brackets hold 95 % intervals; " HEADLINE_NOTE ".</p>\n",
 	      p->out);
 	page_put_meaning(p);
+	page_put_selftest(p);
 	put_machine_section(p);
 	fputs("</body></html>\n", p->out);
 	return rc;

@@ -24,6 +24,8 @@ struct page {
 void page_put_transfer(struct page *p);
 /* From start to JetStream ready, of servers. */
 void page_put_restarts(struct page *p);
+/* The proofs of a selftest, where the folder has some. */
+void page_put_selftest(struct page *p);
 /* What the numbers mean: of what they are percentages, noise, caveats. */
 void page_put_meaning(struct page *p);
 

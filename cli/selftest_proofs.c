@@ -1,0 +1,69 @@
+/* selftest_proofs.c - see selftest_proofs.h. */
+#include "cli/selftest_proofs.h"
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "cli/options.h"
+
+int selftest_proofs_request(const struct run_arguments *arguments, struct run_request *request)
+{
+	struct run_arguments own = {.suite = "selftest",
+	                            .sets = arguments->sets,
+	                            .seed = arguments->seed,
+	                            .rounds = arguments->rounds,
+	                            .providers = arguments->providers,
+	                            .label = arguments->label};
+
+	if (arguments->dirs.count > 0)
+		own.dirs.value[own.dirs.count++] = arguments->dirs.value[0];
+	return run_request_make(&own, NULL, 0, request);
+}
+
+int selftest_proofs_make(const struct run_request *request, const char *folder,
+                         struct selftest *out)
+{
+	struct selftest_options options = {.base = &request->options,
+	                                   .folder = folder,
+	                                   .rounds = request->options.request.rounds};
+
+	selftest_run(&options, out);
+	if (out->interrupted)
+		return complain(EXIT_INTERRUPTED, "interrupted: not all proofs were made");
+	if (out->error[0] != '\0')
+		return complain(out->usage ? EXIT_USAGE : EXIT_SYSTEM, "selftest: %s", out->error);
+	return EXIT_FINE;
+}
+
+static int print_json(const struct selftest *result, const char *folder)
+{
+	json_t *whole = selftest_json(result);
+	int rc = whole == NULL ? -1 : json_object_set_new(whole, "folder", json_string(folder));
+
+	if (rc == 0)
+		rc = json_dumpf(whole, stdout, JSON_INDENT(1));
+	json_decref(whole);
+	putchar('\n');
+	return rc;
+}
+
+int selftest_proofs_print(const struct selftest *result, const char *folder, int json)
+{
+	if (json)
+		return print_json(result, folder);
+	for (size_t i = 0; i < result->count; i++)
+		printf("%-7s %-41s %s\n", selftest_verdict_name(result->checks[i].verdict),
+		       result->checks[i].what, result->checks[i].evidence);
+	if (result->noisy)
+		puts("\nToo noisy to tell: not even the largest slowdown can be told from zero; "
+		     "atrest noise says why.");
+	printf("\n%zu of %zu failed; %s/selftest.json\n", result->failed, result->count, folder);
+	return 0;
+}
+
+int selftest_proofs_code(const struct selftest *result)
+{
+	if (result->failed > 0)
+		return EXIT_FAILED;
+	return result->noisy ? EXIT_INCONCLUSIVE : EXIT_FINE;
+}

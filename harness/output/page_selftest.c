@@ -1,0 +1,45 @@
+/* page_selftest.c - the proofs that the measurement can be believed, from selftest.json beside the
+ * rows.
+ */
+#include "harness/output/page_inner.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "harness/output/table.h"
+
+static void put_cell(struct page *p, const json_t *check, const char *member)
+{
+	const char *text = json_string_value(json_object_get(check, member));
+
+	fputs("<td>", p->out);
+	table_html_text(p->out, text == NULL ? "" : text);
+	fputs("</td>", p->out);
+}
+
+void page_put_selftest(struct page *p)
+{
+	char path[PATH_MAX];
+	json_t *selftest, *checks;
+
+	snprintf(path, sizeof(path), "%s/selftest.json", p->dir);
+	selftest = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
+	checks = json_object_get(selftest, "checks");
+	if (json_array_size(checks) > 0) {
+		fputs("<h2>Can the measurement be believed?</h2>\n<p class=note>Proofs made here, "
+		      "behind the run: known slowdowns must be found, clear text and another key "
+		      "too, reads compared, syncs done. <i>untold</i>: this machine cannot tell."
+		      "</p>\n<div class=scroll><table class=machine>\n",
+		      p->out);
+		for (size_t i = 0; i < json_array_size(checks); i++) {
+			const json_t *check = json_array_get(checks, i);
+			fputs("<tr>", p->out);
+			put_cell(p, check, "verdict");
+			put_cell(p, check, "what");
+			put_cell(p, check, "evidence");
+			fputs("</tr>\n", p->out);
+		}
+		fputs("</table></div>\n", p->out);
+	}
+	json_decref(selftest);
+}
