@@ -79,15 +79,13 @@ static int check_rows(const struct compare_side *side, struct comparison *out)
 /* Why nothing may be concluded from an arm. */
 static const char *failure_of(const struct compare_side *side, const struct summary_row *row)
 {
-	static const char repeated[] = "repeated";
-
 	for (size_t i = 0; i < side->samples->count; i++) {
 		const struct sample *s = &side->samples->rows[i];
 		if (strcmp(s->workload, row->workload) == 0 &&
 		    strcmp(s->target, row->target) == 0 &&
 		    strcmp(s->target_version, row->target_version) == 0 &&
 		    (strcmp(s->arm, row->arm) == 0 || strcmp(s->arm, "none") == 0) &&
-		    s->valid == 0 && strncmp(s->error, repeated, strlen(repeated)) != 0)
+		    s->valid == 0 && !samples_set_aside(s))
 			return s->error[0] != '\0' ? s->error : "a slice failed";
 	}
 	return "a round of it or of its plaintext is missing, or measured nothing";

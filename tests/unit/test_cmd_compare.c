@@ -505,6 +505,31 @@ static void what_is_missing_never_passes(void **state)
 	samples_free(&s);
 }
 
+/* What the program itself wrote: fit to be compared, but for the build where that is not. */
+static void results_of_this_very_build(void **state)
+{
+	char command[1024];
+	char path[128];
+	struct samples s;
+	char error[512];
+	(void)state;
+
+	snprintf(command, sizeof(command),
+	         "cd %s && '%s' run -o real --cipher none,aes --set messages=200 --rounds 8 "
+	         "%s/workloads/publish-1k.ini > run.out 2>&1",
+	         folder, ATREST, ATREST_SOURCE_DIR);
+	assert_int_equal(system(command), 0);
+	snprintf(path, sizeof(path), "%s/real/samples.csv", folder);
+	assert_int_equal(samples_read(path, &s, error), CSV_RESULT_OK);
+	assert_int_equal(strlen(s.rows[0].workload_digest), 16);
+	int release = strcmp(s.rows[0].build, "release") == 0;
+	samples_free(&s);
+	if (release)
+		assert_true(compare("real real") == 0 || compare("real real") == 3);
+	else
+		expect("real real", 4, "build, expected \"release\"");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -517,6 +542,7 @@ int main(void)
 	        cmocka_unit_test(nothing_malformed_or_incomplete_ever_passes),
 	        cmocka_unit_test(what_is_no_file_of_samples_ends_in_2),
 	        cmocka_unit_test(what_is_missing_never_passes),
+	        cmocka_unit_test(results_of_this_very_build),
 	};
 	return cmocka_run_group_tests(tests, make_results, remove_results);
 }

@@ -175,6 +175,36 @@ static void noise_is_inconclusive_and_never_worse(void **state)
 	}
 }
 
+/* The true change is the margin itself, where a false alarm is likeliest. */
+static void at_the_margin_one_comparison_in_twenty_alarms_at_most(void **state)
+{
+	enum { RUNS = 200 };
+	int worse = 0;
+	int worse_beyond = 0;
+	(void)state;
+
+	for (uint64_t run = 0; run < RUNS; run++) {
+		struct samples a, b, far;
+		struct comparison c;
+		make(&a, 1, 1, quiet, 1000 + 3 * run, 0, 0);
+		make(&b, 1, 1, quiet, 1001 + 3 * run, 1, 0.05 * 1280);
+		make(&far, 1, 1, quiet, 1002 + 3 * run, 1, 0.10 * 1280);
+		compare(&a, &b, &c);
+		worse += c.verdict == COMPARE_WORSE;
+		comparison_free(&c);
+		compare(&a, &far, &c);
+		worse_beyond += c.verdict == COMPARE_WORSE;
+		comparison_free(&c);
+		samples_free(&a);
+		samples_free(&b);
+		samples_free(&far);
+	}
+	printf("worse: %d of %d at the margin, %d at twice the margin\n", worse, RUNS,
+	       worse_beyond);
+	assert_true(worse <= RUNS / 20);
+	assert_true(worse_beyond >= RUNS * 9 / 10);
+}
+
 static void too_few_rounds_are_inconclusive(void **state)
 {
 	struct samples a, b;
@@ -769,6 +799,7 @@ int main(void)
 	        cmocka_unit_test(what_got_dearer_is_worse_and_backwards_better),
 	        cmocka_unit_test(slower_plaintext_is_context_and_not_judged),
 	        cmocka_unit_test(noise_is_inconclusive_and_never_worse),
+	        cmocka_unit_test(at_the_margin_one_comparison_in_twenty_alarms_at_most),
 	        cmocka_unit_test(too_few_rounds_are_inconclusive),
 	        cmocka_unit_test(the_margin_is_never_below_the_floor_of_either_side),
 	        cmocka_unit_test(without_a_twin_nothing_is_concluded),
