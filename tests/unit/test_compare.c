@@ -136,6 +136,26 @@ static void what_got_dearer_is_worse_and_backwards_better(void **state)
 	samples_free(&b);
 }
 
+/* 12 points on top of 320 % are a change of 3 % of the whole. */
+static void a_change_is_in_points_of_the_overhead_it_comes_on_top_of(void **state)
+{
+	static const struct synthetic_noise silent = {0.05, 0.002, 0};
+	struct samples a, b;
+	struct comparison c;
+	(void)state;
+
+	make(&a, 1, 1, silent, 60, 1, 4000);
+	make(&b, 1, 1, silent, 61, 1, 4154);
+	compare(&a, &b, &c);
+	const struct compare_row *row = row_of(&c, "publish-1k", "aes", "time_ns_per_msg");
+	assert_true(row->overhead.estimate > 300);
+	assert_true(row->change.estimate > 11 && row->change.estimate < 13);
+	assert_int_equal(row->verdict, COMPARE_WORSE);
+	comparison_free(&c);
+	samples_free(&a);
+	samples_free(&b);
+}
+
 static void slower_plaintext_is_context_and_not_judged(void **state)
 {
 	struct samples a, b;
@@ -797,6 +817,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(two_runs_of_the_same_are_the_same),
 	        cmocka_unit_test(what_got_dearer_is_worse_and_backwards_better),
+	        cmocka_unit_test(a_change_is_in_points_of_the_overhead_it_comes_on_top_of),
 	        cmocka_unit_test(slower_plaintext_is_context_and_not_judged),
 	        cmocka_unit_test(noise_is_inconclusive_and_never_worse),
 	        cmocka_unit_test(at_the_margin_one_comparison_in_twenty_alarms_at_most),
