@@ -6,7 +6,7 @@ atrest_test(test_live unit
 atrest_test(test_resume fault
   SOURCES fault/test_resume.c unit/harness_fixture.c LIBRARIES atrest_harness PkgConfig::JANSSON
   TIMEOUT 300)
-add_dependencies(test_resume atrest)
+add_dependencies(test_resume atrest faulty_worker)
 add_test(NAME test_resume_long COMMAND test_resume)
 set_tests_properties(test_resume_long PROPERTIES LABELS "long" TIMEOUT 3600
   ENVIRONMENT "ATREST_RESUME_KILLS=200")

@@ -401,6 +401,59 @@ static void bad_input_is_refused_before_anything_is_written(void **state)
 	}
 }
 
+/* ---- by width ---- */
+
+static json_t *precision_of(const char *directory, const char *folder)
+{
+	char path[4200];
+	json_t *machine, *precision;
+
+	snprintf(path, sizeof(path), "%s/%s/machine.json", directory, folder);
+	machine = json_load_file(path, 0, NULL);
+	assert_non_null(machine);
+	precision = json_incref(json_object_get(json_object_get(machine, "run"), "precision"));
+	json_decref(machine);
+	return precision;
+}
+
+static void a_width_that_is_not_reached_is_told(void **state)
+{
+	static const struct {
+		const char *precision, *budget, *folder;
+		int status;
+		const char *ended_by;
+	} cases[] = {{"--precision=0.1%", "--budget=1s", "narrow", 3, "budget"},
+	             {"--budget=1s", "--cipher=aes", "budget", 0, "budget"},
+	             {"--precision=50%", "--cipher=aes", "wide", 0, "precision"}};
+
+	fixture_write(*state, "p.ini", small_publish);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *const argv[] = {
+		        ATREST,          "run", "p.ini",         cases[i].precision,
+		        cases[i].budget, "-o",  cases[i].folder, NULL};
+		struct fixture_output out;
+		json_t *precision, *cell;
+		int wide;
+
+		fixture_run(*state, argv, &out);
+		expect_status(&out, cases[i].status);
+		precision = precision_of(*state, cases[i].folder);
+		cell = json_array_get(json_object_get(precision, "cells"), 0);
+		wide = !json_is_true(json_object_get(cell, "reached"));
+		assert_string_equal(json_string_value(json_object_get(cell, "workload")), "p");
+		/* A budget of a second on a machine at work: it may end before, or be enough. */
+		if (i != 1)
+			assert_string_equal(
+			        json_string_value(json_object_get(precision, "ended_by")),
+			        cases[i].ended_by);
+		assert_int_equal(strstr(out.error, "inconclusive: p on store: ") != NULL, wide);
+		if (i != 1)
+			assert_int_equal(wide, i == 0);
+		json_decref(precision);
+		fixture_output_free(&out);
+	}
+}
+
 static void a_dry_run_writes_nothing(void **state)
 {
 	const char *const argv[] = {ATREST, "run", "--dry-run", "--json", "--seed", "0", NULL};
@@ -604,6 +657,7 @@ int main(void)
 	        WITH_DIRECTORY(killed_runs_leave_readable_rows),
 	        WITH_DIRECTORY(a_second_run_in_one_folder_is_refused),
 	        WITH_DIRECTORY(bad_input_is_refused_before_anything_is_written),
+	        WITH_DIRECTORY(a_width_that_is_not_reached_is_told),
 	        WITH_DIRECTORY(a_dry_run_writes_nothing),
 	        WITH_DIRECTORY(the_suite_of_classes_has_one_workload_of_each),
 	        WITH_DIRECTORY(kept_stores_verify_with_the_kept_key),
