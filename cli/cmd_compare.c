@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/compare_workloads.h"
 #include "cli/exit_status.h"
 #include "cli/options.h"
 #include "harness/analysis/compare.h"
@@ -264,6 +265,8 @@ static int compare_folders(const struct compare_command *o, const char *base, co
 	if (rc == 0 && c.problem_count == 0)
 		rc = compare_results(&a.samples, &b.samples, &options, &c);
 	int code = rc == 0 ? finish(o, &c, &x) : complain(EXIT_SYSTEM, "out of memory");
+	if (c.problem_count > 0)
+		compare_workloads_explain(base, &a.samples, new_, &b.samples);
 	comparison_free(&c);
 	result_free(&a);
 	result_free(&b);

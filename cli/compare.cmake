@@ -1,1 +1,1 @@
-target_sources(atrest PRIVATE cmd_compare.c)
+target_sources(atrest PRIVATE cmd_compare.c compare_workloads.c)

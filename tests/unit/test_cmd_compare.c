@@ -505,6 +505,34 @@ static void what_is_missing_never_passes(void **state)
 	samples_free(&s);
 }
 
+static void keys_that_differ_are_named(void **state)
+{
+	static const char one[] = "# x: every key\nrounds = 12\nsizes = 1024\nflush = each\n";
+	static const char two[] = "# x: every key\nrounds = 8\nsizes = 4096\nflush = each\n"
+	                          "window = 5\n";
+	struct samples s;
+	(void)state;
+
+	make(&s, 0, 0.012, 10);
+	for (size_t i = 0; i < s.count; i++)
+		strcpy(s.rows[i].workload_digest, "0123456789abcdef");
+	write_result("less", &s, 1);
+	samples_free(&s);
+	expect("base less", 2, "of the same name there differs in workload_digest");
+	mkdir(synthetic_path(folder, "base/workloads"), 0755);
+	mkdir(synthetic_path(folder, "less/workloads"), 0755);
+	assert_int_equal(replace_file(synthetic_path(folder, "base/workloads/publish-1k.ini"), one,
+	                              strlen(one)),
+	                 0);
+	assert_int_equal(replace_file(synthetic_path(folder, "less/workloads/publish-1k.ini"), two,
+	                              strlen(two)),
+	                 0);
+	expect("base less", 2, "publish-1k: sizes is 1024 in BASE, 4096 in NEW");
+	assert_non_null(strstr(err, "publish-1k: window is - in BASE, 5 in NEW"));
+	assert_null(strstr(err, "rounds is"));
+	assert_null(strstr(err, "flush is"));
+}
+
 /* What the program itself wrote: fit to be compared, but for the build where that is not. */
 static void results_of_this_very_build(void **state)
 {
@@ -542,6 +570,7 @@ int main(void)
 	        cmocka_unit_test(nothing_malformed_or_incomplete_ever_passes),
 	        cmocka_unit_test(what_is_no_file_of_samples_ends_in_2),
 	        cmocka_unit_test(what_is_missing_never_passes),
+	        cmocka_unit_test(keys_that_differ_are_named),
 	        cmocka_unit_test(results_of_this_very_build),
 	};
 	return cmocka_run_group_tests(tests, make_results, remove_results);
