@@ -61,7 +61,8 @@ static int print_text(const struct provider_speed *rows, int count,
 		table_free(t);
 		putchar('\n');
 	}
-	printf("Block stream, kept context, no key stream made ahead.\n"
+	printf("Block stream, kept context, no key stream made ahead;\n"
+	       "in memory only; run `atrest run` for what storage adds.\n"
 	       "chachapoly uses %s here: openssl %s, sodium %s per 16 KiB; sodium is chosen when\n"
 	       "it is more than 10 %% faster.\n",
 	       atr_cipher_provider(choice->chachapoly), table_ns(choice->openssl_ns, openssl),

@@ -9,3 +9,6 @@ if(ATREST_WITH_NATS)
     LIBRARIES atrest_harness PkgConfig::NATS PkgConfig::JANSSON m)
   add_dependencies(test_size_server atrest)
 endif()
+atrest_test(test_cmd_ciphers unit SOURCES unit/test_cmd_ciphers.c compat/program.c
+  LIBRARIES PkgConfig::JANSSON)
+add_dependencies(test_cmd_ciphers atrest)

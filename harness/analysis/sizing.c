@@ -7,8 +7,8 @@
 #include <string.h>
 
 #define ROUNDS_APART UINT64_C(1000000) /* more than a run has */
-/* Two starts tell what bytes cost only where one has much more of them. */
-#define START_RATIO 4.0
+/* Two starts tell what bytes cost only where one has more of them. */
+#define START_RATIO 2.0
 
 const char *const sizing_ciphers[SIZING_CIPHERS] = {"none", "chachapoly", "aes"};
 
@@ -296,27 +296,40 @@ static void curve_make(const struct maker *m, const char *cipher, enum figure fi
 	qsort(out->point, out->count, sizeof(out->point[0]), by_bytes);
 }
 
-/* Starts that differ little in what there is to read say the same: one point of all their values.
+/* The values of all starts whose bytes are first .. first * START_RATIO: one point, at their mean.
  */
-static void start_make(const struct maker *m, const char *cipher, struct sizing_curve *out)
+static struct sizing_point start_point(const struct maker *m, const char *cipher, double first)
 {
 	double bytes = 0;
 	size_t n = 0;
 
-	curve_make(m, cipher, START, 0, NULL, out);
-	if (out->count < 2 || out->point[out->count - 1].bytes >= START_RATIO * out->point[0].bytes)
-		return;
 	for (size_t i = 0; i < m->samples->count; i++) {
 		const struct sample *row = &m->samples->rows[i];
+		double place = place_of(row, START);
 
-		if (!is_of(m, row, START) || strcmp(row->cipher, cipher) != 0)
+		if (!is_of(m, row, START) || strcmp(row->cipher, cipher) != 0 ||
+		    place < first * 0.99 || place >= first * START_RATIO)
 			continue;
 		m->values[n++] = value_of(row, START, NULL);
-		bytes += place_of(row, START);
+		bytes += place;
 	}
-	out->point[0] =
-	        (struct sizing_point){bytes / (double)n, stats_hodges_lehmann(m->values, n), n};
-	out->count = 1;
+	return (struct sizing_point){bytes / (double)n, stats_hodges_lehmann(m->values, n), n};
+}
+
+/* Starts that differ little in what there is to read say the same. */
+static void start_make(const struct maker *m, const char *cipher, struct sizing_curve *out)
+{
+	struct sizing_curve all;
+
+	curve_make(m, cipher, START, 0, NULL, &all);
+	out->count = 0;
+	for (size_t i = 0; i < all.count;) {
+		double first = all.point[i].bytes;
+
+		out->point[out->count++] = start_point(m, cipher, first);
+		while (i < all.count && all.point[i].bytes < first * START_RATIO)
+			i++;
+	}
 }
 
 /* ---- which target ---- */

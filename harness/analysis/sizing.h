@@ -62,8 +62,9 @@ struct sizing_arm {
 	struct sizing_curve publish, publish_added; /* CPU ns per message */
 	struct sizing_curve publish_time;           /* ns of the clock per message, one stream */
 	struct sizing_curve read, read_added;       /* CPU ns per message read in order */
-	struct sizing_curve
-	        start; /* ns until the streams are there, by the bytes of their blocks */
+	/* ns until the streams are there, by the bytes of their blocks; points that differ by less
+	 * than a factor of two are one. */
+	struct sizing_curve start;
 	struct sizing_curve recover; /* ns more per message where there is no state file */
 };
 

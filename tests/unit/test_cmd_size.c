@@ -213,6 +213,21 @@ static void files_and_flags_say_the_same(void **state)
 	free(b);
 }
 
+static void many_small_blocks_are_told_of(void **state)
+{
+	char *out, *err;
+
+	(void)state;
+	assert_int_equal(size("--result all " GOOD, &out, &err), 0);
+	assert_non_null(strstr(out, "million files under a cipher"));
+	free(out);
+	free(err);
+	assert_int_equal(size("--result all " GOOD "--max-bytes 20t", &out, &err), 0);
+	assert_null(strstr(out, "million files under a cipher"));
+	free(out);
+	free(err);
+}
+
 static void markdown_has_a_table(void **state)
 {
 	char *out, *err;
@@ -360,6 +375,7 @@ int main(void)
 	        cmocka_unit_test(without_a_server_it_is_a_lower_bound),
 	        cmocka_unit_test(beyond_what_was_measured_it_says_so),
 	        cmocka_unit_test(files_and_flags_say_the_same),
+	        cmocka_unit_test(many_small_blocks_are_told_of),
 	        cmocka_unit_test(markdown_has_a_table),
 	        cmocka_unit_test(bad_demands_are_named_with_their_flag),
 	        cmocka_unit_test(results_that_do_not_serve_are_refused),
