@@ -3,6 +3,7 @@ target_sources(atrest_harness PRIVATE
   analysis/stats.c
   analysis/sizing.c
   analysis/verdict.c
+  analysis/metrics.c
   analysis/summary.c
   analysis/summary_file.c
   analysis/compare.c
