@@ -106,6 +106,17 @@ static const struct option_spec option_table[] = {
 
 /* ---- --dry-run ---- */
 
+/* Of an open loop; its share becomes a number when the run begins. */
+static void put_rate(struct table *t, const struct plan_cell *cell)
+{
+	if (cell->rate_msgs_s != 0)
+		table_format(t, "%llu/s", (unsigned long long)cell->rate_msgs_s);
+	else if (workload_is_open(cell->workload))
+		table_format(t, "%g %% of capacity", 100 * cell->workload->rate_share);
+	else
+		table_text(t, "");
+}
+
 static struct table *plan_table(const struct plan *plan)
 {
 	struct table *t = table_new();
@@ -118,6 +129,7 @@ static struct table *plan_table(const struct plan *plan)
 	table_column(t, "arms", NULL, TABLE_RIGHT);
 	table_column(t, "rounds", NULL, TABLE_RIGHT);
 	table_column(t, "slices", NULL, TABLE_RIGHT);
+	table_column(t, "rate", NULL, TABLE_LEFT);
 	for (size_t c = 0; c < plan->cell_count; c++) {
 		const struct plan_cell *cell = &plan->cells[c];
 		table_row(t);
@@ -128,6 +140,7 @@ static struct table *plan_table(const struct plan *plan)
 		table_u64(t, cell->arm_count);
 		table_u64(t, cell->rounds);
 		table_u64(t, (uint64_t)cell->rounds * cell->arm_count);
+		put_rate(t, cell);
 	}
 	return t;
 }

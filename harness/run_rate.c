@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "harness/prepare.h"
+#include "harness/rows.h"
 
 #define TRIES  4
 #define LONG_S 10
@@ -24,6 +25,26 @@ static double rate_before(const struct run *run, const struct plan_cell *cell)
 		    (cell->target->version[0] == '\0' ||
 		     strcmp(row->target_version, cell->target->version) == 0))
 			return row->rate_msgs_s;
+	}
+	return 0;
+}
+
+/* The same work on the same target, whatever share of its pace is asked for: found out once, so
+ * that shares are of one thing. 0: there is none before it. */
+static double capacity_of_alike(const struct plan *plan, size_t c, const double *capacities)
+{
+	char digest[ROW_DIGEST_BYTES], other[ROW_DIGEST_BYTES];
+	struct workload w = *plan->cells[c].workload;
+
+	w.rate_share = 0;
+	row_workload_digest(&w, digest);
+	for (size_t i = 0; i < c; i++) {
+		w = *plan->cells[i].workload;
+		w.rate_share = 0;
+		row_workload_digest(&w, other);
+		if (plan->cells[i].target == plan->cells[c].target && strcmp(digest, other) == 0 &&
+		    capacities[i] > 0)
+			return capacities[i];
 	}
 	return 0;
 }
@@ -78,24 +99,37 @@ static void tell_long(struct run *run, const struct plan_cell *cell)
 	run_warn(run, text);
 }
 
+/* Of cell c, from its own rows, from a cell like it, or measured now. 0, or -1 and *error. */
+static int find_capacity(struct run *run, size_t c, double *capacities, struct target_error *error)
+{
+	const struct plan_cell *cell = &run->plan->cells[c];
+	struct target_error why;
+
+	capacities[c] = rate_before(run, cell) / cell->workload->rate_share;
+	if (capacities[c] == 0)
+		capacities[c] = capacity_of_alike(run->plan, c, capacities);
+	if (capacities[c] != 0 || measure(run, c, &capacities[c], &why) == 0)
+		return 0;
+	return target_fail(error, why.fault, "%s: finding out what plaintext does here: %.400s",
+	                   cell->workload->name, why.text);
+}
+
 int run_rates_settle(struct run *run, struct target_error *error)
 {
-	for (size_t c = 0; c < run->plan->cell_count && !run_stop_asked; c++) {
-		struct plan_cell *cell = &run->plan->cells[c];
-		const struct workload *w = cell->workload;
-		struct target_error why;
-		double capacity_msgs_s;
+	double *capacities = calloc(run->plan->cell_count, sizeof(*capacities));
+	int rc = capacities == NULL ? target_fail(error, TARGET_SYSTEM, "out of memory") : 0;
 
-		if (cell->rate_msgs_s != 0)
+	for (size_t c = 0; rc == 0 && c < run->plan->cell_count; c++) {
+		struct plan_cell *cell = &run->plan->cells[c];
+		if (run_stop_asked)
+			rc = target_fail(error, TARGET_FAILED, "interrupted");
+		else if (cell->rate_msgs_s != 0)
 			tell_long(run, cell);
-		if (w->rate_share == 0)
-			continue;
-		capacity_msgs_s = rate_before(run, cell) / w->rate_share;
-		if (capacity_msgs_s == 0 && measure(run, c, &capacity_msgs_s, &why) != 0)
-			return target_fail(error, why.fault,
-			                   "%s: finding out what plaintext does here: %.400s",
-			                   w->name, why.text);
-		prepare_rate(cell, capacity_msgs_s, !run->synced);
+		else if (cell->workload->rate_share > 0)
+			rc = find_capacity(run, c, capacities, error);
+		if (rc == 0 && capacities[c] > 0)
+			prepare_rate(cell, capacities[c], !run->synced);
 	}
-	return run_stop_asked ? target_fail(error, TARGET_FAILED, "interrupted") : 0;
+	free(capacities);
+	return rc;
 }

@@ -9,7 +9,7 @@
  *   page cache instead of disk           cold_reads_from_a_cache_are_flagged (here)
  *   never flushed, fsync does nothing    a_sync_that_does_nothing_is_flagged,
  *                                        a_run_in_memory_is_labelled_not_durable (here)
- *   coordinated omission                 test_open_loop
+ *   coordinated omission                 test_stall
  *   neighbour, frequency, quota, steal   a_neighbour_is_flagged, a_quota_is_flagged (here);
  *                                        test_repeat; test_nats_faults runs beside nothing
  *   order, layout                        the_order_of_arms_makes_no_difference (here); test_plan

@@ -149,6 +149,33 @@ static void a_given_rate_is_offered(void **state)
 	expect_file(*state, "out/workload.ini", "rate = 5000\n");
 }
 
+/* Shares of workloads that differ in nothing else are shares of one capacity. */
+static void shares_of_the_same_are_of_one_capacity(void **state)
+{
+	const char *const argv[] = {ATREST, "run",      "p.ini", "q.ini", "--target",
+	                            "null", "--rounds", "2",     "--set", "messages=300",
+	                            "-o",   "out",      NULL};
+	const char *const dry[] = {ATREST, "run", "p.ini", "--dry-run", NULL};
+	struct fixture_output out;
+	struct samples samples;
+	double p = 0, q = 0;
+
+	fixture_write(*state, "p.ini", "sizes = 300\nrate_share = 0.01\n");
+	fixture_write(*state, "q.ini", "sizes = 300\nrate_share = 0.02\nrounds = 3\n");
+	run(*state, argv, 0, &out);
+	fixture_output_free(&out);
+	samples_of(*state, &samples);
+	for (size_t i = 0; i < samples.count; i++)
+		*(strcmp(samples.rows[i].workload, "p") == 0 ? &p : &q) =
+		        samples.rows[i].rate_msgs_s;
+	samples_free(&samples);
+	assert_true(p >= 1 && fabs(q - 2 * p) <= 2);
+	run(*state, dry, 0, &out);
+	if (strstr(out.standard, "1 % of capacity") == NULL)
+		fail_msg("no rate in: %s", out.standard);
+	fixture_output_free(&out);
+}
+
 static void rates_that_are_none_are_refused(void **state)
 {
 	static const struct {
@@ -191,6 +218,7 @@ int main(void)
 	        WITH_DIRECTORY(a_share_becomes_one_rate_for_all),
 	        WITH_DIRECTORY(a_run_that_was_killed_goes_on_at_its_rate),
 	        WITH_DIRECTORY(a_given_rate_is_offered),
+	        WITH_DIRECTORY(shares_of_the_same_are_of_one_capacity),
 	        WITH_DIRECTORY(rates_that_are_none_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
