@@ -28,6 +28,7 @@ static void samples_of(const char *directory, struct samples *out)
 	snprintf(path, sizeof(path), "%s/out/samples.csv", directory);
 	if (samples_read(path, out, error) != CSV_RESULT_OK)
 		fail_msg("%s", error);
+	fixture_drop_set_aside(out);
 }
 
 static void expect_file(const char *directory, const char *name, const char *part)
