@@ -78,8 +78,7 @@ FIELD_VALUE(files)
 FIELD_VALUE(rss_peak_bytes)
 FIELD_VALUE(device_written_bytes)
 
-/* As many as the header says, or this does not compile. */
-const struct metric metrics[] = {
+static const struct metric list[] = {
         {"offered_msgs_s", "msgs/s", METRIC_EXACT, 1, 0, 0, 0, value_rate_msgs_s, 0},
         {"reached_msgs_s", "msgs/s", METRIC_PAIRED, 1, 0, 0, 0, reached, 0},
         {"response_p50_ns", "ns", METRIC_PERCENTILE, 0, 0, 0, 1, value_response_p50_ns, 0},
@@ -101,3 +100,6 @@ const struct metric metrics[] = {
         {"rss_peak_bytes", "bytes", METRIC_PAIRED, 0, 0, 0, 0, value_rss_peak_bytes, 0},
         {"device_written_bytes", "bytes", METRIC_EXACT, 0, 0, 0, 0, value_device_written_bytes, 0},
 };
+_Static_assert(sizeof(list) / sizeof(list[0]) == METRIC_COUNT, "metrics.h counts otherwise");
+
+const struct metric *const metrics = list;

@@ -32,7 +32,7 @@ struct metric {
 /* Each cell begins with the rate that it was offered or with its throughput: figures count on it.
  */
 #define METRIC_COUNT 19
-extern const struct metric metrics[METRIC_COUNT];
+extern const struct metric *const metrics; /* METRIC_COUNT of them */
 
 /* The sync is part of what is measured where every append waits for it, or where the run ordered
  * it: with several directories, or an encrypted one, whose file system enciphers at writeback. One
