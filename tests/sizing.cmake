@@ -12,3 +12,6 @@ endif()
 atrest_test(test_cmd_ciphers unit SOURCES unit/test_cmd_ciphers.c compat/program.c
   LIBRARIES PkgConfig::JANSSON)
 add_dependencies(test_cmd_ciphers atrest)
+atrest_test(test_size_against smoke SOURCES smoke/test_size_against.c compat/program.c unit/synthetic.c
+  LIBRARIES atrest_harness PkgConfig::JANSSON m)
+add_dependencies(test_size_against atrest)
