@@ -1,22 +1,5 @@
-/* test_lies.c - how a benchmark lies, and which test proves the guard against it.
- *
- *   failed operations counted as fast    one_error_in_a_thousand_invalidates_the_row (here);
- *                                        test_run: no_space_ends_the_run, an_io_error_ends_the_run
- *   reads skipped or not deciphered      a_message_that_is_skipped_is_found (here);
- *                                        test_run: a_cipher_that_copies_is_found,
- *                                        a_wrong_read_is_found
- *   it was never encrypted               test_run: a_cipher_that_copies_is_found; test_controls
- *   page cache instead of disk           cold_reads_from_a_cache_are_flagged (here)
- *   never flushed, fsync does nothing    a_sync_that_does_nothing_is_flagged,
- *                                        a_run_in_memory_is_labelled_not_durable (here)
- *   coordinated omission                 test_stall
- *   neighbour, frequency, quota, steal   a_neighbour_is_flagged, a_quota_is_flagged (here);
- *                                        test_repeat; test_nats_faults runs beside nothing
- *   order, layout                        the_order_of_arms_makes_no_difference (here); test_plan
- *   easy payload                         payloads_of_zeros_are_labelled (here)
- *   wrong build or code path             every_row_names_its_build (here); test_compare
- *   torn result file                     test_run: killed_runs_leave_readable_rows; test_resume
- *   gate fooled by a missing arm, NaN    test_samples; test_compare
+/* test_lies.c - how a benchmark lies, and which test proves the guard against it: the table below.
+ * What is proven in no other file is proven here.
  *
  * ATREST_LIES_ROUNDS: rounds beside a neighbour and under a quota, default 6; of 100, 95 must be
  * flagged.
@@ -41,6 +24,61 @@
 #define FAULTY     ATREST_BINARY_DIR "/tests/faulty_worker"
 #define LYING      ATREST_BINARY_DIR "/tests/liblying_kernel.so"
 #define TMPFS_TYPE 0x01021994
+
+/* Files of tests/, and the name of a test of theirs. */
+static const struct {
+	const char *lie, *file, *proof;
+} lies[] = {
+        {"failed operations counted as fast ones", "fault/test_lies.c",
+         "one_error_in_a_thousand_invalidates_the_row"},
+        {"", "fault/test_lies.c", "one_read_error_in_a_thousand_invalidates_the_row"},
+        {"", "smoke/test_run.c", "an_io_error_ends_the_run"},
+        {"reads skipped or not deciphered", "fault/test_lies.c",
+         "a_message_that_is_skipped_is_found"},
+        {"", "smoke/test_run.c", "a_wrong_read_is_found"},
+        {"it was never encrypted", "smoke/test_run.c", "a_cipher_that_copies_is_found"},
+        {"", "unit/test_controls.c", "noise_passes_for_ciphertext_only"},
+        {"", "smoke/test_noise_commands.c", "encryption_reads_and_syncs_are_proven"},
+        {"page cache instead of disk", "fault/test_lies.c", "cold_reads_from_a_cache_are_flagged"},
+        {"never flushed, or fsync does nothing", "fault/test_lies.c",
+         "a_sync_that_does_nothing_is_flagged"},
+        {"", "fault/test_lies.c", "a_run_in_memory_is_labelled_not_durable"},
+        {"coordinated omission", "smoke/test_stall.c",
+         "what_waits_behind_a_stall_is_late_by_its_own_wait"},
+        {"neighbour, frequency, quota, steal", "fault/test_lies.c", "a_neighbour_is_flagged"},
+        {"", "fault/test_lies.c", "a_quota_is_flagged"},
+        {"", "unit/test_repeat.c", "steal_above_a_fifth_of_a_processor_sets_aside"},
+        {"", "unit/test_repeat.c", "a_clock_that_moves_sets_aside"},
+        {"order, layout", "fault/test_lies.c", "the_order_of_arms_makes_no_difference"},
+        {"", "unit/test_plan.c", "squares_are_balanced_for_position_and_neighbour"},
+        {"easy payload", "fault/test_lies.c", "payloads_of_zeros_are_labelled"},
+        {"wrong build or code path", "fault/test_lies.c", "every_row_names_its_build"},
+        {"", "unit/test_compare.c", "builds_and_yardsticks_that_measure_nothing_are_unfit"},
+        {"torn result file", "smoke/test_run.c", "killed_runs_leave_readable_rows"},
+        {"", "fault/test_resume.c", "killed_at_any_moment_it_goes_on_or_says_why_not"},
+        {"", "unit/test_samples.c", "a_file_cut_at_any_byte_keeps_its_whole_rows"},
+        {"gate fooled by a missing arm, NaN, zero operations", "unit/test_cmd_compare.c",
+         "nothing_malformed_or_incomplete_ever_passes"},
+        {"", "unit/test_compare.c", "not_a_number_and_zero_are_refused"},
+};
+
+/* The table would be a lie of its own. */
+static void every_proof_is_there(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+		char *text = fixture_read(ATREST_SOURCE_DIR "/tests", lies[i].file);
+		const char *defined;
+
+		if (text == NULL)
+			fail_msg("tests/%s is not there", lies[i].file);
+		/* Defined, and run. */
+		defined = strstr(text, lies[i].proof);
+		if (defined == NULL || strstr(defined + 1, lies[i].proof) == NULL)
+			fail_msg("tests/%s does not run %s", lies[i].file, lies[i].proof);
+		free(text);
+	}
+}
 
 static void samples_of(const char *directory, const char *name, struct samples *out)
 {
@@ -416,6 +454,7 @@ int main(void)
 #define WITH_DIRECTORY(test)                                                                       \
 	cmocka_unit_test_setup_teardown(test, fixture_directory_make, fixture_directory_remove)
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(every_proof_is_there),
 	        WITH_DIRECTORY(one_error_in_a_thousand_invalidates_the_row),
 	        WITH_DIRECTORY(one_read_error_in_a_thousand_invalidates_the_row),
 	        WITH_DIRECTORY(a_message_that_is_skipped_is_found),
