@@ -174,7 +174,15 @@ static int put_family(json_t *list, const struct formats_source *source, struct 
 	return f->count > 0 ? put_aggregates(list, f) : 0;
 }
 
-/* One metric stands for each cell and arm. */
+/* The rows of a cell and arm follow each other: the first one stands for them. */
+static int begins(const struct summary *s, size_t i)
+{
+	const struct summary_row *row = &s->rows[i];
+	const struct summary_row *before = i > 0 ? &s->rows[i - 1] : NULL;
+	return before == NULL || strcmp(before->workload, row->workload) != 0 ||
+	       strcmp(before->arm, row->arm) != 0 || !summary_same_target(before, row);
+}
+
 static int put_families(json_t *list, const struct formats_source *source)
 {
 	const struct summary *s = source->summary;
@@ -185,7 +193,7 @@ static int put_families(json_t *list, const struct formats_source *source)
 	if (f.slices == NULL || f.values == NULL)
 		goto done;
 	for (size_t i = 0; i < s->count; i++) {
-		if (strcmp(s->rows[i].metric, "throughput_msgs_s") != 0)
+		if (!begins(s, i))
 			continue;
 		f.row = &s->rows[i];
 		if (put_family(list, source, &f) != 0)

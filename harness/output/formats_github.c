@@ -14,6 +14,7 @@ static const struct {
 } entries[] = {{"time_ns_per_msg", "time", "ns/msg"},
                {"cpu_ns_per_msg", "CPU", "ns/msg"},
                {"latency_p99_ns", "p99 latency", "ns"},
+               {"response_p99_ns", "p99 response time", "ns"},
                {"disk_allocated_bytes", "disk", "bytes"}};
 
 /* Half of the interval of what the arm adds, in the unit of the value. */

@@ -81,6 +81,8 @@ static void put_slice(FILE *out, const struct sample *s)
 	put_measure(out, (double)s->client_cpu_ns / n, "client-cpu-ns/op");
 	put_measure(out, (double)s->latency_p50_ns, "p50-ns");
 	put_measure(out, (double)s->latency_p99_ns, "p99-ns");
+	put_measure(out, (double)s->response_p50_ns, "response-p50-ns");
+	put_measure(out, (double)s->response_p99_ns, "response-p99-ns");
 	put_measure(out, (double)s->disk_allocated_bytes / n, "disk-B/op");
 	fputc('\n', out);
 }

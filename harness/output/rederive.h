@@ -1,8 +1,7 @@
 /* rederive.h - do the files of a run say what its samples say?
  *
  *   samples -> summary, transfer -> text of summary.csv, transfer.csv  <-compared->  the files
- *           -> sentence, table of all arms, list of pictures           <-looked for-> report.html,
- * plots/
+ *           -> sentence, tables of the page, names of the pictures  <-looked for->  the files
  *
  * The texts are made by the functions that wrote the files, so nothing is worked out twice; the two
  * CSV files are all that a plot reads.
@@ -22,7 +21,7 @@ struct rederive_difference {
 	char file[64];                     /* "summary.csv", "plots/cpu.svg" */
 	uint64_t line;                     /* from 1; 0: of the file as a whole */
 	char row[2 * REDERIVE_TEXT_BYTES]; /* "publish-1k store aes time_ns_per_msg", or "" */
-	char column[64];                   /* or "row", "sentence", "table", "picture" */
+	char column[64];                   /* or "row", "sentence", "table of ...", "picture" */
 	char found[REDERIVE_TEXT_BYTES];   /* cut where it is longer */
 	char expected[REDERIVE_TEXT_BYTES];
 };

@@ -2,7 +2,8 @@
 # test_gate.sh clock|counts|same [N] - the gate held to its promise, on this machine; by hand, for an hour.
 #
 #   clock    a head whose aes arm takes 10 % longer per operation fails by the clock
-#   counts   one with a tenth more instructions in the cipher call, a hundredth of a publish, fails by counts
+#   counts   one with a tenth more instructions in the cipher call, a hundredth of a publish, fails by counts;
+#            one whose workers speak another protocol is not compared
 #   same     two identical builds through the gate, N times (20): it never says "failed"
 #
 # Works in a clone of the last commit: what is not committed is not tested.
@@ -66,6 +67,10 @@ counts() {
 	dear_cipher
 	git_tree commit --quiet -am "dearer"
 	expect 1 'dearer: seal, aes openssl' counts --no-clock HEAD~1
+	# Workers that speak another protocol cannot be arms of one run.
+	sed -i 's/^\(#define ORDERS_PROTOCOL *\)[0-9]*/\11000/' "$tree/harness/orders.h"
+	git_tree commit --quiet -am "protocol"
+	expect 4 'of head 1000: they cannot be arms of one run' protocol --no-counts HEAD~1
 }
 
 same() {

@@ -45,6 +45,7 @@ expect 2 "--margin: found '-5'" --margin -5 HEAD
 expect 2 "--margin: found '0.0'" --margin 0.0 HEAD
 expect 2 'nothing is left to do' --no-clock --no-counts HEAD
 expect 2 'is there already' -o "$work" HEAD
+expect 2 'is not a directory' -o "$work/none/out" HEAD
 expect 4 'has no atrest-count yet' HEAD~1 HEAD
 expect 4 'does not build' --no-counts HEAD HEAD
 expect 0 'ci-gate [OPTION ...] BASE_REF [HEAD_REF]' --help

@@ -273,7 +273,7 @@ static void a_changed_sentence_and_table_are_found(void **state)
 	verify_says(5, "report.html: sentence: found On this machine");
 	make_results(1);
 	change("report.html", "<table>", "publish-1k", "publish-2k", 0);
-	verify_says(5, "report.html: table:");
+	verify_says(5, "report.html: table of workloads:");
 	/* A published folder has no page. */
 	unlink(synthetic_path(folder, "report.html"));
 	verify_says(0, "no report.html");
