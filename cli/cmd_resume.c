@@ -2,9 +2,11 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "cli/exit_status.h"
 #include "cli/options.h"
 #include "cli/run_finish.h"
 #include "cli/run_targets.h"
+#include "cli/selftest_proofs.h"
 #include "harness/resume.h"
 
 struct resume_arguments {
@@ -36,19 +38,40 @@ static void warn_resume(const char *text)
 	warn_line("%s", text);
 }
 
+/* The proofs of a selftest behind a run that is to be rigorous, in its first directory. place: as
+ * that was before the run. */
+static int prove(const struct run_options *options, const struct plan_place *place,
+                 const struct run_result *result)
+{
+	char dir[PLAN_NAME_BYTES + PLAN_PATH_BYTES + 1], provider[64];
+	struct run_arguments of = {.label = options->label};
+
+	if (place->path[0] != '\0') {
+		snprintf(dir, sizeof(dir), "%s=%s", place->name, place->path);
+		of.dirs.value[of.dirs.count++] = dir;
+	}
+	snprintf(provider, sizeof(provider), "chachapoly=%s",
+	         atr_cipher_provider(options->providers.chachapoly));
+	of.providers.value[of.providers.count++] = provider;
+	return selftest_proofs_behind(&of, result);
+}
+
 static int go_on(const struct resume_arguments *arguments, struct resume *r)
 {
 	struct run_options *options = &r->file.options;
+	const struct plan_place place = options->request.dirs[0];
 	struct run_result result;
-	int code = run_targets_login(&arguments->targets, options);
+	int code = run_targets_login(&arguments->targets, options), proven = EXIT_FINE;
 
 	if (code != EXIT_FINE)
 		return code;
 	fprintf(stderr, "%s: %zu rows are there\n", r->past.folder.path, r->past.samples.count);
 	run_execute(options, &r->plan, &result);
+	if (options->is_rigorous)
+		proven = prove(options, &place, &result);
 	code = run_finish(options, &r->plan, &result, arguments->json);
 	run_result_free(&result);
-	return code;
+	return exit_worse(code, proven);
 }
 
 static int run(int argc, char **argv)

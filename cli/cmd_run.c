@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/exit_status.h"
 #include "cli/options.h"
 #include "cli/run_finish.h"
 #include "cli/run_request.h"
@@ -237,34 +238,6 @@ static int print_plan(const struct run_options *options, const struct plan *plan
 
 /* ---- all of it ---- */
 
-/* Figures that are to be believed come with the proofs that they can be: before the page, which
- * shows them. */
-static int prove(const struct run_arguments *arguments, const struct run_result *result)
-{
-	struct run_arguments of = *arguments;
-	const char *folder = result->folder.path;
-	struct run_request request;
-	struct selftest proofs;
-	int code;
-
-	if (!arguments->rigorous || !result->samples.complete)
-		return EXIT_FINE;
-	of.sets.count = 0; /* they are about the workloads of the run */
-	of.rounds = NULL;
-	code = selftest_proofs_request(&of, &request);
-	if (code == EXIT_FINE)
-		code = selftest_proofs_make(&request, folder, &proofs);
-	run_request_free(&request);
-	if (code != EXIT_FINE)
-		return code;
-	code = selftest_proofs_code(&proofs);
-	if (code != EXIT_FINE)
-		warn_line("selftest: %zu of %zu proofs failed%s; see %s/selftest.json",
-		          proofs.failed, proofs.count,
-		          proofs.noisy ? ", and this machine is too noisy to tell" : "", folder);
-	return code;
-}
-
 static int run_plan(const struct run_arguments *arguments, struct run_options *options,
                     struct plan *plan)
 {
@@ -272,12 +245,10 @@ static int run_plan(const struct run_arguments *arguments, struct run_options *o
 	int code, proven;
 
 	run_execute(options, plan, &result);
-	proven = prove(arguments, &result);
+	proven = arguments->rigorous ? selftest_proofs_behind(arguments, &result) : EXIT_FINE;
 	code = run_finish(options, plan, &result, arguments->json);
 	run_result_free(&result);
-	return code == EXIT_FINE || code == EXIT_INCONCLUSIVE
-	               ? (proven != EXIT_FINE ? proven : code)
-	               : code;
+	return exit_worse(code, proven);
 }
 
 extern const struct command command_run;

@@ -277,6 +277,7 @@ static int read_rule(const struct run_arguments *a, struct run_options *o)
 	if (a->budget != NULL)
 		rule->budget_s = (double)budget_ns / 1e9;
 	o->width_is_asked = a->precision != NULL || a->rigorous;
+	o->is_rigorous = a->rigorous;
 	o->request.rounds = a->rigorous ? ROUNDS_RIGOROUS : ROUNDS_LEAST;
 	return EXIT_FINE;
 }

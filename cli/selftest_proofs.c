@@ -35,6 +35,32 @@ int selftest_proofs_make(const struct run_request *request, const char *folder,
 	return EXIT_FINE;
 }
 
+int selftest_proofs_behind(const struct run_arguments *arguments, const struct run_result *result)
+{
+	struct run_arguments of = *arguments;
+	const char *folder = result->folder.path;
+	struct run_request request;
+	struct selftest proofs;
+	int code;
+
+	if (!result->samples.complete)
+		return EXIT_FINE;
+	of.sets.count = 0; /* they are about the workloads of the run */
+	of.rounds = NULL;
+	code = selftest_proofs_request(&of, &request);
+	if (code == EXIT_FINE)
+		code = selftest_proofs_make(&request, folder, &proofs);
+	run_request_free(&request);
+	if (code != EXIT_FINE)
+		return code;
+	code = selftest_proofs_code(&proofs);
+	if (code != EXIT_FINE)
+		warn_line("selftest: %zu of %zu proofs failed%s; see %s/selftest.json",
+		          proofs.failed, proofs.count,
+		          proofs.noisy ? ", and this machine is too noisy to tell" : "", folder);
+	return code;
+}
+
 static int print_json(const struct selftest *result, const char *folder)
 {
 	json_t *whole = selftest_json(result);

@@ -15,6 +15,11 @@ int selftest_proofs_request(const struct run_arguments *arguments, struct run_re
 int selftest_proofs_make(const struct run_request *request, const char *folder,
                          struct selftest *out);
 
+/* Of a run whose figures are to be believed (atrest run --rigorous): made in its folder, before the
+ * page, which shows them. Their code, told when it is not EXIT_FINE; of a run that did not come to
+ * its end EXIT_FINE. */
+int selftest_proofs_behind(const struct run_arguments *arguments, const struct run_result *result);
+
 /* A line for each on standard output, or one JSON object. 0, or -1. */
 int selftest_proofs_print(const struct selftest *result, const char *folder, int json);
 

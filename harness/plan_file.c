@@ -78,9 +78,10 @@ static json_t *cells(const struct plan *plan)
 
 static json_t *rule(const struct run_options *options)
 {
-	return json_pack("{sf sf sI sb}", "precision_points", options->rule.precision_points,
+	return json_pack("{sf sf sI sb sb}", "precision_points", options->rule.precision_points,
 	                 "budget_s", options->rule.budget_s, "rounds_max",
-	                 (json_int_t)options->rule.rounds_max, "asked", options->width_is_asked);
+	                 (json_int_t)options->rule.rounds_max, "asked", options->width_is_asked,
+	                 "rigorous", options->is_rigorous);
 }
 
 static json_t *providers(const struct provider_choice *choice)
@@ -216,6 +217,7 @@ static int take_rule(const json_t *from, struct run_options *options)
 	options->rule.budget_s = json_number_value(budget);
 	options->rule.rounds_max = (uint32_t)rounds_max;
 	options->width_is_asked = json_is_true(json_object_get(from, "asked"));
+	options->is_rigorous = json_is_true(json_object_get(from, "rigorous"));
 	return 0;
 }
 

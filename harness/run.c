@@ -437,7 +437,6 @@ static void note_reach(struct run *run)
 {
 	struct run_result *result = run->result;
 
-	result->repeated = schedule_repeated(&result->samples);
 	result->reach = calloc(run->plan->cell_count, sizeof(*result->reach));
 	if (result->reach != NULL &&
 	    schedule_reach(run->plan, &result->samples, result->reach) == 0)
@@ -562,6 +561,7 @@ static void run_end(struct run *run)
 		run_note_fault(result, TARGET_SYSTEM, text);
 	}
 	result->samples.complete = whole && rc == 0;
+	result->repeated = schedule_repeated(&result->samples);
 	if (result->samples.complete)
 		note_reach(run);
 	if (write_provenance(run, 1, &error) != 0)

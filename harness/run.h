@@ -41,6 +41,7 @@ struct run_past {
 struct run_options {
 	struct schedule_rule rule;
 	int width_is_asked; /* by the user, not by default: not reached is no success then */
+	int is_rigorous;    /* the proofs of a selftest are part of it */
 	struct plan_request request; /* its workloads are `workloads`; a first directory with
 	                                path "" is the folder of the results */
 	struct workload *workloads;  /* made smaller or longer by run_prepare */

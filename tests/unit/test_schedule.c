@@ -217,32 +217,43 @@ static void a_cell_has_no_more_rounds_than_it_may(void **state)
 	machine_free(&m);
 }
 
+/* Of every arm that is compared: no interval is wider, significant or not. */
+static void all_arms_are_within(const struct machine *m, double points)
+{
+	struct summary summary;
+
+	assert_int_equal(summary_make_metric(&m->samples, SUMMARY_HEADLINE, &summary), 0);
+	assert_int_equal(summary.count, CELLS * 4);
+	for (size_t i = 0; i < summary.count; i++)
+		assert_true((summary.rows[i].high_pct - summary.rows[i].low_pct) / 2 <= points);
+	summary_free(&summary);
+}
+
 /* An effect that is beyond doubt at once does not end a run that is too wide; one that is not there
  * gets no more rounds than its width asks for. */
 static void significance_ends_nothing(void **state)
 {
+	static const double effects[] = {0, 0.1, -0.3};
 	const struct schedule_rule rule = {.precision_points = 1, .rounds_max = 200};
-	uint32_t rounds[2];
+	uint32_t rounds[3] = {0};
 
 	(void)state;
-	for (int with = 0; with < 2; with++) {
+	for (size_t e = 0; e < 3; e++) {
 		struct schedule_reach reach[CELLS];
-		struct schedule_step step;
 		struct machine m;
 		machine_make(&m, 8, 3);
 		for (size_t c = 0; c < CELLS; c++)
-			m.natures[c] = (struct nature){0.03, with ? 0.1 : 0, 0.2};
-		while (schedule_next(&m.plan, &rule, &m.samples, 0, &step) == SCHEDULE_NEXT)
-			add_round(&m, &step);
+			m.natures[c] = (struct nature){0.02, effects[e], 0.2};
+		assert_int_equal(run_to_end(&m, &rule), SCHEDULE_DONE);
+		all_arms_are_within(&m, 1);
 		reach_of(&m, reach);
-		rounds[with] = 0;
 		for (size_t c = 0; c < CELLS; c++)
-			rounds[with] += reach[c].rounds;
+			rounds[e] += reach[c].rounds;
 		machine_free(&m);
 	}
-	/* The widths differ by a factor of e^-0.1: points are of what is lost. */
-	assert_in_range(rounds[1], rounds[0] * 6 / 10, rounds[0]);
-	assert_true(rounds[1] > 3 * 20);
+	/* Points are of what plaintext does: widths differ by the factor of the effect alone. */
+	assert_in_range(rounds[1], rounds[0] * 6 / 10, rounds[0] * 12 / 10);
+	assert_true(rounds[1] > 3 * 12 && rounds[2] > rounds[0]);
 }
 
 /* Nothing will be concluded from an arm with a failed row: it cannot be waited for. */
@@ -428,6 +439,12 @@ static void rows_of_another_plan_are_refused(void **state)
 	m.samples.rows[9] = held;
 	assert_int_equal(schedule_whole(&m.plan, &rule, &m.samples, error),
 	                 (int64_t)m.samples.count);
+	/* An attempt that nothing came before. */
+	for (size_t i = 4; i < 8; i++)
+		m.samples.rows[i].attempt = 1;
+	refused(&m, "line 7: found");
+	for (size_t i = 4; i < 8; i++)
+		m.samples.rows[i].attempt = 0;
 	/* A round lacks a row, and it is not the last one. */
 	memmove(&m.samples.rows[3], &m.samples.rows[4],
 	        (m.samples.count - 4) * sizeof(m.samples.rows[0]));
