@@ -245,7 +245,7 @@ static int refuse_other_machine(const struct fingerprint_facts *differences, str
 
 static int compare_folders(const struct compare_command *o, const char *base, const char *new_)
 {
-	struct comparison c = {0};
+	struct comparison c = {.margin = o->margin};
 	struct result a = {0};
 	struct result b = {0};
 	static struct fingerprint_facts differences, changed;
@@ -275,7 +275,7 @@ static int compare_folders(const struct compare_command *o, const char *base, co
 
 static int compare_arm(const struct compare_command *o, const char *dir)
 {
-	struct comparison c = {0};
+	struct comparison c = {.programs = 1, .margin = o->margin};
 	struct result r = {0};
 	const struct compare_options options = {o->margin, dir, dir};
 	const struct compare_context x = {dir, dir, 0, NULL, NULL};

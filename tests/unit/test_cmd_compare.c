@@ -196,6 +196,8 @@ static void every_format_is_written(void **state)
 	assert_non_null(strstr(page, "### atrest compare: base and worse"));
 	free(junit);
 	free(page);
+	expect("--json base no-such-folder", 2, "\"verdict\": \"not compared\"");
+	assert_non_null(strstr(out, "\"margin\": 5.0"));
 	expect("-o no/such/folder base same", 4, "no/such/folder");
 	expect("base same > /dev/full", 4, NULL);
 }
