@@ -100,11 +100,9 @@ static int remove_folder(void **state)
 	return 0;
 }
 
-static char *read_text(const char *name, size_t *bytes)
+static void read_text(const char *name, char **text, size_t *bytes)
 {
-	char *text;
-	assert_int_equal(read_whole_file(synthetic_path(folder, name), 1 << 24, &text, bytes), 0);
-	return text;
+	assert_int_equal(read_whole_file(synthetic_path(folder, name), 1 << 24, text, bytes), 0);
 }
 
 /* The first place of old behind the first place of after becomes new; the last line of a CSV file
@@ -113,7 +111,8 @@ static void change(const char *name, const char *after, const char *old, const c
 {
 	struct csv_text out = {0};
 	size_t bytes;
-	char *text = read_text(name, &bytes);
+	char *text;
+	read_text(name, &text, &bytes);
 	char *at = strstr(text, after);
 	at = at != NULL ? strstr(at + strlen(after), old) : NULL;
 	assert_non_null(at);
@@ -150,8 +149,9 @@ static int run(const char *arguments, char **out)
 	         folder);
 	int status = system(command);
 	assert_true(WIFEXITED(status));
-	*out = read_text("out", &bytes);
-	char *err = read_text("err", &bytes);
+	read_text("out", out, &bytes);
+	char *err;
+	read_text("err", &err, &bytes);
 	*out = realloc(*out, strlen(*out) + bytes + 1);
 	assert_non_null(*out);
 	strcat(*out, err);
@@ -175,7 +175,8 @@ static void verify_says(int code, const char *says)
 static void field_of(const char *name, const char *words, size_t column, char value[64])
 {
 	size_t bytes;
-	char *text = read_text(name, &bytes);
+	char *text;
+	read_text(name, &text, &bytes);
 	char *at = strstr(text, words);
 	assert_non_null(at);
 	while (at > text && at[-1] != '\n')
@@ -244,7 +245,8 @@ static void a_lost_row_is_found(void **state)
 	size_t bytes;
 	(void)state;
 	make_results(1);
-	char *text = read_text("summary.csv", &bytes);
+	char *text;
+	read_text("summary.csv", &text, &bytes);
 	char *line = strstr(text, "\npublish-1k,") + 1;
 	char removed[1024];
 	snprintf(removed, sizeof(removed), "%.*s", (int)(strchr(line, '\n') + 1 - line), line);
@@ -375,7 +377,7 @@ static void formats_are_printed_or_written_as_a_whole(void **state)
 	assert_int_equal(run(arguments, &out), 0);
 	assert_string_equal(out, "");
 	free(out);
-	out = read_text("metrics", &bytes);
+	read_text("metrics", &out, &bytes);
 	assert_string_equal(out + bytes - 6, "# EOF\n");
 	free(out);
 	/* Nothing else is written. */
