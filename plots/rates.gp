@@ -46,6 +46,16 @@ do for [n = 1:subjects] {
 		do for [c = 1:int(CELLS_max)] {
 			set xtics add (sprintf("%s\n%s/s\n%s", workloads[c], count_text(rates[c]), plain[c] == plain[c] ? ns_text(plain[c]) : "-") c)
 		}
+		# Of a machine that was not quiet the ends of intervals may lie far out: they are cut.
+		top = 50
+		end = 0
+		do for [i = 1:3] {
+			eval extent("E", 'of(word(arms, i), metric)')
+			eval extent("H", 'of_target(word(arms, i), metric) ? end_of("high_pct", "overhead_pct") : NaN')
+			top = greater(top, 3 * E_max)
+			end = greater(end, H_max)
+		}
+		if (end > top) { set yrange [*:top] }
 		set title subject . ": " . word(titles, k) font ",12" noenhanced
 		if (k == 1) { set ylabel "added, % of plaintext" noenhanced offset 1, 0 }
 		set arrow 1 from graph 0, first 0 to graph 1, first 0 nohead linecolor rgb "#444444" linewidth 1

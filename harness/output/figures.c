@@ -84,7 +84,8 @@ static int has_other_class(const struct summary *s, const struct summary_row *ce
 {
 	for (size_t i = 0; i < s->count; i++)
 		if (summary_same_target(&s->rows[i], cell) &&
-		    strcmp(s->rows[i].class_, cell->class_) != 0)
+		    strcmp(s->rows[i].class_, cell->class_) != 0 &&
+		    strcmp(s->rows[i].metric, "throughput_msgs_s") == 0)
 			return 1;
 	return 0;
 }

@@ -85,6 +85,9 @@ static void a_share_becomes_one_rate_for_all(void **state)
 	expect_file(*state, "out/report.html", "Response time at a given rate");
 	run(*state, again, 0, &out);
 	fixture_output_free(&out);
+	/* Figures of throughput have nothing to show. */
+	assert_null(fixture_read(*state, "out/plots/overhead.svg"));
+	assert_null(fixture_read(*state, "out/plots/classes.svg"));
 	for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++)
 		expect_file(*state, figures[i], "</svg>");
 	expect_file(*state, "out/histograms/p-store-aes-response.hgrm", "6 of 6 slices");
