@@ -254,7 +254,7 @@ static const char *differs_in(const struct compare_entry *a, const struct compar
 static int tell_one_sided(const struct compare_entry *e, const struct compare_side *side,
                           const struct compare_side *other, struct comparison *out)
 {
-	char why[96] = "";
+	char why[128] = "";
 
 	/* One of the same name there is what was meant, most likely. */
 	for (size_t i = 0; i < other->count && why[0] == '\0'; i++) {
@@ -264,7 +264,12 @@ static int tell_one_sided(const struct compare_entry *e, const struct compare_si
 		    strcmp(o->row->arm, e->row->arm) != 0)
 			continue;
 		const char *field = differs_in(e, o, 1);
-		if (field != NULL)
+		/* A run chooses the faster one, unless told. */
+		if (field != NULL && strcmp(field, "provider") == 0)
+			snprintf(why, sizeof(why),
+			         "; there it is %.16s's, here %.16s's (run --provider %.16s=NAME)",
+			         o->row->provider, e->row->provider, e->row->cipher);
+		else if (field != NULL)
 			snprintf(why, sizeof(why), "; of the same name there differs in %s", field);
 	}
 	return compare_problem_add(out, COMPARE_ONE_SIDED,
