@@ -15,3 +15,7 @@ atrest_test(test_campaign long TIMEOUT 7200
   SOURCES long/test_campaign.c unit/harness_fixture.c LIBRARIES atrest_harness PkgConfig::JANSSON m)
 set_tests_properties(test_campaign PROPERTIES RUN_SERIAL TRUE)
 add_dependencies(test_campaign atrest)
+# So that it does not rot: one run, of which nothing is concluded.
+add_test(NAME test_campaign_short COMMAND test_campaign)
+set_tests_properties(test_campaign_short PROPERTIES LABELS smoke TIMEOUT 120
+  ENVIRONMENT "ATREST_CAMPAIGN_AA=1;ATREST_CAMPAIGN_INJECTED=0;ATREST_CAMPAIGN_HOGGED=0;ATREST_CAMPAIGN_AA_ROUNDS=8;ATREST_CAMPAIGN_MESSAGES=1000")

@@ -244,10 +244,10 @@ int main(void)
 	};
 	setvbuf(stdout, NULL, _IOLBF, 0); /* a run's line when it is done, in a pipe too */
 #if defined(__SANITIZE_ADDRESS__)
-	puts("SKIP test_campaign: a sanitised build is not fit to measure with");
-	(void)tests;
-	return 77;
-#else
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	if (getenv("ATREST_CAMPAIGN_AA") == NULL) {
+		puts("SKIP test_campaign: a sanitised build is not fit to measure with");
+		return 77;
+	}
 #endif
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }
