@@ -154,6 +154,18 @@ static void a_plan_is_rates_times_costs(void **state)
 	json_decref(json);
 }
 
+static void servers_before_2_9_16_have_large_blocks_under_a_cipher_too(void **state)
+{
+	json_t *json = plan("--result all --target nats:2.9.10 " GOOD);
+
+	(void)state;
+	assert_true(number(cipher_of(json, 2), "block_bytes") == 8388608);
+	/* an idx and an fss of each block, and of the consumer its state */
+	assert_true(number(json_object_get(cipher_of(json, 2), "state_files"), "files") ==
+	            2 * number(json_object_get(cipher_of(json, 2), "records"), "files") + 1);
+	json_decref(json);
+}
+
 static void without_a_server_it_is_a_lower_bound(void **state)
 {
 	char *out, *err;
@@ -372,6 +384,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(a_plan_is_rates_times_costs),
+	        cmocka_unit_test(servers_before_2_9_16_have_large_blocks_under_a_cipher_too),
 	        cmocka_unit_test(without_a_server_it_is_a_lower_bound),
 	        cmocka_unit_test(beyond_what_was_measured_it_says_so),
 	        cmocka_unit_test(files_and_flags_say_the_same),
