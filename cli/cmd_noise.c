@@ -109,8 +109,8 @@ static void print_advice(const struct advice_list *advice)
 }
 
 /* Lead, table, advice. */
-static int print_text(const char *folder, const struct summary *s, const struct noise *n,
-                      const struct advice_list *advice)
+static int print_text(const struct run_result *result, const struct summary *s,
+                      const struct noise *n, const struct advice_list *advice)
 {
 	const struct noise_row *worst = noise_worst(n, "throughput_msgs_s");
 	const struct noise_row *cpu = noise_worst(n, "cpu_ns_per_msg");
@@ -136,7 +136,10 @@ static int print_text(const char *folder, const struct summary *s, const struct 
 	rc = table_print(t, stdout);
 	table_free(t);
 	print_advice(advice);
-	printf("\nresults: %s   page: %s/report.html\n", folder, folder);
+	if (result->repeated + result->unrepeated > 0)
+		printf("\ndisturbed rounds: %zu run again, %zu counted as they are\n",
+		       result->repeated, result->unrepeated);
+	printf("\nresults: %s   page: %s/report.html\n", result->folder.path, result->folder.path);
 	return rc;
 }
 
@@ -162,8 +165,8 @@ static json_t *row_json(const struct noise_row *row)
 	                 (json_int_t)row->rounds_5pct);
 }
 
-static int print_json(const char *folder, const struct summary *s, const struct noise *n,
-                      const struct advice_list *advice)
+static int print_json(const struct run_result *result, const struct summary *s,
+                      const struct noise *n, const struct advice_list *advice)
 {
 	json_t *rows = json_array(), *items = json_array(), *whole;
 	int rc;
@@ -175,7 +178,9 @@ static int print_json(const char *folder, const struct summary *s, const struct 
 		        items, json_pack("{ss ss ss sb}", "what", advice->items[i].what, "evidence",
 		                         advice->items[i].evidence, "remedy",
 		                         advice->items[i].remedy, "doubt", advice->items[i].doubt));
-	whole = json_pack("{ss sb sI sI sI so so}", "folder", folder, "inconclusive",
+	whole = json_pack("{ss sI sI sb sI sI sI so so}", "folder", result->folder.path,
+	                  "repeated_rounds", (json_int_t)result->repeated, "disturbed_rounds",
+	                  (json_int_t)result->unrepeated, "inconclusive",
 	                  summary_inconclusive(&s->run), "twins", (json_int_t)s->run.twins,
 	                  "twins_off_zero", (json_int_t)s->run.twins_off_zero, "twins_limit",
 	                  (json_int_t)s->run.twins_limit, "rows", rows, "advice", items);
@@ -219,7 +224,7 @@ static int present(const struct run_result *result, int json)
 		code = complain(EXIT_SYSTEM, "out of memory");
 	else if (code == EXIT_FINE) {
 		advise(result, &advice);
-		if ((json ? print_json : print_text)(folder, &summary, &noise, &advice) != 0)
+		if ((json ? print_json : print_text)(result, &summary, &noise, &advice) != 0)
 			code = complain(EXIT_SYSTEM, "standard output: %s", strerror(errno));
 		else if (summary_inconclusive(&summary.run))
 			code = EXIT_INCONCLUSIVE;

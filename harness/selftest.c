@@ -475,9 +475,12 @@ static void write_report(const struct selftest_options *options, struct selftest
 
 void selftest_run(const struct selftest_options *options, struct selftest *out)
 {
+	char path[RUN_FOLDER_BYTES];
 	double ns[WORKLOADS_SLOW];
 
 	memset(out, 0, sizeof(*out));
+	snprintf(path, sizeof(path), "%.4000s/selftest", options->folder);
+	(void)run_folder_make(path); /* what is made in it tells why it is not there */
 	check_canary(options, out);
 	if (run_proofs(options, ns, out) != 0)
 		return;

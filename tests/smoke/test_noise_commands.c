@@ -29,6 +29,7 @@ static void noise_tells_a_resolution_and_advice(void **state)
 	if (whole == NULL)
 		fail_msg("status %d, %s", out.status, out.error);
 	assert_int_equal(out.status, json_is_true(json_object_get(whole, "inconclusive")) ? 3 : 0);
+	assert_true(json_is_integer(json_object_get(whole, "repeated_rounds")));
 	rows = json_object_get(whole, "rows");
 	assert_true(json_array_size(rows) >= 5);
 	json_array_foreach(rows, i, row)

@@ -29,6 +29,10 @@ static void every_member_is_there(void **state)
 	            0);
 	assert_true(json_integer_value(
 	                    json_object_get(json_object_get(m, "memory"), "total_bytes")) > 0);
+	assert_true(
+	        json_is_integer(json_object_get(json_object_get(m, "memory"), "swap_total_bytes")));
+	assert_true(
+	        json_is_integer(json_object_get(json_object_get(m, "memory"), "swap_free_bytes")));
 	assert_int_equal(json_array_size(json_object_get(m, "directories")), 2);
 	d = json_array_get(json_object_get(m, "directories"), 0);
 	assert_string_equal(json_string_value(json_object_get(d, "path")), realpath(".", full));
