@@ -384,8 +384,17 @@ static void list_targets(const struct samples *samples, char *text, size_t bytes
 		if (strstr(text, name) == NULL)
 			snprintf(text + used, bytes - used, "%s%s", used > 0 ? ", " : "", name);
 	}
-	if (text[0] == '\0')
-		snprintf(text, bytes, "none");
+	if (text[0] != '\0')
+		return;
+	/* Of servers that were there the process is not seen. */
+	for (size_t i = 0; i < samples->count; i++)
+		if (strcmp(samples->rows[i].target, "server") == 0) {
+			snprintf(text, bytes,
+			         "server, whose CPU time is not seen (--target nats measures one "
+			         "of the run's own)");
+			return;
+		}
+	snprintf(text, bytes, "none");
 }
 
 static enum sizing_result check(const struct sizing *s, const struct sizing_choice *choice,

@@ -211,6 +211,23 @@ static void cells_that_are_not_there_are_named(void **state)
 	samples_free(&s);
 }
 
+static void servers_that_were_there_show_no_cpu_time(void **state)
+{
+	struct samples s = {0};
+	struct sizing out;
+	char reason[SIZING_TEXT_BYTES];
+
+	(void)state;
+	synthetic_add_server(&s, &synthetic_nats_new, quiet, 3);
+	for (size_t i = 0; i < s.count; i++) {
+		strcpy(s.rows[i].target, "server");
+		s.rows[i].cpu_ns = 0;
+	}
+	assert_int_equal(sizing_make(&s, &any, &out, reason), SIZING_MISSING);
+	assert_non_null(strstr(reason, "CPU time is not seen"));
+	samples_free(&s);
+}
+
 static void results_together_are_more_rounds(void **state)
 {
 	struct samples one = {0}, all = {0};
@@ -314,6 +331,7 @@ int main(void)
 	        cmocka_unit_test(intervals_hold_the_truth_and_add_as_squares),
 	        cmocka_unit_test(a_server_comes_before_the_store_and_the_newest_first),
 	        cmocka_unit_test(cells_that_are_not_there_are_named),
+	        cmocka_unit_test(servers_that_were_there_show_no_cpu_time),
 	        cmocka_unit_test(results_together_are_more_rounds),
 	        cmocka_unit_test(starts_are_a_base_and_what_is_read),
 	        cmocka_unit_test(without_cells_nothing_is_made_up),
