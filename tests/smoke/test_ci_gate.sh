@@ -62,6 +62,72 @@ left=$(tree worktree list | wc -l)$(find "$work/tree/build" -mindepth 1 | head -
 	failed=1
 }
 
+# Both builds are a script that says what the test wrote: of each of the two measurements the verdicts of aes and
+# of chachapoly, and the exit code of compare.
+tree rm --quiet CMakeLists.txt
+mkdir "$work/tree/workloads" "$work/says"
+: >"$work/tree/workloads/publish-1k.ini"
+cat >"$work/tree/CMakeLists.txt" <<'END'
+cmake_minimum_required(VERSION 3.19)
+project(fake NONE)
+file(COPY ${CMAKE_SOURCE_DIR}/atrest DESTINATION ${CMAKE_BINARY_DIR}/cli)
+add_custom_target(atrest)
+END
+cat >"$work/tree/CMakePresets.json" <<'END'
+{"version": 2,
+ "configurePresets": [{"name": "release", "generator": "Ninja", "binaryDir": "${sourceDir}/build/release"}],
+ "buildPresets": [{"name": "release", "configurePreset": "release"}]}
+END
+cat >"$work/tree/atrest" <<'END'
+#!/bin/bash
+last=${!#}
+case " $* " in
+*' slice '*) echo '{"protocol": 9}' ;;
+*' --dry-run '*) printf '"rounds": 4,\n"estimated_s": 1\n' ;;
+*' run '*)
+	while [ "$1" != -o ]; do shift; done
+	mkdir "$2"
+	;;
+*' --json '*) cat "$SAYS/${last##*/}" && exit "$(cat "$SAYS/${last##*/}.code")" ;;
+*) exit "$(cat "$SAYS/${last##*/}.code")" ;;
+esac
+END
+chmod +x "$work/tree/atrest"
+tree add .
+tree commit --quiet -m three
+export SAYS=$work/says
+
+# says FOLDER CODE AES CHACHAPOLY
+says() {
+	local arms=(aes chachapoly) verdicts=("$3" "$4") i
+	echo "$2" >"$work/says/$1.code"
+	for i in 0 1; do
+		[ -z "${verdicts[i]}" ] || printf ' "%s": "%s",\n' workload publish-1k arm "${arms[i]}" \
+			metric time_ns_per_msg verdict "${verdicts[i]}"
+	done >"$work/says/$1"
+}
+
+says run 0 same same
+expect 0 'clock: passed' --no-counts HEAD
+says run 1 worse same
+expect 1 'clock: FAILED' --no-counts HEAD
+# Of what is measured again only what was open counts, whatever the rest says by chance.
+says run 3 inconclusive same
+for verdict in 'same 0 passed' 'better 0 passed' 'inconclusive 3 inconclusive' 'worse 1 FAILED'; do
+	read -r again code word <<<"$verdict"
+	says run-again 1 "$again" worse
+	expect "$code" "clock: $word" --no-counts HEAD
+done
+# What is not told is not passed.
+says run-again 0 '' same
+expect 3 'publish-1k aes time_ns_per_msg: inconclusive' --no-counts HEAD
+says run-again 0 '' ''
+expect 2 'has no rows' --no-counts HEAD
+says run-again 4 same same
+expect 4 '' --no-counts HEAD
+says run 3 '' ''
+expect 3 'clock: inconclusive' --no-counts HEAD
+
 # What README says to paste is the example.
 if [ "$(sed -n '/^on: pull_request$/,/^```$/p' "$root/README.md" | sed '$d')" != \
 	"$(grep -v '^#' "$root/scripts/ci-gate.example.yml")" ]; then
