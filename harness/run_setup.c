@@ -312,6 +312,8 @@ int run_place(struct run *run, struct target_error *error)
 
 	if (first->path[0] != '\0')
 		return 0;
+	if (image != 0 && run->options->past != NULL)
+		scratch_image_clear(folder);
 	if (image != 0 && scratch_image_make(folder, image, run->image, error) != 0)
 		return -1;
 	snprintf(first->path, PLAN_PATH_BYTES, "%s", image != 0 ? run->image : folder);

@@ -88,6 +88,17 @@ static int leave_namespace(struct target_error *error)
 	                   strerror(errno));
 }
 
+void scratch_image_clear(const char *folder)
+{
+	char path[PATH_MAX];
+
+	/* What cannot go is in the way of the new one, which is told. */
+	if ((size_t)snprintf(path, sizeof(path), "%s/scratch", folder) < sizeof(path))
+		(void)rmdir(path);
+	if ((size_t)snprintf(path, sizeof(path), "%s/scratch.img", folder) < sizeof(path))
+		(void)unlink(path);
+}
+
 int scratch_image_make(const char *folder, uint64_t bytes, char *at, struct target_error *error)
 {
 	char full[PATH_MAX - 16], file[PATH_MAX];

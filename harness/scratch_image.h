@@ -16,6 +16,9 @@
 
 /* What can be known before anything is written: root, size. need_bytes: of the stores. 0, or -1. */
 int scratch_image_check(uint64_t bytes, uint64_t need_bytes, struct target_error *error);
+/* Takes away what a run that was killed left of one in the folder of its results: its mount point,
+ * its file. */
+void scratch_image_clear(const char *folder);
 /* at (4096 bytes) receives where it is mounted. 0, or -1 and nothing is left. */
 int scratch_image_make(const char *folder, uint64_t bytes, char *at, struct target_error *error);
 /* "" allowed. 0, or -errno. */

@@ -641,6 +641,39 @@ static void a_scratch_image_is_made_and_gone(void **state)
 	assert_int_equal(fixture_count(path, "scratch"), 0);
 }
 
+/* Killed, it leaves its mount point, which is not in the way of the run that goes on. */
+static void a_killed_run_makes_its_scratch_image_again(void **state)
+{
+	const char *const argv[] = {ATREST, "run", "p.ini",           "--rounds", "400",
+	                            "-o",   "out", "--scratch-image", "256m",     NULL};
+	const char *const resume[] = {ATREST, "resume", "out", NULL};
+	char path[4096];
+	pid_t pid;
+
+	if (geteuid() != 0 || access("/dev/loop-control", R_OK | W_OK) != 0)
+		skip();
+	fixture_write(*state, "p.ini", small_publish);
+	snprintf(path, sizeof(path), "%s/out", (const char *)*state);
+	pid = fixture_start(*state, argv);
+	for (int waits = 0; waits < 1500 && rows_bytes(path) < 4096; waits++)
+		sleep_ms(10);
+	kill(pid, SIGKILL);
+	fixture_wait(pid);
+	sleep_ms(100);
+	if (rows_bytes(path) == 0) {
+		print_message("skipped: no image can be mounted\n");
+		skip();
+	}
+	assert_int_equal(fixture_count(path, "scratch"), 1);
+	pid = fixture_start(*state, resume);
+	for (int waits = 0; waits < 1500 && rows_bytes(path) < 12288; waits++)
+		sleep_ms(10);
+	kill(pid, SIGINT);
+	assert_int_equal(fixture_wait(pid), 130);
+	assert_true(rows_bytes(path) >= 12288);
+	assert_int_equal(fixture_count(path, "scratch"), 0);
+}
+
 int main(void)
 {
 #define WITH_DIRECTORY(test)                                                                       \
@@ -664,6 +697,7 @@ int main(void)
 	        WITH_DIRECTORY(a_servers_configuration_gives_cipher_and_sync),
 	        WITH_DIRECTORY(further_directories_are_arms_that_are_synced),
 	        WITH_DIRECTORY(a_scratch_image_is_made_and_gone),
+	        WITH_DIRECTORY(a_killed_run_makes_its_scratch_image_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
