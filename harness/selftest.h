@@ -16,6 +16,9 @@
  *   FOLDER/selftest.json       { "failed", "told", "checks": [ { "what", "verdict", "evidence" } ]
  * }
  *
+ * A wait is work: where others have a share of the processor it takes longer in the same measure as
+ * all else, and how long is not known. Then nothing is told of slowdowns.
+ *
  * An interval of 95 % misses one in twenty: as many misses as chance allows (stats_twin_limit) pass
  * when they are narrow, less than the interval's half-width beside it.
  */
@@ -76,6 +79,7 @@ struct selftest_slowdown {
 	double injected_pct; /* of the time that plaintext then took */
 	struct stats_interval found;
 	double resolution_pct; /* of the cell of 0 %, noise.h; NaN: not known */
+	double busy_share;     /* CPU time of plaintext in its time; NaN: not known */
 };
 
 /* Adds a check for each; see above for misses. Pure. */

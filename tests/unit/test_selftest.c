@@ -16,7 +16,8 @@ static struct selftest_slowdown of(double injected, double low, double high)
 	struct selftest_slowdown s = {.asked_pct = injected,
 	                              .injected_pct = injected,
 	                              .found = {(low + high) / 2, low, high},
-	                              .resolution_pct = 2};
+	                              .resolution_pct = 2,
+	                              .busy_share = 0.98};
 
 	snprintf(s.workload, sizeof(s.workload), "w");
 	return s;
@@ -87,6 +88,24 @@ static void what_is_smaller_than_the_noise_is_untold(void **state)
 	assert_int_equal(out.noisy, 1);
 }
 
+/* With half of a processor a wait takes twice as long, as all else does: found is twice what was
+ * injected, and that is no fault. */
+static void beside_others_nothing_is_told(void **state)
+{
+	struct selftest_slowdown s[] = {of(0, -1, 1), of(5, 9, 11), of(10, 19, 21)};
+	struct selftest out;
+
+	(void)state;
+	judge(s, 3, &out);
+	assert_int_equal(out.failed, 2);
+	for (size_t i = 0; i < 3; i++)
+		s[i].busy_share = 0.5;
+	judge(s, 3, &out);
+	assert_int_equal(out.failed, 0);
+	assert_int_equal(out.noisy, 1);
+	assert_non_null(strstr(out.checks[2].evidence, "others had a share of the processor"));
+}
+
 static void no_interval_is_a_failure(void **state)
 {
 	const struct selftest_slowdown s[] = {of(0, NAN, NAN), of(10, NAN, NAN)};
@@ -104,6 +123,7 @@ int main(void)
 	        cmocka_unit_test(what_is_far_beside_fails),
 	        cmocka_unit_test(a_narrow_miss_passes_while_chance_allows),
 	        cmocka_unit_test(what_is_smaller_than_the_noise_is_untold),
+	        cmocka_unit_test(beside_others_nothing_is_told),
 	        cmocka_unit_test(no_interval_is_a_failure),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
