@@ -31,7 +31,7 @@ struct compare_command {
 #define AT(field) offsetof(struct compare_command, field)
 static const struct option_spec option_table[] = {
         {"margin", 0, OPTION_PERCENT, "POINTS",
-         "how much dearer may be, default 5; never less than the noise floor", AT(margin)},
+         "how much dearer may be, default 5; worse lies beyond the noise floor too", AT(margin)},
         {"arm", 0, OPTION_TEXT, "NAME",
          "one folder of a run with --arm NAME=PROGRAM: arms X+NAME (new)\n"
          "against X (base), round by round",
@@ -383,10 +383,13 @@ const struct command command_compare = {
                 "what it was, per workload, target, directory, provider and payload: time and CPU\n"
                 "time per message, the difference in points with its 95 % interval. Worse: the\n"
                 "whole interval lies beyond the margin (all comparisons together give a false\n"
-                "alarm no more often than one would); same: within it; better; else\n"
-                "inconclusive. The machine must be the same; kernel, libraries, server, commit,\n"
-                "replicas and label may differ and are listed. Plaintext alone is shown and not\n"
-                "judged: two runs, one after the other, differ by chance in half of all cases.\n"
+                "alarm no more often than one would) and the noise floor; same: it lies within "
+                "the\n"
+                "margin, and so does the floor; better; else inconclusive. The machine must be "
+                "the\n"
+                "same; kernel, libraries, server, commit, replicas and label may differ and are\n"
+                "listed. Plaintext alone is shown and not judged: two runs, one after the other,\n"
+                "differ by chance in half of all cases.\n"
                 "\n"
                 "To compare two programs, run both in the same rounds: it is far more exact.\n"
                 "\n"

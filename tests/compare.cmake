@@ -1,5 +1,9 @@
 # Two results side by side: the analysis, the machine read back, the command.
-foreach(name compare fingerprint cmd_compare)
+foreach(name compare compare_cells)
+  atrest_test(test_${name} unit SOURCES unit/test_${name}.c unit/compare_fixture.c unit/synthetic.c
+    LIBRARIES atrest_harness PkgConfig::JANSSON m)
+endforeach()
+foreach(name fingerprint cmd_compare)
   atrest_test(test_${name} unit SOURCES unit/test_${name}.c unit/synthetic.c
     LIBRARIES atrest_harness PkgConfig::JANSSON m)
 endforeach()

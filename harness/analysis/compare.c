@@ -169,7 +169,7 @@ static enum compare_verdict judge(const struct comparison *c, const struct compa
 		return COMPARE_WORSE;
 	if (d.high < -row->margin && row->p <= LEVEL)
 		return COMPARE_BETTER;
-	if (d.low >= -row->margin && d.high <= row->margin)
+	if (row->floor <= c->margin && d.low >= -c->margin && d.high <= c->margin)
 		return COMPARE_SAME;
 	return COMPARE_INCONCLUSIVE;
 }

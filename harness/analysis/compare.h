@@ -17,15 +17,21 @@
  *               monotonous in d, so interval and margin are looked at there.
  * Margin        what was asked for, but never below the noise floor of cell and metric (the twin's)
  *               on either side.
- * Verdict       worse, better: the whole 95 % interval lies beyond the margin, and the one-sided p
- *               of "no more than the margin" is at most 2.5 % after Holm's correction over all
- * rows: one false alarm among all of them stays as rare as it were in a single one. same: the whole
- * interval lies within the margin. Needs no correction: nothing less than all rows being the same
- * or better makes a comparison pass, so what is missed is what a single row misses. inconclusive:
- * anything else, no interval, no twin, or a run in which more twins exclude zero than chance
- * allows. Cell          target, directory, arm, provider, payload and digest of the workload, which
- * may be called otherwise; target_version only where a side has several of a target. Slices more
- * than twice as long are another cell's.
+ *
+ * Worse, better the whole 95 % interval lies beyond the margin, and the one-sided p of "no more
+ *               than the margin" is at most 2.5 % after Holm's correction over all rows: one false
+ *               alarm among all of them stays as rare as it were in a single one.
+ * Same          the whole interval lies within what was asked for, and so does the floor: noise
+ *               makes it harder to fail, but never easier to pass. Needs no correction: nothing
+ *               less than all rows being the same or better makes a comparison pass, so what is
+ *               missed is what a single row misses.
+ * Inconclusive  anything else, no interval, no twin, or a run in which more twins exclude zero than
+ *               chance allows.
+ *
+ * Cell          target, directory, arm, provider, payload, digest of the workload, which may be
+ *               called otherwise, and whether the headline time ends with a sync that the run
+ *               ordered; target_version only where a side has several of a target. Slices more than
+ *               twice as long are another cell's.
  */
 #ifndef ATREST_HARNESS_ANALYSIS_COMPARE_H
 #define ATREST_HARNESS_ANALYSIS_COMPARE_H
@@ -58,8 +64,8 @@ struct compare_row {
 	double value, new_value;   /* medians, ns */
 	struct stats_interval overhead, new_overhead; /* %, two results only; else NaN */
 	struct stats_interval change;                 /* points, or percent of two programs; 95 % */
-	double floor, margin;                         /* the same unit; floor NaN: none */
-	double p; /* of worse or better, whichever is likelier, corrected */
+	double floor, margin; /* the same unit; floor NaN: none; margin: never below it */
+	double p;             /* of worse or better, whichever is likelier, corrected */
 	enum compare_verdict verdict;
 };
 

@@ -110,8 +110,8 @@ const char *compare_sentence(const struct comparison *c, const struct compare_co
 		sentence_of_inconclusive(c, text);
 	else
 		snprintf(text, COMPARE_SENTENCE_BYTES,
-		         "%s: %zu comparisons, none is worse by more than its margin (%.1f %s, or "
-		         "the noise floor where that is more); %zu the same, %zu better.",
+		         "%s: %zu comparisons, none is worse by more than %.1f %s; %zu the same, "
+		         "%zu better.",
 		         compare_verdict_name(c->verdict), c->count, c->margin, unit_of(c),
 		         c->counts[COMPARE_SAME], c->counts[COMPARE_BETTER]);
 	return text;
