@@ -1,5 +1,7 @@
 /* test_noise_commands.c - `atrest noise` and `atrest selftest` as people meet them, at a tiny size:
  * what a machine that is busy with other tests can resolve is not looked at.
+ *
+ * ATREST_RIGOROUS=1: also a rigorous run, whose proofs have slices of their full length (minutes).
  */
 #include "tests/unit/harness_fixture.h"
 
@@ -174,6 +176,31 @@ static void proofs_beside_a_run_are_on_its_page(void **state)
 	free(page);
 }
 
+static void a_rigorous_run_brings_its_proofs(void **state)
+{
+	const char *const argv[] = {ATREST, "run", "p.ini", "--rigorous", "--budget",
+	                            "2s",   "-o",  "out",   NULL};
+	struct fixture_output out;
+	char *text;
+
+	if (getenv("ATREST_RIGOROUS") == NULL) {
+		print_message("skipped: minutes; ATREST_RIGOROUS=1 runs it\n");
+		skip();
+	}
+	fixture_write(*state, "p.ini", small_publish);
+	fixture_run(*state, argv, &out);
+	/* Too short for a point; and who knows how quiet it is here. */
+	assert_true(out.status == 3 || out.status == 1);
+	fixture_output_free(&out);
+	text = fixture_read(*state, "out/selftest.json");
+	assert_non_null(text);
+	assert_non_null(strstr(text, "encryption, aes"));
+	free(text);
+	text = fixture_read(*state, "out/report.html");
+	assert_non_null(strstr(text, "Can the measurement be believed?"));
+	free(text);
+}
+
 int main(void)
 {
 #define WITH_DIRECTORY(test)                                                                       \
@@ -184,6 +211,7 @@ int main(void)
 	        WITH_DIRECTORY(bad_input_is_refused),
 	        WITH_DIRECTORY(encryption_reads_and_syncs_are_proven),
 	        WITH_DIRECTORY(proofs_beside_a_run_are_on_its_page),
+	        WITH_DIRECTORY(a_rigorous_run_brings_its_proofs),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
