@@ -305,6 +305,23 @@ static void starts_are_a_base_and_what_is_read(void **state)
 	samples_free(&s);
 }
 
+static void more_to_read_never_takes_less_time(void **state)
+{
+	struct samples s = {0};
+	struct sizing sizing;
+
+	(void)state;
+	add_all(&s, quiet);
+	add_open(&s, "open-server", 100, 110, 1);
+	add_open(&s, "open-server", 90, 100, 6);
+	sizing = made(&s, &any);
+	assert_int_equal(sizing.arms[2].start.count, 2);
+	assert_near(
+	        sizing_start(&sizing, &sizing.arms[2], &record_1k, 1, 1e7, 1e10, 1).value.estimate,
+	        110e6, 1e-6);
+	samples_free(&s);
+}
+
 static void without_cells_nothing_is_made_up(void **state)
 {
 	struct samples s = {0};
@@ -333,6 +350,7 @@ int main(void)
 	        cmocka_unit_test(cells_that_are_not_there_are_named),
 	        cmocka_unit_test(servers_that_were_there_show_no_cpu_time),
 	        cmocka_unit_test(results_together_are_more_rounds),
+	        cmocka_unit_test(more_to_read_never_takes_less_time),
 	        cmocka_unit_test(starts_are_a_base_and_what_is_read),
 	        cmocka_unit_test(without_cells_nothing_is_made_up),
 	};
