@@ -216,11 +216,47 @@ void fingerprint_changes(const json_t *base, const json_t *new_, struct fingerpr
 
 /* ---- the file ---- */
 
+/* What must be there, or two files without it would be of the same machine; a text or
+ * number may be null, what a machine does not tell. NULL, or the path of what is missing. */
+static const char *lacks(const json_t *machine, char path[64])
+{
+	static const struct {
+		const char *path;
+		json_type type;
+	} members[] = {
+	        {"cpu.model", JSON_STRING},           {"cpu.instructions", JSON_ARRAY},
+	        {"cpu.processors", JSON_INTEGER},     {"cpu.processors_allowed", JSON_INTEGER},
+	        {"memory.limit_bytes", JSON_INTEGER}, {"virtualisation.hypervisor", JSON_STRING},
+	        {"directories", JSON_ARRAY},          {"run.directories", JSON_ARRAY}};
+	size_t i;
+	json_t *each;
+
+	for (i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+		const json_t *found = member(machine, members[i].path);
+		json_type type = members[i].type;
+		if (found != NULL &&
+		    (json_typeof(found) == type || (json_is_null(found) && type != JSON_ARRAY)))
+			continue;
+		snprintf(path, 64, "%s", members[i].path);
+		return path;
+	}
+	json_array_foreach(member(machine, "run.directories"), i, each)
+	{
+		const json_t *directory = json_array_get(member(machine, "directories"), i);
+		if (json_is_string(json_object_get(each, "name")) &&
+		    json_object_get(directory, "type") != NULL)
+			continue;
+		snprintf(path, 64, "directories[%zu].type", i);
+		return path;
+	}
+	return NULL;
+}
+
 json_t *fingerprint_read(const char *path, int *missing, char error[512])
 {
-	static const char *const objects[] = {"cpu", "memory", "virtualisation"};
 	json_error_t at;
 	char *text;
+	char lacking[64];
 	size_t bytes;
 	int rc = read_whole_file(path, MACHINE_BYTES_MAX, &text, &bytes);
 
@@ -237,11 +273,9 @@ json_t *fingerprint_read(const char *path, int *missing, char error[512])
 		snprintf(error, 512, "%.300s:%d: %.100s, expected JSON", path, at.line, at.text);
 		return NULL;
 	}
-	for (size_t i = 0; i < sizeof(objects) / sizeof(objects[0]); i++) {
-		if (json_is_object(json_object_get(machine, objects[i])))
-			continue;
+	if (lacks(machine, lacking) != NULL) {
 		snprintf(error, 512, "%.300s: no member \"%s\", expected the machine of a run",
-		         path, objects[i]);
+		         path, lacking);
 		json_decref(machine);
 		return NULL;
 	}

@@ -26,8 +26,9 @@ struct fingerprint_facts {
 	size_t count;
 };
 
-/* A new object, or NULL and error: "path: found, expected". *missing, unless NULL, tells that the
- * file is not there. */
+/* The machine of a run as a new object, or NULL and error: "path: found, expected", also when a
+ * member that must agree is missing: two files that tell nothing are not of the same machine.
+ * *missing, unless NULL, tells that the file is not there. */
 json_t *fingerprint_read(const char *path, int *missing, char error[512]);
 
 /* Appends what differs. Either object may also be machine_fingerprint's own: without names of

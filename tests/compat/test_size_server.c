@@ -57,6 +57,7 @@ static void write_result(const char *folder, const struct version *v)
 	for (size_t i = 0; i < s.count; i++)
 		assert_int_equal(samples_writer_add(w, &s.rows[i]), 0);
 	assert_int_equal(samples_writer_close(w, 1), 0);
+	json_object_set_new(machine, "run", json_pack("{s[]}", "directories"));
 	assert_int_equal(json_dump_file(machine, synthetic_path(folder, "machine.json"), 0), 0);
 	json_decref(machine);
 	samples_free(&s);

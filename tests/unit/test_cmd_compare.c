@@ -287,7 +287,9 @@ static void another_machine_ends_in_4_unless_asked_for(void **state)
 	write_machine("same", "6.1", "6.12");
 	expect("base same", 0, "kernel");
 	write_machine("same", "\"cpu\"", "\"CPU\"");
-	expect("base same", 2, "no member \"cpu\"");
+	expect("base same", 2, "no member \"cpu.model\"");
+	write_machine("same", "\"run\"", "\"ran\"");
+	expect("base same", 2, "no member \"run.directories\"");
 	write_machine("same", "{", "");
 	expect("base same", 2, "expected JSON");
 	unlink(synthetic_path(folder, "same/machine.json"));

@@ -55,6 +55,7 @@ static void write_result(const char *name, const struct samples *s, const char *
 	assert_int_equal(samples_writer_close(w, 1), 0);
 	if (cpu != NULL)
 		json_object_set_new(json_object_get(machine, "cpu"), "model", json_string(cpu));
+	json_object_set_new(machine, "run", json_pack("{s[]}", "directories"));
 	snprintf(path, sizeof(path), "%s/machine.json", dir);
 	assert_int_equal(json_dump_file(machine, path, JSON_INDENT(1)), 0);
 	json_decref(machine);

@@ -173,6 +173,41 @@ static void this_machine_is_itself(void **state)
 	json_decref(b);
 }
 
+/* Each on both sides would otherwise be the same on both. */
+static void a_machine_that_does_not_tell_what_must_agree_is_refused(void **state)
+{
+	static const char *const members[][2] = {
+	        {"cpu", "model"},          {"cpu", "instructions"},
+	        {"cpu", "processors"},     {"cpu", "processors_allowed"},
+	        {"memory", "limit_bytes"}, {"virtualisation", "hypervisor"},
+	        {"run", "directories"},    {"directories", NULL}};
+	char folder[64], error[512];
+	(void)state;
+
+	synthetic_folder(folder);
+	const char *path = synthetic_path(folder, "machine.json");
+	for (size_t i = 0; i <= sizeof(members) / sizeof(members[0]); i++) {
+		json_t *m = machine();
+		int whole = i == sizeof(members) / sizeof(members[0]);
+		if (!whole && members[i][1] == NULL)
+			json_object_del(json_array_get(json_object_get(m, members[i][0]), 1),
+			                "type");
+		else if (!whole)
+			json_object_del(json_object_get(m, members[i][0]), members[i][1]);
+		assert_int_equal(json_dump_file(m, path, 0), 0);
+		json_decref(m);
+		m = fingerprint_read(path, NULL, error);
+		if (whole != (m != NULL))
+			fail_msg("%s: %s", whole ? "whole" : members[i][0],
+			         whole ? error : "went through");
+		if (!whole)
+			assert_non_null(strstr(error, members[i][1] != NULL ? members[i][1]
+			                                                    : "directories[1]"));
+		json_decref(m);
+	}
+	synthetic_remove(folder);
+}
+
 static void a_file_that_is_no_machine_is_refused(void **state)
 {
 	static const char *const texts[] = {
@@ -204,6 +239,7 @@ int main(void)
 	        cmocka_unit_test(what_must_agree_is_told),
 	        cmocka_unit_test(what_may_change_is_listed),
 	        cmocka_unit_test(this_machine_is_itself),
+	        cmocka_unit_test(a_machine_that_does_not_tell_what_must_agree_is_refused),
 	        cmocka_unit_test(a_file_that_is_no_machine_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
