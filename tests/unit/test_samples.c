@@ -385,6 +385,62 @@ static void malformed_files_are_refused_with_file_and_line(void **state)
 	samples_free(&in);
 }
 
+/* Twice is once too often, unless the first of them was set aside. */
+static void a_round_stands_again_only_behind_what_was_set_aside(void **state)
+{
+	struct samples in;
+	struct samples out;
+	char error[512];
+	const char *path = synthetic_path(folder, "again.csv");
+	(void)state;
+	for (int aside = 0; aside < 2; aside++) {
+		make_rows(&in, 2);
+		struct sample again = in.rows[0];
+		again.attempt = 1;
+		assert_int_equal(samples_add(&in, &again), 0);
+		in.rows[0].valid = 0;
+		strcpy(in.rows[0].error, aside ? "repeated: 30 ms stolen" : "no space left");
+		write_rows(path, &in, 1);
+		assert_int_equal(samples_read(path, &out, error),
+		                 aside ? CSV_RESULT_OK : CSV_RESULT_MALFORMED);
+		if (!aside)
+			assert_non_null(strstr(error, "again.csv:11: round 0 of arm none"));
+		samples_free(&out);
+		samples_free(&in);
+	}
+}
+
+/* Several rows are one write; what is behind the rows that are kept is cut. */
+static void a_file_is_gone_on_with_behind_the_rows_that_are_kept(void **state)
+{
+	struct samples in;
+	struct samples out;
+	struct samples_writer *w;
+	char error[512];
+	char *before;
+	char *after;
+	size_t bytes;
+	const char *path = synthetic_path(folder, "goes-on.csv");
+	(void)state;
+	make_rows(&in, 3);
+	write_rows(path, &in, 1);
+	assert_int_equal(read_whole_file(path, CSV_FILE_BYTES_MAX, &before, &bytes), 0);
+	write_rows(path, &in, 0);
+	assert_int_equal(samples_writer_open_again(path, 13, &w), -EINVAL);
+	assert_null(w);
+	assert_int_equal(samples_writer_open_again(path, 8, &w), 0);
+	assert_int_equal(samples_writer_add_rows(w, &in.rows[8], 4), 0);
+	assert_int_equal(samples_writer_close(w, 1), 0);
+	assert_int_equal(read_whole_file(path, CSV_FILE_BYTES_MAX, &after, &bytes), 0);
+	assert_string_equal(before, after);
+	assert_int_equal(samples_read(path, &out, error), CSV_RESULT_OK);
+	assert_int_equal(out.complete, 1);
+	free(before);
+	free(after);
+	samples_free(&in);
+	samples_free(&out);
+}
+
 static void nul_bytes_and_long_lines_are_refused(void **state)
 {
 	struct samples out;
@@ -459,6 +515,8 @@ int main(void)
 	        cmocka_unit_test(a_file_cut_at_any_byte_keeps_its_whole_rows),
 	        cmocka_unit_test(a_write_that_fails_leaves_whole_lines),
 	        cmocka_unit_test(malformed_files_are_refused_with_file_and_line),
+	        cmocka_unit_test(a_round_stands_again_only_behind_what_was_set_aside),
+	        cmocka_unit_test(a_file_is_gone_on_with_behind_the_rows_that_are_kept),
 	        cmocka_unit_test(nul_bytes_and_long_lines_are_refused),
 	        cmocka_unit_test(a_file_that_cannot_be_read_is_named),
 	        cmocka_unit_test(replace_keeps_the_old_file_when_it_fails),

@@ -338,6 +338,66 @@ static void a_round_set_aside_does_not_count_and_does_not_harm(void **state)
 	samples_free(&s);
 }
 
+/* In whatever order its attempts stand in the file: what was set aside has no part in the round. */
+static void a_round_that_was_run_again_counts_once(void **state)
+{
+	static const char *const arms[] = {"none", "none-twin", "chachapoly", "aes"};
+	struct samples once;
+	struct summary a, b;
+	(void)state;
+	make_rows(&once, 12, quiet);
+	assert_int_equal(summary_make(&once, &a), 0);
+	for (size_t order = 0; order < 16; order++) {
+		struct samples s;
+		make_rows(&s, 12, quiet);
+		for (size_t i = 0; i < 4; i++) {
+			struct sample *row = sample_of(&s, arms[i], 6);
+			struct sample aside = *row;
+			row->attempt = 1;
+			aside.valid = 0;
+			aside.acked_s *= 50;
+			strcpy(aside.error, "repeated: 30 ms stolen");
+			if (order >> i & 1) {
+				struct sample held = *row;
+				*row = aside;
+				aside = held;
+			}
+			assert_int_equal(samples_add(&s, &aside), 0);
+		}
+		assert_int_equal(summary_make(&s, &b), 0);
+		assert_int_equal(b.count, a.count);
+		for (size_t i = 0; i < a.count; i++)
+			assert_memory_equal(&a.rows[i], &b.rows[i], sizeof(a.rows[i]));
+		summary_free(&b);
+		samples_free(&s);
+	}
+	summary_free(&a);
+	samples_free(&once);
+}
+
+static void one_metric_alone_has_the_same_rows(void **state)
+{
+	struct samples s;
+	struct summary all, one;
+	size_t found = 0;
+	(void)state;
+	make_rows(&s, 12, quiet);
+	assert_int_equal(summary_make(&s, &all), 0);
+	assert_int_equal(summary_make_metric(&s, SUMMARY_HEADLINE, &one), 0);
+	for (size_t i = 0; i < all.count; i++) {
+		if (strcmp(all.rows[i].metric, SUMMARY_HEADLINE) != 0)
+			continue;
+		assert_true(found < one.count);
+		assert_memory_equal(&all.rows[i], &one.rows[found++], sizeof(all.rows[i]));
+	}
+	assert_int_equal(found, one.count);
+	assert_int_equal(found, 4);
+	assert_int_equal(one.run.twins, all.run.twins);
+	summary_free(&one);
+	summary_free(&all);
+	samples_free(&s);
+}
+
 static void an_arm_that_another_cell_has_is_missed(void **state)
 {
 	struct samples s = {0};
@@ -629,6 +689,8 @@ int main(void)
 	        cmocka_unit_test(versions_are_ordered_as_numbers),
 	        cmocka_unit_test(a_failed_slice_elsewhere_makes_its_arm_invalid),
 	        cmocka_unit_test(the_order_of_rows_does_not_matter),
+	        cmocka_unit_test(a_round_that_was_run_again_counts_once),
+	        cmocka_unit_test(one_metric_alone_has_the_same_rows),
 	        cmocka_unit_test(no_rows_give_an_empty_summary),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
