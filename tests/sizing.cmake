@@ -15,3 +15,5 @@ add_dependencies(test_cmd_ciphers atrest)
 atrest_test(test_size_against smoke SOURCES smoke/test_size_against.c compat/program.c unit/synthetic.c
   LIBRARIES atrest_harness PkgConfig::JANSSON m)
 add_dependencies(test_size_against atrest)
+atrest_test(test_footprint_golden compat SOURCES compat/test_footprint_golden.c
+  LIBRARIES atrest_harness PkgConfig::JANSSON)
