@@ -75,7 +75,7 @@ static struct table *noise_table(const struct noise *n)
 	table_column(t, "metric", NULL, TABLE_LEFT);
 	table_column(t, "rounds", NULL, TABLE_RIGHT);
 	table_column(t, "twin", "plaintext again", TABLE_RIGHT);
-	table_column(t, "resolution", "can be told from", TABLE_RIGHT);
+	table_column(t, "resolution", "told in 4 of 5", TABLE_RIGHT);
 	table_column(t, "rounds_2pct", "rounds for ±2 %", TABLE_RIGHT);
 	table_column(t, "rounds_5pct", "±5 %", TABLE_RIGHT);
 	for (size_t i = 0; i < n->count; i++) {
@@ -120,8 +120,9 @@ static int print_text(const struct run_result *result, const struct summary *s,
 	if (worst == NULL)
 		puts("Too few rounds for an interval: at least 6 are needed.");
 	else
-		printf("On this machine effects of %.1f %% and more on throughput can be told from "
-		       "zero in %llu rounds",
+		printf("On this machine an effect of %.1f %% on throughput is told from zero in "
+		       "four "
+		       "of five runs of %llu rounds",
 		       worst->resolution_pct, (unsigned long long)worst->twin->rounds);
 	if (worst != NULL && cpu != NULL)
 		printf(", of %.1f %% on CPU time per message", cpu->resolution_pct);
@@ -284,13 +285,13 @@ static int run(int argc, char **argv)
 const struct command command_noise = {
         .name = "noise",
         .arguments = "[FILE.ini ...]",
-        .summary = "plaintext against itself: the smallest effect that can be told apart here",
+        .summary = "plaintext against itself: the smallest effect that is told from zero here",
         .details =
                 "Runs publish-1k and read-1k (or the files given), each round once as none and\n"
                 "once as none-twin, which is none again: every difference is noise. An effect\n"
-                "below what is printed as 'can be told from' zero is not distinguishable from\n"
-                "zero on this machine in so many rounds. Then follows what makes the noise,\n"
-                "each with its evidence and a remedy.\n"
+                "of the size under 'told in 4 of 5' is told from zero in 80 % of runs of so many\n"
+                "rounds on this machine, a smaller one less often. Then follows what makes the\n"
+                "noise, each with its evidence and a remedy.\n"
                 "\n"
                 "The results are a folder as of atrest run. Exit code 3: more twins differ from\n"
                 "plaintext than chance allows, the machine is not quiet enough for conclusions.\n"

@@ -7,14 +7,14 @@
  *               tried both ways, so that it is known to find and to miss; another key is refused
  *   reads       every message read was deciphered and compared with what was written
  *   syncs       there was one for every message where each append is synced, and they reached a
- *               device
+ *               device; on a file system that claims to be durable a sync takes as long as a
+ *               device does
  *
  * Two runs like any other, in folders of their own:
  *
  *   FOLDER/selftest/proofs/    all ciphers, one square
  *   FOLDER/selftest/injected/  plaintext against itself, a cell for each workload and slowdown
- *   FOLDER/selftest.json       { "failed", "told", "checks": [ { "what", "verdict", "evidence" } ]
- * }
+ *   FOLDER/selftest.json       failed, told, checks: of each what, verdict and evidence
  *
  * A wait is work: where others have a share of the processor it takes longer in the same measure as
  * all else, and how long is not known. Then nothing is told of slowdowns.

@@ -9,6 +9,7 @@
 
 #define WIDTH_NORMAL 2.0056
 #define ROUNDS_LOST  2.8
+#define POWER_80     0.5
 #define ROUNDS_MIN   8
 #define ROUNDS_MAX   100000
 
@@ -35,7 +36,8 @@ static struct noise_row row_of(const struct summary_row *twin)
 
 	row.half_width_pct = (twin->high_pct - twin->low_pct) / 2;
 	row.spread_pct = row.half_width_pct / noise_half_width((size_t)twin->rounds);
-	row.resolution_pct = fmax(row.half_width_pct, twin->floor_pct);
+	row.resolution_pct =
+	        fmax(row.half_width_pct, twin->floor_pct) + POWER_80 * row.half_width_pct;
 	row.rounds_2pct = noise_rounds(row.spread_pct, 2);
 	row.rounds_5pct = noise_rounds(row.spread_pct, 5);
 	return row;

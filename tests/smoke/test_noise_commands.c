@@ -22,7 +22,7 @@ static void noise_tells_a_resolution_and_advice(void **state)
 	                            "-o",   "out",   "--json", NULL};
 	struct fixture_output out;
 	json_t *whole, *rows, *row, *advice;
-	char *samples;
+	char *samples, *page;
 	size_t i, builds = 0;
 
 	fixture_write(*state, "p.ini", small_publish);
@@ -56,7 +56,10 @@ static void noise_tells_a_resolution_and_advice(void **state)
 	assert_non_null(strstr(samples, ",none-twin,"));
 	assert_null(strstr(samples, ",aes,"));
 	free(samples);
-	free(fixture_read(*state, "out/report.html"));
+	page = fixture_read(*state, "out/report.html");
+	assert_non_null(page);
+	assert_non_null(strstr(page, "none-twin"));
+	free(page);
 }
 
 static void few_rounds_have_no_resolution(void **state)

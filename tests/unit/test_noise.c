@@ -10,6 +10,7 @@
 
 #include "harness/analysis/noise.h"
 #include "harness/analysis/stats.h"
+#include "harness/analysis/verdict.h"
 #include "tests/unit/synthetic.h"
 
 /* Mean half-width of the interval of n normal values of standard deviation 1. */
@@ -97,6 +98,51 @@ static void the_spread_of_a_twin_is_found(void **state)
 	assert_true(sum / 20 > 2.2 && sum / 20 < 3.5);
 }
 
+static struct stats_interval drawn(size_t rounds, double effect, uint64_t *seed)
+{
+	double x[64];
+
+	for (size_t i = 0; i < rounds; i++)
+		x[i] = effect + 3 * synthetic_normal(seed);
+	return stats_hodges_lehmann(x, rounds);
+}
+
+/* Of so many pairs of runs: the first says what it resolves, the second has an effect of that
+ * size. */
+static size_t told_of(size_t runs, size_t rounds)
+{
+	uint64_t seed = 11;
+	size_t told = 0;
+
+	for (size_t i = 0; i < runs; i++) {
+		struct stats_interval twin = drawn(rounds, 0, &seed), effect;
+		struct summary_row row = {.arm = "none-twin",
+		                          .rounds = rounds,
+		                          .low_pct = twin.low,
+		                          .high_pct = twin.high,
+		                          .floor_pct = verdict_floor(twin)};
+		struct summary summary = {.rows = &row, .count = 1};
+		struct noise noise;
+		assert_int_equal(noise_make(&summary, &noise), 0);
+		effect = drawn(rounds, noise.rows[0].resolution_pct, &seed);
+		told += verdict_of(effect, row.floor_pct) == VERDICT_OVERHEAD;
+		noise_free(&noise);
+	}
+	return told;
+}
+
+static void an_effect_of_that_size_is_told_in_four_of_five_runs(void **state)
+{
+	static const size_t rounds[] = {8, 12, 20, 30};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rounds) / sizeof(rounds[0]); i++) {
+		size_t told = told_of(600, rounds[i]);
+		if (told < 600 * 75 / 100 || told > 600 * 87 / 100)
+			fail_msg("%zu rounds: told in %zu of 600", rounds[i], told);
+	}
+}
+
 /* A twin that is off zero cannot be told apart from an effect of that size. */
 static void a_twin_off_zero_makes_the_resolution_its_far_end(void **state)
 {
@@ -126,6 +172,7 @@ int main(void)
 	        cmocka_unit_test(half_widths_are_those_of_simulated_intervals),
 	        cmocka_unit_test(rounds_for_a_width_give_that_width),
 	        cmocka_unit_test(the_spread_of_a_twin_is_found),
+	        cmocka_unit_test(an_effect_of_that_size_is_told_in_four_of_five_runs),
 	        cmocka_unit_test(a_twin_off_zero_makes_the_resolution_its_far_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* Slices at a rate, in this process: they last as long as the rate says, response times count from
- * the intended start, and a rate beyond what is possible is told.
+/* test_open_loop.c - slices at a rate, in this process: they last as long as the rate says,
+ * response times count from the intended start, and a rate beyond what is possible is told.
  */
 #include "tests/unit/harness_fixture.h"
 
