@@ -28,7 +28,9 @@ tree() {
 	git -C "$work/tree" -c user.name=test -c user.email=test@example.org "$@"
 }
 tree init --quiet
-tree add scripts
+mkdir "$work/tree/workloads"
+cp "$root/workloads/publish-1k.ini" "$work/tree/workloads"
+tree add scripts workloads
 tree commit --quiet -m one
 printf 'no project(\n' >"$work/tree/CMakeLists.txt"
 tree add CMakeLists.txt
@@ -44,6 +46,7 @@ expect 2 "--seconds: found '0'" --seconds 0 HEAD
 expect 2 "--margin: found '-5'" --margin -5 HEAD
 expect 2 "--margin: found '0.0'" --margin 0.0 HEAD
 expect 2 'nothing is left to do' --no-clock --no-counts HEAD
+expect 2 "--workload: 'publish-2k' is neither a ready workload of HEAD nor a file" --workload publish-2k HEAD
 expect 2 'is there already' -o "$work" HEAD
 expect 2 'is not a directory' -o "$work/none/out" HEAD
 expect 4 'has no atrest-count yet' HEAD~1 HEAD
@@ -65,8 +68,7 @@ left=$(tree worktree list | wc -l)$(find "$work/tree/build" -mindepth 1 | head -
 # Both builds are a script that says what the test wrote: of each of the two measurements the verdicts of aes and
 # of chachapoly, and the exit code of compare.
 tree rm --quiet CMakeLists.txt
-mkdir "$work/tree/workloads" "$work/says"
-: >"$work/tree/workloads/publish-1k.ini"
+mkdir "$work/says"
 cat >"$work/tree/CMakeLists.txt" <<'END'
 cmake_minimum_required(VERSION 3.19)
 project(fake NONE)
