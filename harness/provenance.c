@@ -263,6 +263,9 @@ json_t *provenance_json(struct provenance *p, const struct plan *plan,
 		json_object_set_new(run, "rows", json_integer((json_int_t)result->samples.count));
 		json_object_set_new(run, "repeated_rounds",
 		                    json_integer((json_int_t)result->repeated));
+		if (result->unrepeated > 0)
+			json_object_set_new(run, "disturbed_rounds_that_count",
+			                    json_integer((json_int_t)result->unrepeated));
 		if (result->system || result->usage)
 			json_object_set_new(run, "fault", json_string(result->error));
 	}
