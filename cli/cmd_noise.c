@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/exit_status.h"
 #include "cli/options.h"
 #include "cli/run_outcome.h"
 #include "cli/run_request.h"
@@ -137,9 +138,9 @@ static int print_text(const struct run_result *result, const struct summary *s,
 	rc = table_print(t, stdout);
 	table_free(t);
 	print_advice(advice);
-	if (result->repeated + result->unrepeated > 0)
+	if (result->repeated + result->tally.disturbed > 0)
 		printf("\ndisturbed rounds: %zu run again, %zu counted as they are\n",
-		       result->repeated, result->unrepeated);
+		       result->repeated, result->tally.disturbed);
 	printf("\nresults: %s   page: %s/report.html\n", result->folder.path, result->folder.path);
 	return rc;
 }
@@ -181,7 +182,7 @@ static int print_json(const struct run_result *result, const struct summary *s,
 		                         advice->items[i].remedy, "doubt", advice->items[i].doubt));
 	whole = json_pack("{ss sI sI sb sI sI sI so so}", "folder", result->folder.path,
 	                  "repeated_rounds", (json_int_t)result->repeated, "disturbed_rounds",
-	                  (json_int_t)result->unrepeated, "inconclusive",
+	                  (json_int_t)result->tally.disturbed, "inconclusive",
 	                  summary_inconclusive(&s->run), "twins", (json_int_t)s->run.twins,
 	                  "twins_off_zero", (json_int_t)s->run.twins_off_zero, "twins_limit",
 	                  (json_int_t)s->run.twins_limit, "rows", rows, "advice", items);
@@ -250,7 +251,7 @@ static int run_noise(struct run_options *options, int json)
 	outcome = run_outcome(&result);
 	run_result_free(&result);
 	plan_free(&plan);
-	return outcome != EXIT_FINE ? outcome : code;
+	return exit_worse(outcome, code);
 }
 
 extern const struct command command_noise;

@@ -7,6 +7,7 @@
 #include "cli/run_finish.h"
 #include "cli/run_targets.h"
 #include "cli/selftest_proofs.h"
+#include "harness/measure/filesystem.h"
 #include "harness/resume.h"
 
 struct resume_arguments {
@@ -43,9 +44,13 @@ static void warn_resume(const char *text)
 static int prove(const struct run_options *options, const struct plan_place *place,
                  const struct run_result *result)
 {
-	char dir[PLAN_NAME_BYTES + PLAN_PATH_BYTES + 1], provider[64];
+	char dir[PLAN_NAME_BYTES + PLAN_PATH_BYTES + 1], provider[64], path[PLAN_PATH_BYTES];
 	struct run_arguments of = {.label = options->label};
 
+	/* Proofs that were cut short are made again from their beginning. */
+	if (result->samples.complete &&
+	    (size_t)snprintf(path, sizeof(path), "%s/selftest", result->folder.path) < sizeof(path))
+		(void)filesystem_remove_tree(path);
 	if (place->path[0] != '\0') {
 		snprintf(dir, sizeof(dir), "%s=%s", place->name, place->path);
 		of.dirs.value[of.dirs.count++] = dir;
@@ -112,8 +117,8 @@ const struct command command_resume = {
                 "results/latest, as of a run that was never interrupted; machine.json notes when\n"
                 "it was resumed, and behind how many rows.\n"
                 "\n"
-                "Refused, since one result would be made of two things: another machine (CPU\n"
-                "model, number of processors), another build of atrest or of an --arm (exit code\n"
+                "Refused, since one result would be made of two things: another machine, file\n"
+                "system, kernel or library, another program, of atrest or of an --arm (exit code\n"
                 "4); a run that is complete, that ended before its first round, or that is no\n"
                 "run's folder (2). One that is at work is locked (4).\n"
                 "\n"

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/exit_status.h"
 #include "cli/help.h"
 #include "cli/keys.h"
 #include "cli/options.h"
@@ -95,7 +96,7 @@ static int flushed(int code)
 {
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		perror("error: standard output");
-		return code == EXIT_FINE ? EXIT_SYSTEM : code;
+		return exit_worse(code, EXIT_SYSTEM);
 	}
 	return code;
 }

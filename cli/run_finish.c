@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/exit_status.h"
 #include "cli/run_outcome.h"
 #include "harness/analysis/summary.h"
 #include "harness/output/headline.h"
@@ -25,6 +26,9 @@ static int print_summary(const struct run_result *result, const struct summary *
 			rc = json_object_set_new(whole, "repeated_rounds",
 			                         json_integer((json_int_t)result->repeated));
 		if (rc == 0)
+			rc = json_object_set_new(whole, "disturbed_rounds",
+			                         json_integer((json_int_t)result->tally.disturbed));
+		if (rc == 0)
 			rc = json_dumpf(whole, stdout, JSON_INDENT(1));
 		json_decref(whole);
 		putchar('\n');
@@ -36,6 +40,10 @@ static int print_summary(const struct run_result *result, const struct summary *
 			printf("repeated rounds: %zu, set aside for what else the machine did "
 			       "(samples.csv, column error)\n",
 			       result->repeated);
+		if (result->tally.disturbed > 0)
+			printf("disturbed rounds: %zu of %zu count as they are, more than may be "
+			       "repeated\n",
+			       result->tally.disturbed, result->tally.rounds);
 		printf("results: %s   page: %s/report.html\n", folder, folder);
 	}
 	return rc == 0 ? EXIT_FINE : complain(EXIT_SYSTEM, "standard output: %s", strerror(errno));
@@ -56,7 +64,9 @@ static int tell_wide(const struct run_options *options, const struct plan *plan,
 		if (!schedule_is_wide(&options->rule, reach))
 			continue;
 		wide = 1;
-		if (isfinite(reach->width_points))
+		if (reach->rounds == 0)
+			snprintf(width, sizeof(width), "not measured, no control of ciphers");
+		else if (isfinite(reach->width_points))
 			snprintf(width, sizeof(width), "+/- %.1f points", reach->width_points);
 		else
 			snprintf(width, sizeof(width), "no interval");
@@ -83,6 +93,12 @@ static int judge_figures(const struct run_options *options, const struct plan *p
 		                (unsigned long long)s->run.twins_off_zero,
 		                (unsigned long long)s->run.twins,
 		                (unsigned long long)s->run.twins_limit);
+	if (repeat_too_many(&result->tally))
+		return complain(EXIT_INCONCLUSIVE,
+		                "%zu of %zu rounds were disturbed by what else the machine did, "
+		                "expected at most %.0f %%",
+		                result->tally.disturbed, result->tally.rounds,
+		                100 * REPEAT_DISTURBED_SHARE);
 	if (wide)
 		return complain(EXIT_INCONCLUSIVE, "not all intervals are as narrow as was asked");
 	return EXIT_FINE;
@@ -114,11 +130,9 @@ static int present(const struct run_options *options, const struct plan *plan,
 int run_finish(const struct run_options *options, const struct plan *plan,
                const struct run_result *result, int json)
 {
-	int code = EXIT_FINE, judged;
+	int code = EXIT_FINE;
 
 	if (result->samples.complete)
 		code = present(options, plan, result, json);
-	judged = run_outcome(result);
-	/* Intervals that are too wide are the least of it. */
-	return judged != EXIT_FINE ? judged : code;
+	return exit_worse(run_outcome(result), code);
 }

@@ -19,6 +19,15 @@ static json_t *absolute(const char *path)
 	return text;
 }
 
+/* NULL where one of them cannot be written: a list without it would be another plan. */
+static json_t *whole_list(json_t *list, size_t count)
+{
+	if (json_array_size(list) == count)
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
 static json_t *places(const struct plan_place *list, size_t count)
 {
 	json_t *a = json_array();
@@ -26,7 +35,7 @@ static json_t *places(const struct plan_place *list, size_t count)
 	for (size_t i = 0; i < count; i++)
 		json_array_append_new(a, json_pack("{ss so}", "name", list[i].name, "path",
 		                                   absolute(list[i].path)));
-	return a;
+	return whole_list(a, count);
 }
 
 static json_t *targets(const struct plan_request *request)
@@ -37,7 +46,7 @@ static json_t *targets(const struct plan_request *request)
 		json_array_append_new(a, json_pack("{ss ss ss}", "name", request->targets[i].name,
 		                                   "version", request->targets[i].version,
 		                                   "program", request->targets[i].program));
-	return a;
+	return whole_list(a, request->target_count);
 }
 
 static json_t *servers(const struct plan_request *request)
@@ -108,16 +117,16 @@ json_t *plan_file_json(const struct run_options *options, const struct plan *pla
 	const struct plan_request *request = &options->request;
 
 	return json_pack(
-	        "{ss si sI so so so so so so so so sI so ss* so* sI sb}", "schema",
-	        PLAN_FILE_SCHEMA, "version", PLAN_FILE_VERSION, "seed", (json_int_t)request->seed,
-	        "rule", rule(options), "targets", targets(request), "servers", servers(request),
-	        "ciphers", ciphers(request), "directories",
-	        places(request->dirs, request->dir_count), "programs",
-	        places(request->programs, request->program_count), "cells", cells(plan),
+	        "{ss si sI so so so so so so so so sI so ss* so sI sb}", "schema", PLAN_FILE_SCHEMA,
+	        "version", PLAN_FILE_VERSION, "seed", (json_int_t)request->seed, "rule",
+	        rule(options), "targets", targets(request), "servers", servers(request), "ciphers",
+	        ciphers(request), "directories", places(request->dirs, request->dir_count),
+	        "programs", places(request->programs, request->program_count), "cells", cells(plan),
 	        "injections", injections(options), "replicas", (json_int_t)options->server.replicas,
 	        "providers", providers(&options->providers), "label", options->label, "keep_stores",
-	        options->keep == NULL ? NULL : absolute(options->keep), "scratch_image_bytes",
-	        (json_int_t)options->scratch_bytes, "named_by_time", made_up);
+	        options->keep == NULL ? json_null() : absolute(options->keep),
+	        "scratch_image_bytes", (json_int_t)options->scratch_bytes, "named_by_time",
+	        made_up);
 }
 
 /* ---- reading ---- */

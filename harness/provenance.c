@@ -3,10 +3,16 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "ciphers/prf.h"
 #include "harness/measure/machine.h"
+#include "harness/output/fingerprint.h"
+#include "harness/output/replace.h"
+
+#define PROGRAM_BYTES_MAX ((size_t)1 << 30)
 
 static json_t *time_now(void)
 {
@@ -64,15 +70,33 @@ static json_t *directories(const struct plan_request *request)
 	return a;
 }
 
+/* What a commit does not tell: of a tree with changes there is one for many builds. Null when it
+ * cannot be read. */
+static json_t *digest(const char *path)
+{
+	uint8_t sum[ATR_SHA256_BYTES];
+	char *data, hex[2 * ATR_SHA256_BYTES + 1];
+	size_t bytes;
+
+	if (read_whole_file(path, PROGRAM_BYTES_MAX, &data, &bytes) != 0)
+		return json_null();
+	int rc = atr_sha256((const uint8_t *)data, bytes, sum);
+	free(data);
+	for (size_t i = 0; i < sizeof(sum); i++)
+		snprintf(hex + 2 * i, 3, "%02x", sum[i]);
+	return rc == 0 ? json_string(hex) : json_null();
+}
+
 static json_t *programs(const struct plan_request *request, const struct order_hello *hellos)
 {
 	json_t *a = json_array();
 
 	for (size_t i = 0; i < request->program_count; i++)
 		json_array_append_new(
-		        a, json_pack("{ss ss ss ss ss}", "name", request->programs[i].name, "path",
-		                     request->programs[i].path, "version", hellos[i].version,
-		                     "commit", hellos[i].commit, "build", hellos[i].build));
+		        a, json_pack("{ss ss ss ss ss so}", "name", request->programs[i].name,
+		                     "path", request->programs[i].path, "version",
+		                     hellos[i].version, "commit", hellos[i].commit, "build",
+		                     hellos[i].build, "sha256", digest(request->programs[i].path)));
 	return a;
 }
 
@@ -141,6 +165,8 @@ int provenance_start(struct provenance *p, const struct run_options *options, si
 	                   names(request->ciphers, request->cipher_count), "directories",
 	                   directories(request), "programs", programs(request, hellos), "providers",
 	                   providers(&options->providers), "libraries");
+	json_object_set_new(p->run, "program",
+	                    json_pack("{so}", "sha256", digest("/proc/self/exe")));
 	for (const char *const *note = options->notes; note != NULL && *note != NULL; note++)
 		(void)provenance_warn(p, *note);
 	if (options->scratch_bytes != 0)
@@ -151,24 +177,62 @@ int provenance_start(struct provenance *p, const struct run_options *options, si
 	return p->machine != NULL && p->warnings != NULL && p->run != NULL ? 0 : -1;
 }
 
-int provenance_same_programs(const struct provenance *p, const json_t *machine, char text[256])
+static int begun_with(char text[512], const char *what, const char *was, const char *is)
 {
-	static const char *const members[] = {"version", "commit", "build"};
-	const json_t *was = json_object_get(json_object_get(machine, "run"), "programs");
-	const json_t *program;
-	size_t i;
+	snprintf(text, 512,
+	         "the run began with %.90s %.120s, here it is %.120s: two of them do not go into "
+	         "one result",
+	         what, was, is);
+	return 0;
+}
 
-	json_array_foreach(json_object_get(p->run, "programs"), i, program)
+static int same_digest(const json_t *was, const json_t *is, const char *what, char text[512])
+{
+	const char *a = json_string_value(json_object_get(was, "sha256"));
+	const char *b = json_string_value(json_object_get(is, "sha256"));
+
+	if (a != NULL && b != NULL && strcmp(a, b) == 0)
+		return 1;
+	return begun_with(text, what, a == NULL ? "unknown" : a, b == NULL ? "unknown" : b);
+}
+
+static int same_facts(const json_t *was, const json_t *is, char text[512])
+{
+	struct fingerprint_facts *facts = calloc(1, sizeof(*facts));
+	int same = facts != NULL;
+
+	if (facts == NULL) {
+		snprintf(text, 512, "out of memory");
+		return 0;
+	}
+	fingerprint_differences(was, is, facts);
+	fingerprint_changes(was, is, facts);
+	/* The name of a machine may be a container's. */
+	for (size_t i = 0; same && i < facts->count; i++)
+		if (strcmp(facts->list[i].what, "label") != 0)
+			same = begun_with(text, facts->list[i].what, facts->list[i].base,
+			                  facts->list[i].new_);
+	free(facts);
+	return same;
+}
+
+int provenance_is_same(const json_t *was, const json_t *is, char text[512])
+{
+	const json_t *run_was = json_object_get(was, "run"), *run_is = json_object_get(is, "run");
+	const json_t *programs_was = json_object_get(run_was, "programs"), *program;
+	size_t i;
+	char what[96];
+
+	if (!same_facts(was, is, text) ||
+	    !same_digest(json_object_get(run_was, "program"), json_object_get(run_is, "program"),
+	                 "a program atrest of SHA-256", text))
+		return 0;
+	json_array_foreach(json_object_get(run_is, "programs"), i, program)
 	{
-		const json_t *before = json_array_get(was, i);
-		for (size_t m = 0; m < sizeof(members) / sizeof(members[0]); m++) {
-			if (json_equal(json_object_get(program, members[m]),
-			               json_object_get(before, members[m])))
-				continue;
-			snprintf(text, 256, "--arm %.60s: found another %s than the run began with",
-			         json_string_value(json_object_get(program, "name")), members[m]);
+		snprintf(what, sizeof(what), "a program --arm %.40s of SHA-256",
+		         json_string_value(json_object_get(program, "name")));
+		if (!same_digest(json_array_get(programs_was, i), program, what, text))
 			return 0;
-		}
 	}
 	return 1;
 }
@@ -263,11 +327,17 @@ json_t *provenance_json(struct provenance *p, const struct plan *plan,
 		json_object_set_new(run, "rows", json_integer((json_int_t)result->samples.count));
 		json_object_set_new(run, "repeated_rounds",
 		                    json_integer((json_int_t)result->repeated));
-		if (result->unrepeated > 0)
-			json_object_set_new(run, "disturbed_rounds_that_count",
-			                    json_integer((json_int_t)result->unrepeated));
+		json_object_set_new(run, "disturbed_rounds",
+		                    json_integer((json_int_t)result->tally.disturbed));
 		if (result->system || result->usage)
 			json_object_set_new(run, "fault", json_string(result->error));
+		if (result->fault_row > 0)
+			json_object_set_new(run, "fault_row",
+			                    json_integer((json_int_t)result->fault_row));
+	}
+	if (result->failure[0] != '\0') {
+		json_object_set_new(run, "failure", json_string(result->failure));
+		json_object_set_new(run, "verify_failed", json_boolean(result->verify_failed));
 	}
 	if (finished && options->rule.precision_points > 0)
 		json_object_set_new(run, "precision", precision(plan, options, result));

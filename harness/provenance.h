@@ -21,9 +21,9 @@ struct provenance {
 /* 0, or -1: memory. slices: of the plan; hellos: one per program of the request. */
 int provenance_start(struct provenance *p, const struct run_options *options, size_t slices,
                      const struct order_hello *hellos);
-/* 1 when the arms' programs are the builds that machine.json names; else 0 and text says which is
- * not. */
-int provenance_same_programs(const struct provenance *p, const json_t *machine, char text[256]);
+/* 1 when two objects are of the same machine, file systems, kernel, libraries and programs; else 0
+ * and text says what is not. */
+int provenance_is_same(const json_t *was, const json_t *is, char text[512]);
 /* It goes on with what machine.json said: start, arguments and warnings are kept, what it had
  * learned of libraries as well, and when it was resumed behind how many rows is added. */
 void provenance_resume(struct provenance *p, const json_t *machine, size_t rows);

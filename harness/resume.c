@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "harness/measure/machine.h"
 #include "harness/output/replace.h"
 #include "harness/targets/nats_server.h"
 
@@ -32,8 +31,17 @@ static int cut_zeros(const char *path, struct target_error *error)
 	return 0;
 }
 
-static int read_rows(const struct run_folder *folder, struct samples *out,
-                     struct target_error *error)
+/* A run that is to be rigorous has its proofs behind its last round. */
+static int lacks_proofs(const struct run_folder *folder, const struct run_options *options)
+{
+	char path[RUN_FOLDER_BYTES];
+
+	return options->is_rigorous &&
+	       access(run_folder_file(folder, "selftest.json", path), F_OK) != 0;
+}
+
+static int read_rows(const struct run_folder *folder, const struct run_options *options,
+                     struct samples *out, struct target_error *error)
 {
 	char path[RUN_FOLDER_BYTES], text[512];
 	enum csv_result rc;
@@ -50,7 +58,7 @@ static int read_rows(const struct run_folder *folder, struct samples *out,
 	if (rc != CSV_RESULT_OK)
 		return target_fail(error, rc == CSV_RESULT_MALFORMED ? TARGET_USAGE : TARGET_SYSTEM,
 		                   "%s", text);
-	if (out->complete)
+	if (out->complete && !lacks_proofs(folder, options))
 		return target_fail(error, TARGET_USAGE,
 		                   "%.300s: the run is complete, nothing to resume (atrest report "
 		                   "makes its page)",
@@ -60,84 +68,27 @@ static int read_rows(const struct run_folder *folder, struct samples *out,
 
 /* ---- what a fault left ---- */
 
-static int has_failure(const struct sample *rows, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (rows[i].valid == 0 && !samples_set_aside(&rows[i]))
-			return 1;
-	return 0;
-}
-
-/* Whole rounds, without the one that shows the fault which ended the run: it is what is to be done
- * again. */
+/* Whole rounds, without the one whose row shows the fault that ended the run: it is what is to be
+ * done again. Any other failure stays. */
 static int keep_whole(struct resume *r, struct target_error *error)
 {
 	struct samples *s = &r->past.samples;
 	const json_t *run = json_object_get(r->past.machine, "run");
 	char text[512];
 	int64_t whole = schedule_whole(&r->plan, &r->file.options.rule, s, text);
+	json_int_t fault_row = json_integer_value(json_object_get(run, "fault_row"));
 	size_t arms;
 
 	if (whole < 0)
 		return target_fail(error, TARGET_USAGE, "%.200s/samples.csv: %.300s",
 		                   r->past.folder.path, text);
 	s->count = (size_t)whole;
-	if (s->count == 0 || json_object_get(run, "fault") == NULL)
+	if (fault_row <= 0 || fault_row > whole)
 		return 0;
 	arms = schedule_round_rows(s);
-	if (has_failure(s->rows + s->count - arms, arms))
+	if ((size_t)fault_row > s->count - arms)
 		s->count -= arms;
 	return 0;
-}
-
-/* ---- the same machine, the same build ---- */
-
-static int differs(const json_t *was, const json_t *is, const char *what,
-                   struct target_error *error)
-{
-	char *a, *b;
-
-	if (json_equal(was, is))
-		return 0;
-	a = json_dumps(was, JSON_ENCODE_ANY);
-	b = json_dumps(is, JSON_ENCODE_ANY);
-	target_fail(
-	        error, TARGET_SYSTEM,
-	        "the run began with %s %.150s, here it is %.150s: two of them do not go into one "
-	        "result",
-	        what, a == NULL ? "unknown" : a, b == NULL ? "unknown" : b);
-	free(a);
-	free(b);
-	return -1;
-}
-
-static int same_members(const json_t *was, const json_t *is, const char *object,
-                        const char *const *names, struct target_error *error)
-{
-	for (; *names != NULL; names++) {
-		char what[64];
-		snprintf(what, sizeof(what), "%s %s", object, *names);
-		if (differs(json_object_get(json_object_get(was, object), *names),
-		            json_object_get(json_object_get(is, object), *names), what, error) != 0)
-			return -1;
-	}
-	return 0;
-}
-
-static int same_machine(const json_t *was, struct target_error *error)
-{
-	static const char *const cpu[] = {"model", "processors", NULL};
-	static const char *const build[] = {"version",  "commit", "kind", "type",
-	                                    "compiler", "flags",  NULL};
-	json_t *is = machine_fingerprint(NULL, 0, NULL);
-	int rc = -1;
-
-	if (is == NULL)
-		target_fail(error, TARGET_SYSTEM, "out of memory");
-	else if (same_members(was, is, "cpu", cpu, error) == 0)
-		rc = same_members(was, is, "build", build, error);
-	json_decref(is);
-	return rc;
 }
 
 /* Programs of nats-servers are looked for again, by their version: a cache may have moved. */
@@ -196,9 +147,9 @@ static int read_all(struct resume *r, run_warn_fn *warn, struct target_error *er
 	char text[512];
 
 	if (plan_file_read(folder, &r->file, error) != 0 ||
-	    read_rows(folder, &r->past.samples, error) != 0 ||
+	    read_rows(folder, o, &r->past.samples, error) != 0 ||
 	    read_machine(folder, &r->past.machine, error) != 0 ||
-	    same_machine(r->past.machine, error) != 0 || find_servers(&o->request, error) != 0)
+	    find_servers(&o->request, error) != 0)
 		return -1;
 	o->warn = warn;
 	o->output = folder->path;

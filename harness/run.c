@@ -17,8 +17,7 @@
 #include "harness/prepare.h"
 #include "harness/rows.h"
 
-#define CREATE_NS_DEAR   40000
-#define COVARIATES_S_MIN 0.1
+#define CREATE_NS_DEAR 40000
 
 /* ---- signals ---- */
 
@@ -67,6 +66,8 @@ void run_note_fault(struct run_result *result, enum target_fault fault, const ch
 {
 	int weight = weight_of(fault);
 
+	if ((weight == 4 && !result->verify_failed) || (weight == 1 && result->failure[0] == '\0'))
+		snprintf(result->failure, sizeof(result->failure), "%.1023s", text);
 	result->system |= weight == 2;
 	result->usage |= weight == 3;
 	result->verify_failed |= weight == 4;
@@ -82,6 +83,21 @@ void run_warn(struct run *run, const char *text)
 		return;
 	progress_clear(&run->progress);
 	run->options->warn(text);
+}
+
+/* ---- machine.json ---- */
+
+static int write_provenance(struct run *run, int finished, struct target_error *error)
+{
+	json_t *whole =
+	        provenance_json(&run->provenance, run->plan, run->options, run->result, finished);
+	char text[512] = "out of memory for machine.json";
+	int rc = -1;
+
+	if (whole != NULL)
+		rc = run_folder_json(&run->result->folder, "machine.json", whole, text);
+	json_decref(whole);
+	return rc == 0 ? 0 : target_fail(error, TARGET_SYSTEM, "%s", text);
 }
 
 /* ---- one slice ---- */
@@ -120,10 +136,17 @@ static uint64_t file_create_ns(struct run *run, const struct plan_arm *arm)
 	return ns;
 }
 
-/* The last round of those that were planned, and of each square that a width asked for beyond. */
-static int is_last(const struct plan_cell *cell, uint32_t round)
+/* The last round of those that are sure to be run: with a precision there may be no other square
+ * than the first. */
+static uint32_t last_sure(const struct run *run, const struct plan_cell *cell)
 {
-	return round + 1 >= cell->rounds && (round + 1) % cell->square_rounds == 0;
+	return (run->options->rule.precision_points > 0 ? cell->square_rounds : cell->rounds) - 1;
+}
+
+/* That one, and the last of each further square. */
+static int is_control(const struct run *run, const struct plan_cell *cell, uint32_t round)
+{
+	return round >= last_sure(run, cell) && (round + 1) % cell->square_rounds == 0;
 }
 
 int run_slice_order(struct run *run, const struct plan_slice *slice, uint32_t attempt,
@@ -137,9 +160,9 @@ int run_slice_order(struct run *run, const struct plan_slice *slice, uint32_t at
 	memset(order, 0, sizeof(*order));
 	order->kind = ORDER_SLICE;
 	order->synced = run->synced;
-	order->control = is_last(cell, slice->round);
+	order->control = is_control(run, cell, slice->round);
 	order->injected_ns = run_injected_ns(run, cell, &cell->arms[slice->arm]);
-	order->keep = slice->round + 1 == cell->rounds && attempt == 0 &&
+	order->keep = slice->round == last_sure(run, cell) && attempt == 0 &&
 	              run->options->keep != NULL && target->stores;
 	if (!target->keeps)
 		return 0;
@@ -180,6 +203,8 @@ static void round_write(struct run *run)
 	char text[256];
 	int rc = samples_writer_add_rows(run->writer, round->rows, round->count);
 
+	if (rc == 0)
+		rc = samples_writer_sync(run->writer);
 	for (size_t i = 0; rc == 0 && i < round->count; i++)
 		if (samples_add(&run->result->samples, &round->rows[i]) != 0)
 			rc = -ENOMEM;
@@ -209,6 +234,7 @@ static void row_spoil(struct run *run, const struct plan_slice *slice, struct sa
 {
 	const char *store = run_arm_state(run, slice->cell, slice->arm)->store;
 	char text[800 + RUN_PLACE_BYTES], log[RUN_PLACE_BYTES + 64];
+	struct target_error ignored;
 
 	run_log_keep(run, slice, store, log);
 	row->valid = 0;
@@ -220,10 +246,15 @@ static void row_spoil(struct run *run, const struct plan_slice *slice, struct sa
 	         log[0] == '\0' ? "" : ")");
 	run_note_fault(run->result, error->fault, text);
 	/* What ends the run is told then, once. */
-	if (error->fault == TARGET_SYSTEM || error->fault == TARGET_USAGE)
+	if (error->fault == TARGET_SYSTEM || error->fault == TARGET_USAGE) {
+		run->result->fault_row = run->result->samples.count + run->round->count + 1;
 		(void)provenance_warn(&run->provenance, text);
-	else
-		run_warn(run, text);
+		return;
+	}
+	run_warn(run, text);
+	/* At once: a run that is killed and goes on remembers it. */
+	if (write_provenance(run, 0, &ignored) != 0)
+		run_note_fault(run->result, ignored.fault, ignored.text);
 }
 
 static void run_slice(struct run *run, const struct plan_slice *slice, uint32_t attempt,
@@ -346,26 +377,17 @@ static void square_end(struct run *run, const struct schedule_step *step)
 	table_show(run);
 }
 
-/* Covariates are counted in ticks of 10 ms, before and after a slice: of one that is not much
- * longer they tell what happened around it. */
-static int sees_covariates(const struct round_rows *round)
-{
-	for (size_t i = 0; i < round->count; i++)
-		if (round->rows[i].acked_s < COVARIATES_S_MIN)
-			return 0;
-	return 1;
-}
-
 /* 1 when the round is to be run again: its rows are not valid then, and say why. */
 static int round_set_aside(struct run *run, const struct schedule_step *step)
 {
 	struct round_rows *round = run->round;
 	char reason[REPEAT_TEXT_BYTES], text[320];
 
-	if (!sees_covariates(round) || !repeat_reason(round->rows, round->count, reason))
+	/* By what is expected of the cell: what is measured may not choose. */
+	if (prepare_slice_s(&run->plan->cells[step->cell]) < REPEAT_SLICE_S_MIN ||
+	    !repeat_reason(round->rows, round->count, reason))
 		return 0;
 	if (!schedule_may_repeat(run->plan, &run->result->samples, step)) {
-		run->result->unrepeated++;
 		run_warn(run,
 		         "more rounds were disturbed than may be repeated: the others count as "
 		         "they are, with their covariates");
@@ -448,19 +470,6 @@ static void note_reach(struct run *run)
 
 /* ---- before and after ---- */
 
-static int write_provenance(struct run *run, int finished, struct target_error *error)
-{
-	json_t *whole =
-	        provenance_json(&run->provenance, run->plan, run->options, run->result, finished);
-	char text[512] = "out of memory for machine.json";
-	int rc = -1;
-
-	if (whole != NULL)
-		rc = run_folder_json(&run->result->folder, "machine.json", whole, text);
-	json_decref(whole);
-	return rc == 0 ? 0 : target_fail(error, TARGET_SYSTEM, "%s", text);
-}
-
 /* What a resumed run will need: the workloads as they are run, and the plan. */
 static int write_plan(struct run *run, struct target_error *error)
 {
@@ -475,13 +484,16 @@ static int write_plan(struct run *run, struct target_error *error)
 	return 0;
 }
 
-/* A result that was begun is not made of two builds of an arm's program. */
+/* A result that was begun is not made on two machines or of two builds. */
 static int go_on(struct run *run, struct target_error *error)
 {
 	const struct run_past *past = run->options->past;
-	char text[256];
+	char text[512] = "out of memory";
+	json_t *is = provenance_json(&run->provenance, run->plan, run->options, run->result, 0);
+	int same = is != NULL && provenance_is_same(past->machine, is, text);
 
-	if (!provenance_same_programs(&run->provenance, past->machine, text))
+	json_decref(is);
+	if (!same)
 		return target_fail(error, TARGET_SYSTEM, "%s", text);
 	provenance_resume(&run->provenance, past->machine, run->result->samples.count);
 	return 0;
@@ -562,6 +574,9 @@ static void run_end(struct run *run)
 	}
 	result->samples.complete = whole && rc == 0;
 	result->repeated = schedule_repeated(&result->samples);
+	result->tally = repeat_tally_of(&result->samples);
+	if (result->fault_row > result->samples.count)
+		result->fault_row = 0; /* not written */
 	if (result->samples.complete)
 		note_reach(run);
 	if (write_provenance(run, 1, &error) != 0)
@@ -581,7 +596,10 @@ static int open_folder(struct run *run, struct target_error *error)
 		return target_fail(error, rc == -EEXIST ? TARGET_USAGE : TARGET_SYSTEM, "%s", text);
 	/* Before the folder becomes the place of the stores. */
 	run->plan_file = plan_file_json(options, run->plan, folder->made_up);
-	return run->plan_file != NULL ? 0 : target_fail(error, TARGET_SYSTEM, "out of memory");
+	return run->plan_file != NULL ? 0
+	                              : target_fail(error, TARGET_USAGE,
+	                                            "plan.json: found a path or name that is not "
+	                                            "UTF-8, expected UTF-8 in all of them");
 }
 
 /* Folder and rows of a run that goes on. */
@@ -591,9 +609,11 @@ static int take_past(struct run *run)
 
 	run->result->folder = past->folder;
 	run->result->samples = past->samples;
+	run->result->samples.complete = 0; /* again at its end */
 	run->used_before_s = past->used_s;
 	past->folder.fd = -1;
 	memset(&past->samples, 0, sizeof(past->samples));
+	run_take_failures(run->result, past->machine);
 	return 0;
 }
 

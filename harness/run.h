@@ -13,6 +13,7 @@
 #ifndef ATREST_HARNESS_RUN_H
 #define ATREST_HARNESS_RUN_H
 
+#include "harness/analysis/repeat.h"
 #include "harness/measure/providers.h"
 #include "harness/orders.h"
 #include "harness/output/run_folder.h"
@@ -75,9 +76,11 @@ struct run_result {
 	        *reach; /* one per cell of the plan; NULL: the run did not come to its end */
 	enum schedule_state ended_by; /* why there was no further round */
 	size_t repeated;              /* rounds that were set aside and run again */
-	size_t unrepeated; /* rounds that should have been, but for the limits of schedule.h */
-	int error_weight;  /* of what error tells */
-	char error[1024];  /* the first of the gravest, "" if none */
+	struct repeat_tally tally;    /* rounds that count, and those that were disturbed of them */
+	size_t fault_row;   /* of samples, from 1: the one that ended the run; 0: none did */
+	int error_weight;   /* of what error tells */
+	char error[1024];   /* the first of the gravest, "" if none */
+	char failure[1024]; /* the gravest of what only spoils rows, "" if none */
 };
 
 /* Settles the sizes of the slices for this machine and plans. 0, or -1 and error: bad request. */

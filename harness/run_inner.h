@@ -114,6 +114,9 @@ int run_set_up(struct run *run, struct target_error *error);
 /* One slice of an arm, only to see its pace: it is in no result. 0, or -1 and *error. */
 int run_try_slice(struct run *run, size_t c, uint32_t arm, uint32_t round, struct order *order,
                   struct order_reply *reply, struct target_error *error);
+/* Of a run that goes on, what the part before had failed in: its rows, and what machine.json says
+ * of those that were cut off. */
+void run_take_failures(struct run_result *result, const json_t *machine);
 /* Workers and scratch directories are gone after this. */
 void run_tear_down(struct run *run);
 

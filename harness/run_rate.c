@@ -30,7 +30,7 @@ static double rate_before(const struct run *run, const struct plan_cell *cell)
 }
 
 /* The same work on the same target, whatever share of its pace is asked for: found out once, so
- * that shares are of one thing. 0: there is none before it. */
+ * that shares are of one thing. 0: of none it is known yet. */
 static double capacity_of_alike(const struct plan *plan, size_t c, const double *capacities)
 {
 	char digest[ROW_DIGEST_BYTES], other[ROW_DIGEST_BYTES];
@@ -38,7 +38,7 @@ static double capacity_of_alike(const struct plan *plan, size_t c, const double 
 
 	w.rate_share = 0;
 	row_workload_digest(&w, digest);
-	for (size_t i = 0; i < c; i++) {
+	for (size_t i = 0; i < plan->cell_count; i++) {
 		w = *plan->cells[i].workload;
 		w.rate_share = 0;
 		row_workload_digest(&w, other);
@@ -99,13 +99,22 @@ static void tell_long(struct run *run, const struct plan_cell *cell)
 	run_warn(run, text);
 }
 
+/* What rows tell, of all cells before any is measured: a later one may be like an earlier one. */
+static void capacities_before(const struct run *run, double *capacities)
+{
+	for (size_t c = 0; c < run->plan->cell_count; c++) {
+		const struct plan_cell *cell = &run->plan->cells[c];
+		if (cell->rate_msgs_s == 0 && cell->workload->rate_share > 0)
+			capacities[c] = rate_before(run, cell) / cell->workload->rate_share;
+	}
+}
+
 /* Of cell c, from its own rows, from a cell like it, or measured now. 0, or -1 and *error. */
 static int find_capacity(struct run *run, size_t c, double *capacities, struct target_error *error)
 {
 	const struct plan_cell *cell = &run->plan->cells[c];
 	struct target_error why;
 
-	capacities[c] = rate_before(run, cell) / cell->workload->rate_share;
 	if (capacities[c] == 0)
 		capacities[c] = capacity_of_alike(run->plan, c, capacities);
 	if (capacities[c] != 0 || measure(run, c, &capacities[c], &why) == 0)
@@ -119,6 +128,8 @@ int run_rates_settle(struct run *run, struct target_error *error)
 	double *capacities = calloc(run->plan->cell_count, sizeof(*capacities));
 	int rc = capacities == NULL ? target_fail(error, TARGET_SYSTEM, "out of memory") : 0;
 
+	if (rc == 0)
+		capacities_before(run, capacities);
 	for (size_t c = 0; rc == 0 && c < run->plan->cell_count; c++) {
 		struct plan_cell *cell = &run->plan->cells[c];
 		if (run_stop_asked)

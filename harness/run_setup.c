@@ -334,6 +334,28 @@ int run_set_up(struct run *run, struct target_error *error)
 	return run_rates_settle(run, error);
 }
 
+void run_take_failures(struct run_result *result, const json_t *machine)
+{
+	const json_t *was = json_object_get(machine, "run");
+	const char *failure = json_string_value(json_object_get(was, "failure"));
+	char text[1024];
+
+	if (failure != NULL)
+		run_note_fault(result,
+		               json_is_true(json_object_get(was, "verify_failed")) ? TARGET_VERIFY
+		                                                                   : TARGET_FAILED,
+		               failure);
+	for (size_t i = 0; i < result->samples.count; i++) {
+		const struct sample *row = &result->samples.rows[i];
+		if (row->valid != 0 || samples_set_aside(row))
+			continue;
+		snprintf(text, sizeof(text), "%.60s, %.60s, round %llu: %s", row->workload,
+		         row->arm, (unsigned long long)row->round, row->error);
+		run_note_fault(result, TARGET_FAILED, text);
+	}
+	result->invalid = result->failure[0] != '\0';
+}
+
 void run_tear_down(struct run *run)
 {
 	char text[512];

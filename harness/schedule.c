@@ -113,30 +113,46 @@ static int is_compared(const struct summary_row *row)
 	       strcmp(row->verdict, "invalid") != 0;
 }
 
+/* Of the arms that are compared, in the metric that the summary is of. NAN: nothing is asked. */
+static double widest_of(const struct plan_cell *cell, const struct summary *summary)
+{
+	double widest = NAN;
+
+	for (size_t i = 0; i < summary->count; i++) {
+		const struct summary_row *row = &summary->rows[i];
+		/* fmax passes over a NAN. */
+		if (is_compared(row) &&
+		    is_of(cell, row->workload, row->target, row->target_version))
+			widest = fmax(widest, width_of(row));
+	}
+	return widest;
+}
+
 int schedule_reach(const struct plan *plan, const struct samples *samples,
                    struct schedule_reach *out)
 {
-	struct summary summary;
+	struct summary closed = {0}, open = {0};
 	uint32_t *rounds = count_rounds(plan, samples);
+	int opens = 0, rc = rounds == NULL ? -1 : 0;
 
-	if (rounds == NULL || summary_make_metric(samples, SUMMARY_HEADLINE, &summary) != 0) {
-		free(rounds);
-		return -1;
-	}
-	for (size_t c = 0; c < plan->cell_count; c++) {
+	for (size_t c = 0; c < plan->cell_count; c++)
+		opens |= workload_is_open(plan->cells[c].workload);
+	if (rc == 0)
+		rc = summary_make_metric(samples, SUMMARY_HEADLINE, &closed);
+	if (rc == 0 && opens)
+		rc = summary_make_metric(samples, SUMMARY_HEADLINE_OPEN, &open);
+	for (size_t c = 0; rc == 0 && c < plan->cell_count; c++) {
+		const struct plan_cell *cell = &plan->cells[c];
 		out[c].rounds = rounds[c];
-		out[c].width_points = rounds[c] == 0 ? INFINITY : NAN;
-		for (size_t i = 0; i < summary.count; i++) {
-			const struct summary_row *row = &summary.rows[i];
-			/* fmax passes over a NAN. */
-			if (is_compared(row) &&
-			    is_of(&plan->cells[c], row->workload, row->target, row->target_version))
-				out[c].width_points = fmax(out[c].width_points, width_of(row));
-		}
+		out[c].width_points = INFINITY;
+		if (rounds[c] > 0)
+			out[c].width_points =
+			        widest_of(cell, workload_is_open(cell->workload) ? &open : &closed);
 	}
-	summary_free(&summary);
+	summary_free(&closed);
+	summary_free(&open);
 	free(rounds);
-	return 0;
+	return rc;
 }
 
 /* ---- time ---- */

@@ -8,11 +8,13 @@
  *                was asked for. The run ends when no cell has one, at the budget, or when those
  *                that have cannot have more rounds
  *
- * Width     half of the 95 % interval of the throughput overhead, in points; of a cell the widest
- * of its arms. Of arms with a failed row nothing will be concluded: they ask for nothing. Whether
- * an interval holds zero is never looked at: stopping on that is what makes false alarms. Budget
- * looked at before each square, with the time it is expected to take. Repeated  a round whose rows
- * were set aside (samples_set_aside) is run again at once.
+ *   Width     half of the 95 % interval of the overhead, in points: of throughput, of open loops,
+ *             whose rate is given, of the 99th percentile of the response time; of a cell the
+ *             widest of its arms. Of arms with a failed row nothing will be concluded: they ask for
+ *             nothing. Whether an interval holds zero is never looked at: stopping on that is what
+ *             makes false alarms
+ *   Budget    looked at before each square, with the time it is expected to take
+ *   Repeated  a round whose rows were set aside (samples_set_aside) is run again at once
  */
 #ifndef ATREST_HARNESS_SCHEDULE_H
 #define ATREST_HARNESS_SCHEDULE_H

@@ -10,3 +10,7 @@ add_dependencies(test_resume atrest faulty_worker)
 add_test(NAME test_resume_long COMMAND test_resume)
 set_tests_properties(test_resume_long PROPERTIES LABELS "long" TIMEOUT 3600
   ENVIRONMENT "ATREST_RESUME_KILLS=200")
+atrest_test(test_run_ends fault
+  SOURCES fault/test_run_ends.c unit/harness_fixture.c LIBRARIES atrest_harness PkgConfig::JANSSON
+  TIMEOUT 300)
+add_dependencies(test_run_ends atrest faulty_worker)

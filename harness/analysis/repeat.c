@@ -77,3 +77,51 @@ int repeat_reason(const struct sample *rows, size_t count, char text[REPEAT_TEXT
 			return 1;
 	return count > 0 && frequency_reason(rows, count, text);
 }
+
+/* ---- what was not repeated ---- */
+
+static int same_round(const struct sample *a, const struct sample *b)
+{
+	return a->round == b->round && a->attempt == b->attempt &&
+	       strcmp(a->workload, b->workload) == 0 && strcmp(a->target, b->target) == 0 &&
+	       strcmp(a->target_version, b->target_version) == 0;
+}
+
+static int all_count(const struct sample *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (rows[i].valid != 1)
+			return 0;
+	return 1;
+}
+
+static int long_enough(const struct sample *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (span_ns(&rows[i]) < 1e9 * REPEAT_SLICE_S_MIN)
+			return 0;
+	return 1;
+}
+
+struct repeat_tally repeat_tally_of(const struct samples *samples)
+{
+	struct repeat_tally tally = {0};
+	char text[REPEAT_TEXT_BYTES];
+
+	for (size_t i = 0, end; i < samples->count; i = end) {
+		const struct sample *rows = &samples->rows[i];
+		end = i + 1;
+		while (end < samples->count && same_round(rows, &samples->rows[end]))
+			end++;
+		if (!all_count(rows, end - i))
+			continue;
+		tally.rounds++;
+		tally.disturbed += long_enough(rows, end - i) && repeat_reason(rows, end - i, text);
+	}
+	return tally;
+}
+
+int repeat_too_many(const struct repeat_tally *tally)
+{
+	return (double)tally->disturbed > REPEAT_DISTURBED_SHARE * (double)tally->rounds;
+}

@@ -12,6 +12,9 @@
  * or when between its rows
  *   frequency   the processors' clock moved by more than REPEAT_FREQUENCY_SHARE
  *
+ * It is asked where a slice is planned to take REPEAT_SLICE_S_MIN or more (prepare_slice_s),
+ * whatever it then takes; how often a round may be repeated is in harness/schedule.h.
+ *
  * Others cannot be told from our own where the slice ended with a sync that was ordered (the
  * kernel's threads encipher and write then) and on servers that were there (they may be on this
  * machine): the rules on them do not apply there.
@@ -36,11 +39,28 @@
 /* Steal and others are counted in ticks of 10 ms: fewer than three of them are chance. */
 #define REPEAT_LEAST_NS 30000000
 
+/* More of the rounds that count than that were disturbed: nothing is concluded from them. */
+#define REPEAT_DISTURBED_SHARE 0.20
+/* Of shorter slices covariates, in ticks of 10 ms, tell what happened around them: the plan decides
+ * by what it expects, the tally below, which drops nothing, by what they took. */
+#define REPEAT_SLICE_S_MIN 0.1
+
 #define REPEAT_TEXT_BYTES 128
 
 /* rows: all of one round of one cell, each valid. 1: set the round aside, text says which row and
  * what of it ("aes: others used 97 % of one processor"); 0 and "": it counts. A round with an
  * invalid row is never set aside: a failure is a failure. */
 int repeat_reason(const struct sample *rows, size_t count, char text[REPEAT_TEXT_BYTES]);
+
+/* Rounds that count although the rule speaks against them: those that could not be repeated any
+ * more. Rows in the order of samples.csv; a round is the rows of one cell, round and attempt that
+ * follow each other. */
+struct repeat_tally {
+	size_t rounds;    /* that count: each row valid */
+	size_t disturbed; /* of them */
+};
+struct repeat_tally repeat_tally_of(const struct samples *samples);
+/* 1 when they are more than REPEAT_DISTURBED_SHARE. */
+int repeat_too_many(const struct repeat_tally *tally);
 
 #endif

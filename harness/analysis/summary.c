@@ -394,7 +394,7 @@ static int measured(const struct cell *c, const struct metric *m)
 /* What a cell is about. */
 static const struct metric *headline_metric(const struct cell *c)
 {
-	const char *name = is_open(c) ? "response_p99_ns" : "throughput_msgs_s";
+	const char *name = is_open(c) ? SUMMARY_HEADLINE_OPEN : SUMMARY_HEADLINE;
 	size_t i = 0;
 	while (strcmp(metrics[i].name, name) != 0)
 		i++;

@@ -21,7 +21,9 @@
 
 #define SUMMARY_SCHEMA         "atrest-summary"
 #define SUMMARY_SCHEMA_VERSION 1
-#define SUMMARY_HEADLINE       "throughput_msgs_s" /* the metric that runs stop on */
+/* What a cell is about, and what runs stop on. */
+#define SUMMARY_HEADLINE      "throughput_msgs_s"
+#define SUMMARY_HEADLINE_OPEN "response_p99_ns" /* of an open loop, whose rate is given */
 
 /* T text, U unsigned integer, F number or nothing (NaN, an empty field). results/README.md
  * defines each. */

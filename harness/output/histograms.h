@@ -4,7 +4,8 @@
  *                             histogram.h as text. It has no last line: each row is held against
  *                             the count of its slice in samples.csv
  *   DIR/histograms/NAME.hgrm  made of it, one per cell, arm and kind over the slices that are
- * valid: the text that plotters of HdrHistogram read, values in nanoseconds
+ *                             valid: the text that plotters of HdrHistogram read, values in
+ *                             nanoseconds
  *
  * NAME is WORKLOAD-TARGET-ARM-KIND, of servers WORKLOAD-TARGET-VERSION-ARM-KIND; KIND is latency
  * or, of an open loop, response too.

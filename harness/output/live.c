@@ -50,7 +50,8 @@ static void width_text(const struct schedule_rule *rule, const struct schedule_r
 }
 
 static struct table *make(const struct plan *plan, const struct schedule_rule *rule,
-                          const struct summary *s, const struct schedule_reach *reach)
+                          const struct summary *closed, const struct summary *open,
+                          const struct schedule_reach *reach)
 {
 	struct table *t = table_new();
 	char arms[PLAN_ARMS_MAX * 64], target[PLAN_TARGET_BYTES], width[64];
@@ -59,7 +60,7 @@ static struct table *make(const struct plan *plan, const struct schedule_rule *r
 	table_column(t, "target", NULL, TABLE_LEFT);
 	table_column(t, "rounds", NULL, TABLE_RIGHT);
 	table_column(t, "+/-", NULL, TABLE_RIGHT);
-	table_column(t, "throughput overhead, % [95 %]", NULL, TABLE_LEFT);
+	table_column(t, "overhead, % [95 %]", NULL, TABLE_LEFT);
 	for (size_t c = 0; c < plan->cell_count; c++) {
 		const struct plan_cell *cell = &plan->cells[c];
 		table_row(t);
@@ -68,7 +69,8 @@ static struct table *make(const struct plan *plan, const struct schedule_rule *r
 		table_u64(t, reach[c].rounds);
 		width_text(rule, &reach[c], width);
 		table_text(t, width);
-		arms_text(s, cell, arms, sizeof(arms));
+		arms_text(workload_is_open(cell->workload) ? open : closed, cell, arms,
+		          sizeof(arms));
 		table_text(t, arms);
 	}
 	return t;
@@ -78,16 +80,17 @@ char *live_table(const struct plan *plan, const struct schedule_rule *rule,
                  const struct samples *samples)
 {
 	struct schedule_reach *reach = calloc(plan->cell_count + 1, sizeof(*reach));
-	struct summary summary = {0};
+	struct summary closed = {0}, open = {0};
 	char *text = NULL;
 	size_t bytes = 0;
 	struct table *t = NULL;
 	FILE *out = NULL;
 
 	if (reach == NULL || schedule_reach(plan, samples, reach) != 0 ||
-	    summary_make_metric(samples, SUMMARY_HEADLINE, &summary) != 0)
+	    summary_make_metric(samples, SUMMARY_HEADLINE, &closed) != 0 ||
+	    summary_make_metric(samples, SUMMARY_HEADLINE_OPEN, &open) != 0)
 		goto done;
-	t = make(plan, rule, &summary, reach);
+	t = make(plan, rule, &closed, &open, reach);
 	out = open_memstream(&text, &bytes);
 	if (out == NULL)
 		goto done;
@@ -101,7 +104,8 @@ char *live_table(const struct plan *plan, const struct schedule_rule *rule,
 	}
 done:
 	table_free(t);
-	summary_free(&summary);
+	summary_free(&closed);
+	summary_free(&open);
 	free(reach);
 	return text;
 }

@@ -17,6 +17,20 @@ static void put_cell(struct page *p, const json_t *check, const char *member)
 	fputs("</td>", p->out);
 }
 
+/* By the plan of the run: its proofs are part of it. */
+static int is_rigorous(const struct page *p)
+{
+	char path[PATH_MAX];
+	json_t *plan;
+	int rigorous;
+
+	snprintf(path, sizeof(path), "%s/plan.json", p->dir);
+	plan = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
+	rigorous = json_is_true(json_object_get(json_object_get(plan, "rule"), "rigorous"));
+	json_decref(plan);
+	return rigorous;
+}
+
 void page_put_selftest(struct page *p)
 {
 	char path[PATH_MAX];
@@ -40,6 +54,10 @@ void page_put_selftest(struct page *p)
 			fputs("</tr>\n", p->out);
 		}
 		fputs("</table></div>\n", p->out);
+	} else if (is_rigorous(p)) {
+		fputs("<h2>Can the measurement be believed?</h2>\n<p class=note>The proofs of this "
+		      "rigorous run were not made: <code>atrest resume</code> makes them.</p>\n",
+		      p->out);
 	}
 	json_decref(selftest);
 }

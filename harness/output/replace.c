@@ -25,7 +25,7 @@ static int write_all(int fd, const char *data, size_t bytes)
 	return 0;
 }
 
-static int sync_directory_of(const char *path)
+int sync_directory_of(const char *path)
 {
 	char copy[PATH_MAX];
 	snprintf(copy, sizeof(copy), "%s", path);

@@ -96,6 +96,8 @@ int samples_writer_open(const char *path, struct samples_writer **out)
 	column_names(names, columns);
 	csv_put_head(&w->line, SAMPLES_SCHEMA, SAMPLES_SCHEMA_VERSION, columns, COLUMN_COUNT);
 	rc = w->line.failed ? -ENOMEM : append(w, w->line.data, w->line.bytes);
+	if (rc == 0)
+		rc = sync_directory_of(path);
 	if (rc != 0) {
 		unlink(path);
 		writer_free(w);
@@ -166,6 +168,11 @@ int samples_writer_add_rows(struct samples_writer *w, const struct sample *rows,
 	if (rc == 0)
 		w->rows += count;
 	return rc;
+}
+
+int samples_writer_sync(struct samples_writer *w)
+{
+	return fdatasync(w->fd) == 0 ? 0 : -errno;
 }
 
 int samples_writer_add(struct samples_writer *w, const struct sample *row)

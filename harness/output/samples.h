@@ -77,6 +77,8 @@ int samples_writer_open(const char *path, struct samples_writer **out); /* 0, or
 int samples_writer_open_again(const char *path, size_t rows, struct samples_writer **out);
 int samples_writer_add(struct samples_writer *w, const struct sample *row);
 int samples_writer_add_rows(struct samples_writer *w, const struct sample *rows, size_t count);
+/* Nothing of what was added is lost by a power cut then. 0, or -errno. */
+int samples_writer_sync(struct samples_writer *w);
 /* complete 0: leave without a trailer (interrupted). 0, or -errno. */
 int samples_writer_close(struct samples_writer *w, int complete);
 

@@ -438,10 +438,19 @@ static void what_would_mix_two_runs_is_refused(void **state)
 		kept[i] = fixture_read(*state, files[i]);
 
 	change_json(*state, files[0], "cpu", "model", json_string("another"));
-	refused(*state, 4, "the run began with cpu model \"another\"");
+	refused(*state, 4, "the run began with CPU model another, here it is");
 	fixture_write(*state, files[0], kept[0]);
 	change_json(*state, files[0], "build", "commit", json_string("0123456"));
-	refused(*state, 4, "the run began with build commit \"0123456\"");
+	refused(*state, 4, "the run began with atrest commit 0123456, here it is");
+	fixture_write(*state, files[0], kept[0]);
+	change_json(*state, files[0], "kernel", "release", json_string("5.4"));
+	refused(*state, 4, "the run began with kernel 5.4, here it is");
+	fixture_write(*state, files[0], kept[0]);
+	change_json(*state, files[0], "run", "program", json_pack("{ss}", "sha256", "00"));
+	refused(*state, 4, "the run began with a program atrest of SHA-256 00, here it is");
+	fixture_write(*state, files[0], kept[0]);
+	change_json(*state, files[0], NULL, "directories", json_pack("[{ss}]", "type", "none"));
+	refused(*state, 4, "the run began with file system of directory default none, here");
 	fixture_write(*state, files[0], "{}");
 	refused(*state, 2, "machine.json: found no member run");
 	fixture_write(*state, files[0], kept[0]);

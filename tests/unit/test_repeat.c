@@ -152,6 +152,41 @@ static void a_clock_that_moves_sets_aside(void **state)
 	counts(rows);
 }
 
+/* Rounds beside a neighbour that may not be repeated any more are counted, by the rows alone. */
+static void what_could_not_be_repeated_is_told(void **state)
+{
+	struct sample rows[6 * ARMS];
+	struct samples samples = {.rows = rows, .count = 6 * ARMS};
+	struct repeat_tally tally;
+
+	(void)state;
+	for (size_t r = 0; r < 6; r++) {
+		quiet(rows + r * ARMS);
+		for (size_t i = 0; i < ARMS; i++)
+			rows[r * ARMS + i].round = r;
+	}
+	tally = repeat_tally_of(&samples);
+	assert_int_equal(tally.rounds, 6);
+	assert_int_equal(tally.disturbed, 0);
+	rows[2].other_cpu_ns = 190000000;
+	tally = repeat_tally_of(&samples);
+	assert_int_equal(tally.disturbed, 1);
+	assert_false(repeat_too_many(&tally));
+	rows[ARMS].other_cpu_ns = rows[2 * ARMS].other_cpu_ns = 190000000;
+	tally = repeat_tally_of(&samples);
+	assert_int_equal(tally.disturbed, 3);
+	assert_true(repeat_too_many(&tally));
+	/* One that was set aside does not count, and one of short slices tells nothing. */
+	for (size_t i = 0; i < ARMS; i++) {
+		rows[i].valid = 0;
+		rows[ARMS + i].acked_s = 0.09;
+	}
+	tally = repeat_tally_of(&samples);
+	assert_int_equal(tally.rounds, 5);
+	assert_int_equal(tally.disturbed, 1);
+	assert_false(repeat_too_many(&tally));
+}
+
 static void a_failure_is_never_set_aside(void **state)
 {
 	struct sample rows[ARMS];
@@ -187,6 +222,7 @@ int main(void)
 	        cmocka_unit_test(a_quota_sets_aside),
 	        cmocka_unit_test(a_clock_that_moves_sets_aside),
 	        cmocka_unit_test(a_failure_is_never_set_aside),
+	        cmocka_unit_test(what_could_not_be_repeated_is_told),
 	        cmocka_unit_test(what_was_measured_is_no_reason),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -257,6 +257,35 @@ static void significance_ends_nothing(void **state)
 }
 
 /* Nothing will be concluded from an arm with a failed row: it cannot be waited for. */
+/* The rate of an open loop is given: what its cell is about is how long responses take. */
+static void an_open_loop_is_as_narrow_as_its_response_times(void **state)
+{
+	struct schedule_reach reach[CELLS];
+	struct machine m;
+
+	(void)state;
+	machine_make(&m, 8, 2);
+	m.workloads[1].rate_share = 0.5;
+	for (size_t i = 0; i < m.plan.slice_count;
+	     i += m.plan.cells[m.plan.slices[i].cell].arm_count) {
+		const struct schedule_step step = {.cell = m.plan.slices[i].cell,
+		                                   .round = m.plan.slices[i].round};
+		add_round(&m, &step);
+	}
+	for (size_t i = 0; i < m.samples.count; i++) {
+		struct sample *row = &m.samples.rows[i];
+		if (strcmp(row->workload, m.workloads[1].name) != 0)
+			continue;
+		row->rate_msgs_s = 1000;
+		row->response_p99_ns = (uint64_t)(1e7 * row->acked_s);
+		row->latency_count = 1000;
+	}
+	reach_of(&m, reach);
+	assert_true(isfinite(reach[1].width_points));
+	assert_true(reach[1].width_points > 0.5);
+	machine_free(&m);
+}
+
 static void a_failed_arm_asks_for_nothing(void **state)
 {
 	const struct schedule_rule rule = {.precision_points = 100, .rounds_max = 200};
@@ -476,6 +505,7 @@ int main(void)
 	        cmocka_unit_test(a_cell_has_no_more_rounds_than_it_may),
 	        cmocka_unit_test(significance_ends_nothing),
 	        cmocka_unit_test(a_failed_arm_asks_for_nothing),
+	        cmocka_unit_test(an_open_loop_is_as_narrow_as_its_response_times),
 	        cmocka_unit_test(a_budget_is_not_gone_beyond),
 	        cmocka_unit_test(a_round_that_was_set_aside_is_next),
 	        cmocka_unit_test(repeats_are_bounded),

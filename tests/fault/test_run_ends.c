@@ -1,0 +1,247 @@
+/* test_run_ends.c - what is known of a run that ended early, or in parts: failures are not
+ * forgotten, and what it is about is the same thing in every part. */
+#include "tests/unit/harness_fixture.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "harness/output/replace.h"
+#include "harness/output/samples.h"
+
+#define ATREST ATREST_BINARY_DIR "/cli/atrest"
+#define FAULTY ATREST_BINARY_DIR "/tests/faulty_worker"
+#define ARMS   3
+
+static const char small_publish[] = "operation = publish\nmessages = 200\nsizes = 300\n";
+static const char small_read[] = "operation = read-sequential\nmessages = 400\n"
+                                 "fill_messages = 200\nsizes = 300\n";
+static const char *const resume[] = {ATREST, "resume", "out", NULL};
+
+static void path_of(const char *directory, const char *name, char path[4200])
+{
+	snprintf(path, 4200, "%s/%s", directory, name);
+}
+
+static void samples_of(const char *directory, struct samples *out)
+{
+	char path[4200], error[512];
+
+	path_of(directory, "out/samples.csv", path);
+	if (samples_read(path, out, error) != CSV_RESULT_OK)
+		fail_msg("%s", error);
+}
+
+static json_t *machine_of(const char *directory)
+{
+	char path[4200];
+	json_t *machine;
+
+	path_of(directory, "out/machine.json", path);
+	machine = json_load_file(path, 0, NULL);
+	assert_non_null(machine);
+	return machine;
+}
+
+static void ends_with(const char *directory, const char *const argv[], int status, const char *text)
+{
+	struct fixture_output out;
+
+	fixture_run(directory, argv, &out);
+	if (out.status != status || strstr(out.error, text) == NULL)
+		fail_msg("status %d: '%s', expected %d: '%s'", out.status, out.error, status, text);
+	fixture_output_free(&out);
+}
+
+/* As the rest of it, without or with a planted fault. */
+static void resume_with(const char *directory, const char *fault, int status, const char *text)
+{
+	if (fault != NULL)
+		setenv("ATREST_TEST_FAULT", fault, 1);
+	ends_with(directory, resume, status, text);
+	unsetenv("ATREST_TEST_FAULT");
+}
+
+/* Starts it with a planted fault, "" for none; ends it once there are so many bytes of rows. */
+static void start_and_end(const char *directory, const char *const argv[], const char *fault,
+                          off_t bytes, int number)
+{
+	const struct timespec pause = {.tv_nsec = 2000000};
+	char path[4200];
+	struct stat st;
+	pid_t pid;
+
+	setenv("ATREST_TEST_FAULT", fault, 1);
+	pid = fixture_start(directory, argv);
+	unsetenv("ATREST_TEST_FAULT");
+	path_of(directory, "out/samples.csv", path);
+	for (int waits = 0; waits < 5000 && (stat(path, &st) != 0 || st.st_size < bytes); waits++)
+		nanosleep(&pause, NULL);
+	kill(pid, number);
+	fixture_wait(pid);
+}
+
+static size_t failed_rows(const char *directory)
+{
+	struct samples samples;
+	size_t failed = 0;
+
+	samples_of(directory, &samples);
+	for (size_t i = 0; i < samples.count; i++)
+		failed += samples.rows[i].valid == 0 && !samples_set_aside(&samples.rows[i]);
+	samples_free(&samples);
+	return failed;
+}
+
+/* ---- failures ---- */
+
+/* A misread, then a kill: the rest of the run is fine, the result is not. */
+static void a_misread_before_a_kill_is_not_forgotten(void **state)
+{
+	const char *const run[] = {ATREST, "run",      "r.ini", "--cipher", "none",        "-o",
+	                           "out",  "--rounds", "30",    "--arm",    "bad=" FAULTY, NULL};
+
+	fixture_write(*state, "r.ini", small_read);
+	start_and_end(*state, run, "misread", 6000, SIGKILL);
+	assert_true(failed_rows(*state) > 0);
+	resume_with(*state, NULL, 5, "the payload read differs");
+	/* Complete, and still so. */
+	assert_true(failed_rows(*state) > 0);
+}
+
+static void cut_to_rounds(const char *directory, size_t rounds)
+{
+	struct samples_writer *writer;
+	char path[4200];
+
+	path_of(directory, "out/samples.csv", path);
+	assert_int_equal(samples_writer_open_again(path, rounds * ARMS, &writer), 0);
+	assert_int_equal(samples_writer_close(writer, 0), 0);
+}
+
+/* Crashes, then no space: what is run again is the round that the lack of space shows in, wherever
+ * in it that was, and not the one before, which failed for itself. */
+static void no_space_hides_no_failure_of_the_round_before(void **state)
+{
+	const char *const run[] = {ATREST, "run",   "p.ini",       "--cipher", "none",
+	                           "-o",   "out",   "--rounds",    "30",       "--seed",
+	                           "3",    "--arm", "bad=" FAULTY, NULL};
+
+	fixture_write(*state, "p.ini", small_publish);
+	start_and_end(*state, run, "crash", 9000, SIGKILL);
+	for (size_t rounds = 4; rounds >= 3; rounds--) {
+		json_t *machine;
+		cut_to_rounds(*state, rounds);
+		resume_with(*state, "full", 4, "no space left");
+		machine = machine_of(*state);
+		assert_true(json_integer_value(
+		                    json_object_get(json_object_get(machine, "run"), "fault_row")) >
+		            (json_int_t)(rounds * ARMS));
+		json_decref(machine);
+		/* The crashes of the rounds before, and the row that is to be run again. */
+		assert_int_equal(failed_rows(*state), rounds + 1);
+	}
+	resume_with(*state, NULL, 1, "not all rows are valid");
+	assert_int_equal(failed_rows(*state), 3);
+}
+
+/* Of several exit codes the gravest: a page that cannot be told of is more than invalid rows. */
+static void a_full_output_is_told_beside_invalid_rows(void **state)
+{
+	const char *const run[] = {"/bin/sh", "-c",
+	                           ATREST
+	                           " run p.ini --cipher none -o out --rounds 1 --arm bad=" FAULTY
+	                           " > /dev/full",
+	                           NULL};
+
+	fixture_write(*state, "p.ini", small_publish);
+	setenv("ATREST_TEST_FAULT", "crash", 1);
+	ends_with(*state, run, 4, "standard output");
+	unsetenv("ATREST_TEST_FAULT");
+}
+
+/* ---- controls ---- */
+
+/* A budget ends the run behind its first square: there what is done in a last round is done, the
+ * controls and the stores that are kept. */
+static void a_run_that_a_budget_ends_has_had_a_last_round(void **state)
+{
+	const char *const run[] = {ATREST, "run", "p.ini",    "--set", "messages=200000",
+	                           "-o",   "out", "--budget", "1s",    "--keep-stores",
+	                           "kept", NULL};
+	const char *const verify[] = {ATREST,     "stream",     "verify", "--key-file",
+	                              "kept/key", "kept/p-aes", NULL};
+	struct samples samples;
+
+	fixture_write(*state, "p.ini", small_publish);
+	ends_with(*state, run, 0, "after 4 rounds at the end of the budget");
+	samples_of(*state, &samples);
+	fixture_drop_set_aside(&samples);
+	assert_int_equal(samples.count, 4 * 4);
+	samples_free(&samples);
+	ends_with(*state, verify, 0, "");
+}
+
+/* ---- the same thing in every part ---- */
+
+/* What plan.json cannot hold would not be there for the rest of the run. */
+static void a_directory_that_is_no_text_is_refused(void **state)
+{
+	const char *const run[] = {ATREST, "run", "p.ini", "-o", "out", "--dir", "a=d\xff", NULL};
+	char path[4200];
+
+	fixture_write(*state, "p.ini", small_publish);
+	path_of(*state, "d\xff", path);
+	assert_int_equal(mkdir(path, 0700), 0);
+	ends_with(*state, run, 2, "not UTF-8");
+	path_of(*state, "out", path);
+	assert_int_not_equal(access(path, F_OK), 0);
+}
+
+static void a_killed_run_on_a_scratch_image_goes_on(void **state)
+{
+	const char *const run[] = {ATREST, "run",      "p.ini", "--cipher",        "none", "-o",
+	                           "out",  "--rounds", "40",    "--scratch-image", "256m", NULL};
+	char path[4200];
+
+	if (geteuid() != 0 || access("/dev/loop-control", R_OK | W_OK) != 0) {
+		print_message("skipped: no root, or no loop devices\n");
+		return;
+	}
+	/* For mkfs and mount. */
+	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
+	fixture_write(*state, "p.ini", small_publish);
+	start_and_end(*state, run, "", 5000, SIGKILL);
+	path_of(*state, "out/samples.csv", path);
+	if (access(path, F_OK) != 0) {
+		print_message("skipped: no mounts\n");
+		return;
+	}
+	path_of(*state, "out/scratch", path);
+	assert_int_equal(access(path, F_OK), 0);
+	resume_with(*state, NULL, 0, "");
+	setenv("PATH", "/nowhere", 1);
+}
+
+int main(void)
+{
+#define WITH_DIRECTORY(test)                                                                       \
+	cmocka_unit_test_setup_teardown(test, fixture_directory_make, fixture_directory_remove)
+	const struct CMUnitTest tests[] = {
+	        WITH_DIRECTORY(a_misread_before_a_kill_is_not_forgotten),
+	        WITH_DIRECTORY(no_space_hides_no_failure_of_the_round_before),
+	        WITH_DIRECTORY(a_full_output_is_told_beside_invalid_rows),
+	        WITH_DIRECTORY(a_run_that_a_budget_ends_has_had_a_last_round),
+	        WITH_DIRECTORY(a_directory_that_is_no_text_is_refused),
+	        WITH_DIRECTORY(a_killed_run_on_a_scratch_image_goes_on),
+	};
+
+	/* Figures take longer than the runs: none are drawn where there is no gnuplot. */
+	setenv("PATH", "/nowhere", 1);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
