@@ -12,12 +12,12 @@ arms = "none-twin chachapoly aes"
 aside = "1 0.955 1.047" # intervals stand beside, not on each other
 
 positive(ns) = ns > 0 ? ns : NaN
-unseen(arm, metric) = of_class(arm, metric) && strcol("verdict") eq "indistinguishable"
-bound(low, high, floor) = greater(floor, greater(abs(low), abs(high)))
-bound_at(arm, bytes) = unseen(arm, "throughput_msgs_s") && column("payload_bytes") == bytes ? \
-	bound(column("low_pct"), column("high_pct"), column("floor_pct")) : NaN
+unseen(arm, metric) = of_class(arm, metric) && unseen_here(0)
+bound_at(arm, bytes) = unseen(arm, "throughput_msgs_s") && column("payload_bytes") == bytes ? at_most_pct(0) : NaN
+added_bound_at(arm, bytes) = unseen(arm, "cpu_ns_per_msg") && column("payload_bytes") == bytes ? at_most_added(0) : NaN
 # "8 %", or "≤ 14 %"
 percent_text(estimate, bound) = bound == bound ? sprintf("≤ %.0f %%", bound) : sprintf("%.0f %%", estimate)
+time_or_bound(ns, bound) = bound == bound ? "≤ " . ns_text(bound) : ns_text(ns)
 
 # ---- axes that hold every target ----
 left = NaN
@@ -97,6 +97,8 @@ do for [n = 1:subjects] {
 	# The bound where nothing is distinguishable from zero, as in the table.
 	eval extent("C_bound", 'bound_at("chachapoly", payload)')
 	eval extent("A_bound", 'bound_at("aes", payload)')
+	eval extent("C_bound_ns", 'added_bound_at("chachapoly", payload)')
+	eval extent("A_bound_ns", 'added_bound_at("aes", payload)')
 	eval extent("C_last_ns", 'cell_at("chachapoly", "cpu_ns_per_msg", "added", X_max)')
 	eval extent("A_last_ns", 'cell_at("aes", "cpu_ns_per_msg", "added", X_max)')
 	eval extent("C_this_ns", 'cell_at("chachapoly", "cpu_ns_per_msg", "added", payload)')
@@ -156,8 +158,8 @@ do for [n = 1:subjects] {
 	if (A_last_ns_max > 0) { set label 4 "aes" at X_max * 1.25, 10 ** name_at(log_of(A_last_ns_max), log_of(C_last_ns_max), step) textcolor rgb aes_color }
 	# Lines rise to the right: the label above stands left of its point, the one below right of it.
 	C_above = above(C_this_ns_max, A_this_ns_max)
-	C_text = ns_text(C_this_ns_max)
-	A_text = ns_text(A_this_ns_max)
+	C_text = time_or_bound(C_this_ns_max, C_bound_ns_max)
+	A_text = time_or_bound(A_this_ns_max, A_bound_ns_max)
 	if (C_this_ns_max > 0 && C_above) { set label 5 C_text at payload, C_this_ns_max right offset -0.5, 1 textcolor rgb chachapoly_color noenhanced }
 	if (C_this_ns_max > 0 && !C_above) { set label 5 C_text at payload, C_this_ns_max left offset 1, -1 textcolor rgb chachapoly_color noenhanced }
 	if (A_this_ns_max > 0 && C_above) { set label 6 A_text at payload, A_this_ns_max left offset 1, -1 textcolor rgb aes_color noenhanced }

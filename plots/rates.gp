@@ -14,7 +14,7 @@ titles = "'median' '99th percentile' '99.9th percentile'"
 aside(i) = 0.16 * (i - 2)
 x(arm, metric, i) = cell_of(arm, metric) + aside(i)
 of(arm, metric) = of_target(arm, metric) ? column("overhead_pct") : NaN
-unseen(arm, metric) = of_target(arm, metric) && strcol("verdict") eq "indistinguishable" ? column("overhead_pct") : NaN
+unseen(arm, metric) = of_target(arm, metric) && unseen_here(0) ? column("overhead_pct") : NaN
 
 # Below each cell its workload, the rate and what the percentile is in plaintext.
 array rates[256]

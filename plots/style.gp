@@ -69,6 +69,12 @@ end_of(name, middle) = column(name) == column(name) ? column(name) : column(midd
 extent(name, expression) = sprintf("undefine %s_min %s_max; stats csv using (%s) name '%s' nooutput; ", name, name, expression, name) . \
 	sprintf("if (!exists('%s_max')) { %s_min = NaN; %s_max = NaN }", name, name, name)
 
+# What a row not distinguishable from zero may cost at most: the upper end of its interval, or the
+# floor when that is higher.
+unseen_here(dummy) = strcol("verdict") eq "indistinguishable"
+at_most_pct(dummy) = greater(end_of("high_pct", "overhead_pct"), column("floor_pct"))
+at_most_added(dummy) = greater(end_of("added_high", "added"), column("floor_pct") / 100 * column("baseline_value"))
+
 lesser(a, b) = a != a || b < a ? b : a
 greater(a, b) = a != a || b > a ? b : a
 or(y, other) = y == y ? y : other

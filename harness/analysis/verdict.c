@@ -63,8 +63,8 @@ enum verdict verdict_of_exact(double estimate, double floor)
 
 double verdict_at_most(struct stats_interval effect, double floor)
 {
-	/* fmax passes over a NaN. */
-	return fmax(fmax(fabs(effect.low), fabs(effect.high)), fmax(fabs(effect.estimate), floor));
+	/* fmax passes over the NaN of a floor that is not known. */
+	return fmax(isfinite(effect.high) ? effect.high : effect.estimate, floor);
 }
 
 const char *verdict_range(struct stats_interval overhead)

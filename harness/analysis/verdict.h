@@ -35,7 +35,9 @@ enum verdict verdict_of(struct stats_interval effect, double floor);
 /* For figures without chance (bytes, files): only the floor counts, NaN being none. */
 enum verdict verdict_of_exact(double estimate, double floor);
 
-/* The x of "not distinguishable from zero here (<= x %)": what an effect may be at most. */
+/* The x of "not distinguishable from zero here (<= x %)": what it may cost at most, the upper end
+ * of the interval (without one the estimate), or the floor when that is higher. How far the
+ * interval reaches below zero bounds no cost. In the unit of both. */
 double verdict_at_most(struct stats_interval effect, double floor);
 
 /* 1 when the interval exists and does not hold zero. */

@@ -95,6 +95,11 @@ double headline_at_most(const struct summary_row *row)
 	return verdict_at_most(headline_overhead(row), row->floor_pct);
 }
 
+double headline_added_at_most(const struct summary_row *row)
+{
+	return verdict_at_most(headline_added(row), row->floor_pct / 100 * row->baseline_value);
+}
+
 /* ---- which cell, who ---- */
 
 /* Smaller is preferred; compared from left to right. */

@@ -56,9 +56,11 @@ const char *headline_percent(struct stats_interval i, char text[HEADLINE_TEXT_BY
 /* "0.14 µs [0.13, 0.15]", the unit from the largest of the three. */
 const char *headline_ns(struct stats_interval i, char text[HEADLINE_TEXT_BYTES]);
 
-/* What its verdict column says, and what overhead it may have unseen. */
+/* What its verdict column says, and what cost it may have unseen (verdict_at_most): in percent, and
+ * in the unit of its metric. */
 enum verdict headline_verdict(const struct summary_row *row);
 double headline_at_most(const struct summary_row *row);
+double headline_added_at_most(const struct summary_row *row);
 
 /* The columns of a row as intervals. */
 struct stats_interval headline_overhead(const struct summary_row *row);

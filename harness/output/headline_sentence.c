@@ -102,7 +102,7 @@ static void say_arm(char text[HEADLINE_BYTES], const struct arm_rows *a, const c
 		struct stats_interval saved = {-added.estimate, -added.high, -added.low};
 		say(text, "%s saves %s of CPU", a->throughput->arm, headline_ns(saved, number));
 	} else {
-		struct stats_interval most = {fmax(fabs(added.low), fabs(added.high)), NAN, NAN};
+		struct stats_interval most = {headline_added_at_most(a->cpu), NAN, NAN};
 		say(text, "%s adds no measurable CPU (≤ %s)", a->throughput->arm,
 		    headline_ns(most, number));
 	}
@@ -318,7 +318,7 @@ static void say_cost_in_cpu(char text[HEADLINE_BYTES], const struct summary_row 
 		struct stats_interval saved = {-added.estimate, -added.high, -added.low};
 		say(text, "%s%s less", headline_ns(saved, number), noun);
 	} else {
-		struct stats_interval most = {fmax(fabs(added.low), fabs(added.high)), NAN, NAN};
+		struct stats_interval most = {headline_added_at_most(cpu), NAN, NAN};
 		say(text, "≤ %s%s", headline_ns(most, number), noun);
 	}
 }

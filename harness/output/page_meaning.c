@@ -203,7 +203,8 @@ void page_put_meaning(struct page *p)
 	      "latency percentiles a bootstrap over the rounds. Disk figures are exact.</li>\n"
 	      "<li>An effect whose interval includes zero, or that is not larger than what a "
 	      "second plaintext arm shows, is “not distinguishable from zero here”; the table "
-	      "then gives what it may be at most (≤).</li>\n",
+	      "then gives what it may cost at most (≤): the upper end of the interval, or what the "
+	      "second plaintext arm shows when that is more.</li>\n",
 	      p->out);
 	put_items_of_run(p);
 	fputs("<li>Every figure can be made again with <code>atrest report</code>; the rows are in "

@@ -258,6 +258,25 @@ static void an_effect_that_is_not_there_is_not_claimed(void **state)
 	summary_free(&m);
 }
 
+/* Intervals of a noisy machine reach far below zero; that says nothing of what it may cost. */
+static void a_bound_is_the_upper_end_of_the_cost(void **state)
+{
+	struct summary_row row = {.overhead_pct = -9,
+	                          .low_pct = -61.2,
+	                          .high_pct = 19.4,
+	                          .floor_pct = 7,
+	                          .baseline_value = 1000,
+	                          .added = -20,
+	                          .added_low = -300,
+	                          .added_high = 120};
+	(void)state;
+	assert_true(headline_at_most(&row) == 19.4);
+	assert_true(headline_added_at_most(&row) == 120);
+	row.floor_pct = 20;
+	assert_true(headline_at_most(&row) == 20);
+	assert_true(headline_added_at_most(&row) == 200);
+}
+
 static void a_wide_bound_is_no_range(void **state)
 {
 	struct synthetic_cell cell = synthetic_quick[1];
@@ -414,6 +433,7 @@ int main(void)
 	        cmocka_unit_test(the_harness_alone_is_not_taken_for_a_store),
 	        cmocka_unit_test(ranges_are_told_apart),
 	        cmocka_unit_test(an_effect_that_is_not_there_is_not_claimed),
+	        cmocka_unit_test(a_bound_is_the_upper_end_of_the_cost),
 	        cmocka_unit_test(a_wide_bound_is_no_range),
 	        cmocka_unit_test(a_gain_is_called_one),
 	        cmocka_unit_test(failures_interruptions_and_noise_are_in_the_sentence),

@@ -76,11 +76,12 @@ static void exact_figures_need_no_interval(void **state)
 	assert_int_equal(verdict_of_exact(NAN, 0), VERDICT_INCONCLUSIVE);
 }
 
-static void at_most_is_the_widest_of_interval_and_floor(void **state)
+static void at_most_is_the_upper_end_of_the_cost_or_the_floor(void **state)
 {
 	(void)state;
 	assert_true(verdict_at_most(of(-0.5, 0.3, 1.2), 0.4) == 1.2);
-	assert_true(verdict_at_most(of(-1.5, 0.3, 1.2), 0.4) == 1.5);
+	assert_true(verdict_at_most(of(-133.2, 0.3, 25.3), 0.4) == 25.3);
+	assert_true(verdict_at_most(of(-3, -2, -1), 4) == 4);
 	assert_true(verdict_at_most(of(-0.5, 0.3, 1.2), 3) == 3);
 	assert_true(verdict_at_most(of(NAN, 0.3, NAN), NAN) == 0.3);
 }
@@ -120,7 +121,7 @@ int main(void)
 	        cmocka_unit_test(effect_within_the_floor_is_indistinguishable),
 	        cmocka_unit_test(no_interval_is_inconclusive),
 	        cmocka_unit_test(exact_figures_need_no_interval),
-	        cmocka_unit_test(at_most_is_the_widest_of_interval_and_floor),
+	        cmocka_unit_test(at_most_is_the_upper_end_of_the_cost_or_the_floor),
 	        cmocka_unit_test(range_says_where_the_documentation_puts_it),
 	        cmocka_unit_test(names_are_read_back),
 	};
