@@ -15,6 +15,7 @@
 #include "cli/run_request.h"
 #include "harness/analysis/advice.h"
 #include "harness/analysis/noise.h"
+#include "harness/analysis/stats.h"
 #include "harness/output/headline.h"
 #include "harness/output/page.h"
 #include "harness/output/table.h"
@@ -56,6 +57,12 @@ static int is_shown(const char *metric)
 	return 0;
 }
 
+/* No more than all of the throughput is lost. */
+static int is_told(const struct noise_row *row)
+{
+	return row->resolution_pct < 100 || strcmp(row->twin->metric, "throughput_msgs_s") != 0;
+}
+
 /* ---- text ---- */
 
 static void put_rounds(struct table *t, uint64_t rounds)
@@ -91,7 +98,10 @@ static struct table *noise_table(const struct noise *n)
 		table_text(t, row->twin->metric);
 		table_u64(t, row->twin->rounds);
 		table_text(t, headline_percent(headline_overhead(row->twin), text));
-		table_format(t, "%.1f %%", row->resolution_pct);
+		if (is_told(row))
+			table_format(t, "%.1f %%", row->resolution_pct);
+		else
+			table_text(t, "nothing");
 		put_rounds(t, row->rounds_2pct);
 		put_rounds(t, row->rounds_5pct);
 	}
@@ -109,34 +119,58 @@ static void print_advice(const struct advice_list *advice)
 		       advice->items[i].evidence, "", advice->items[i].remedy);
 }
 
+/* 0: not on this machine, or not of so few rounds; text says which. */
+static int throughput_told(const struct noise *n, char text[256])
+{
+	const struct noise_row *worst = noise_worst(n, "throughput_msgs_s");
+
+	text[0] = '\0';
+	if (worst == NULL)
+		snprintf(text, 256, "too few rounds for an interval, expected %d at least",
+		         STATS_INTERVAL_MIN);
+	else if (!is_told(worst))
+		snprintf(text, 256, "the noise of %.100s is as large as its throughput",
+		         worst->twin->workload);
+	return text[0] == '\0';
+}
+
+static void print_lead(const struct noise *n)
+{
+	const struct noise_row *worst = noise_worst(n, "throughput_msgs_s");
+	const struct noise_row *cpu = noise_worst(n, "cpu_ns_per_msg");
+	char why[256];
+
+	if (!throughput_told(n, why)) {
+		printf("Nothing about throughput can be told here: %s.\n", why);
+		return;
+	}
+	printf("On this machine an effect of %.1f %% on throughput is told from zero in four of "
+	       "five runs of %llu rounds",
+	       worst->resolution_pct, (unsigned long long)worst->twin->rounds);
+	if (cpu != NULL)
+		printf(", of %.1f %% on CPU time per message", cpu->resolution_pct);
+	puts(".");
+}
+
 /* Lead, table, advice. */
 static int print_text(const struct run_result *result, const struct summary *s,
                       const struct noise *n, const struct advice_list *advice)
 {
-	const struct noise_row *worst = noise_worst(n, "throughput_msgs_s");
-	const struct noise_row *cpu = noise_worst(n, "cpu_ns_per_msg");
-	struct table *t = noise_table(n);
-	int rc;
+	struct table *t;
+	int rc = 0;
 
-	if (worst == NULL)
-		puts("Too few rounds for an interval: at least 6 are needed.");
-	else
-		printf("On this machine an effect of %.1f %% on throughput is told from zero in "
-		       "four "
-		       "of five runs of %llu rounds",
-		       worst->resolution_pct, (unsigned long long)worst->twin->rounds);
-	if (worst != NULL && cpu != NULL)
-		printf(", of %.1f %% on CPU time per message", cpu->resolution_pct);
-	if (worst != NULL)
-		puts(".");
+	print_lead(n);
 	if (summary_inconclusive(&s->run))
 		printf("Inconclusive: %llu of %llu plaintext twins differ from plaintext, chance "
 		       "allows %llu: this machine was not quiet enough.\n",
 		       (unsigned long long)s->run.twins_off_zero, (unsigned long long)s->run.twins,
 		       (unsigned long long)s->run.twins_limit);
-	putchar('\n');
-	rc = table_print(t, stdout);
-	table_free(t);
+	if (n->count > 0) {
+		putchar('\n');
+		t = noise_table(n);
+		rc = table_print(t, stdout);
+		table_free(t);
+	}
 	print_advice(advice);
 	if (result->repeated + result->tally.disturbed > 0)
 		printf("\ndisturbed rounds: %zu run again, %zu counted as they are\n",
@@ -171,6 +205,7 @@ static int print_json(const struct run_result *result, const struct summary *s,
                       const struct noise *n, const struct advice_list *advice)
 {
 	json_t *rows = json_array(), *items = json_array(), *whole;
+	char why[256];
 	int rc;
 
 	for (size_t i = 0; i < n->count; i++)
@@ -180,11 +215,12 @@ static int print_json(const struct run_result *result, const struct summary *s,
 		        items, json_pack("{ss ss ss sb}", "what", advice->items[i].what, "evidence",
 		                         advice->items[i].evidence, "remedy",
 		                         advice->items[i].remedy, "doubt", advice->items[i].doubt));
-	whole = json_pack("{ss sI sI sb sI sI sI so so}", "folder", result->folder.path,
+	whole = json_pack("{ss sI sI sb sb sI sI sI so so}", "folder", result->folder.path,
 	                  "repeated_rounds", (json_int_t)result->repeated, "disturbed_rounds",
 	                  (json_int_t)result->tally.disturbed, "inconclusive",
-	                  summary_inconclusive(&s->run), "twins", (json_int_t)s->run.twins,
-	                  "twins_off_zero", (json_int_t)s->run.twins_off_zero, "twins_limit",
+	                  summary_inconclusive(&s->run), "told", throughput_told(n, why), "twins",
+	                  (json_int_t)s->run.twins, "twins_off_zero",
+	                  (json_int_t)s->run.twins_off_zero, "twins_limit",
 	                  (json_int_t)s->run.twins_limit, "rows", rows, "advice", items);
 	rc = whole == NULL ? -1 : json_dumpf(whole, stdout, JSON_INDENT(1));
 	json_decref(whole);
@@ -213,7 +249,7 @@ static int present(const struct run_result *result, int json)
 	struct advice_list advice;
 	struct summary summary;
 	struct noise noise;
-	char error[512];
+	char error[512], why[256];
 	int code = EXIT_FINE;
 
 	if (summary_make(&result->samples, &summary) != 0)
@@ -228,7 +264,7 @@ static int present(const struct run_result *result, int json)
 		advise(result, &advice);
 		if ((json ? print_json : print_text)(result, &summary, &noise, &advice) != 0)
 			code = complain(EXIT_SYSTEM, "standard output: %s", strerror(errno));
-		else if (summary_inconclusive(&summary.run))
+		else if (summary_inconclusive(&summary.run) || !throughput_told(&noise, why))
 			code = EXIT_INCONCLUSIVE;
 		noise_free(&noise);
 	}
@@ -295,7 +331,11 @@ const struct command command_noise = {
                 "noise, each with its evidence and a remedy.\n"
                 "\n"
                 "The results are a folder as of atrest run. Exit code 3: more twins differ from\n"
-                "plaintext than chance allows, the machine is not quiet enough for conclusions.\n"
+                "plaintext than chance allows, the machine is not quiet enough for conclusions; "
+                "or\n"
+                "nothing about throughput can be told: rounds are too few, or the noise is as "
+                "large\n"
+                "as the throughput itself.\n"
                 "\n"
                 "  atrest noise                    a quarter of a minute, this store\n"
                 "  atrest noise --target nats --rounds 20",

@@ -100,6 +100,10 @@ static int result_add(const char *dir, const json_t *here, int across, uint64_t 
 		code = machine_check(dir, here, across, &out->file_system_bytes);
 	if (code == EXIT_FINE && sizing_append(&out->samples, &samples, number) != 0)
 		code = complain(EXIT_SYSTEM, "out of memory");
+	if (code == EXIT_FINE && !samples.complete)
+		warn_line("%s/samples.csv: incomplete, no trailer after %zu rows: its costs are "
+		          "of the rounds that are there",
+		          dir, samples.count);
 	if (code == EXIT_FINE)
 		out->samples.complete &= samples.complete;
 	samples_free(&samples);

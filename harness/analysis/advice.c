@@ -2,6 +2,7 @@
 #include "harness/analysis/advice.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -167,8 +168,8 @@ void advice_of_machine(const json_t *machine, struct advice_list *out)
 /* ---- rows ---- */
 
 struct covariates {
-	double span_ns, steal_ns; /* sums */
-	double seen_ns, other_ns; /* of rows where others can be told */
+	double span_ns, steal_ns;          /* sums */
+	double seen_ns, other_ns, used_ns; /* of rows where others can be told */
 	uint64_t slices, stolen, busy, throttled;
 	uint64_t throttled_us, low_khz, high_khz;
 };
@@ -192,6 +193,7 @@ static void look_at_row(const struct sample *s, struct covariates *c)
 		return;
 	c->seen_ns += span_ns;
 	c->other_ns += (double)s->other_cpu_ns;
+	c->used_ns += (double)s->machine_cpu_ns;
 	c->busy += s->other_cpu_ns >= REPEAT_LEAST_NS &&
 	           (double)s->other_cpu_ns > REPEAT_OTHER_SHARE * span_ns;
 }
@@ -209,9 +211,11 @@ void advice_of_rows(const struct samples *samples, struct advice_list *out)
 		    100 * c.steal_ns / c.span_ns, c.stolen, c.slices, 100 * REPEAT_STEAL_SHARE);
 	if (c.seen_ns > 0 && (c.other_ns > OTHERS_SEEN * c.seen_ns || c.busy > 0))
 		add(out, 0, "neighbours", "stop what runs beside; top shows it",
-		    "other processes used %.0f %% of one processor, in %" PRIu64 " of %" PRIu64
-		    " slices more than %.0f %%",
-		    100 * c.other_ns / c.seen_ns, c.busy, c.slices, 100 * REPEAT_OTHER_SHARE);
+		    /* Of what was used: counted around the slice, it exceeds that of its span. */
+		    "other processes took %.0f %% of the processor time used, in %" PRIu64
+		    " of %" PRIu64 " slices more than %.0f %% of one processor",
+		    100 * c.other_ns / fmax(c.used_ns, c.other_ns), c.busy, c.slices,
+		    100 * REPEAT_OTHER_SHARE);
 	if (c.throttled > 0)
 		add(out, 0, "throttled", "no CPU limit while measuring",
 		    "a quota held %" PRIu64 " of %" PRIu64 " slices back, %.1f ms in all",

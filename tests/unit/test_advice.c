@@ -109,7 +109,9 @@ static void covariates_give_advice(void **state)
 	              (struct synthetic_noise){.slice = 0.01}, 1);
 	for (size_t i = 0; i < samples.count; i++) {
 		struct sample *s = &samples.rows[i];
-		s->other_cpu_ns = (uint64_t)(s->acked_s * 0.95e9);
+		/* Four times as long a time as the slice is looked at. */
+		s->other_cpu_ns = (uint64_t)(s->acked_s * 4e9);
+		s->machine_cpu_ns = (uint64_t)(s->acked_s * 5e9);
 		s->steal_ns = i % 10 == 0 ? (uint64_t)(s->acked_s * 0.5e9) : 0;
 		s->throttled_us = i == 7 ? 4000 : 0;
 		s->frequency_khz = i == 9 ? 1500000 : 3000000;
@@ -117,7 +119,8 @@ static void covariates_give_advice(void **state)
 	advice_of_rows(&samples, &list);
 	assert_int_equal(list.count, 4);
 	assert_non_null(strstr(found(&list, "steal")->evidence, "% of one processor"));
-	assert_non_null(strstr(found(&list, "neighbours")->evidence, "used 95 %"));
+	assert_non_null(strstr(found(&list, "neighbours")->evidence,
+	                       "took 80 % of the processor time used"));
 	assert_non_null(strstr(found(&list, "throttled")->evidence, "held 1 of"));
 	assert_non_null(strstr(found(&list, "frequency")->evidence, "1.50 and 3.00 GHz"));
 	samples_free(&samples);

@@ -381,6 +381,33 @@ static void results_that_do_not_serve_are_refused(void **state)
 	free(err);
 }
 
+/* A run that was cut short: what is there counts, and the reader knows. */
+static void incomplete_results_are_warned_of(void **state)
+{
+	char *out, *err, *text, path[128];
+	size_t bytes;
+
+	(void)state;
+	assert_int_equal(
+	        read_whole_file(synthetic_path(folder, "all/samples.csv"), 1 << 24, &text, &bytes),
+	        0);
+	snprintf(path, sizeof(path), "%s/cut", folder);
+	mkdir(path, 0755);
+	assert_int_equal(replace_file(synthetic_path(folder, "cut/samples.csv"), text,
+	                              (size_t)(strstr(text, "\n# rows=") + 1 - text)),
+	                 0);
+	free(text);
+	assert_int_equal(
+	        read_whole_file(synthetic_path(folder, "all/machine.json"), 1 << 24, &text, &bytes),
+	        0);
+	assert_int_equal(replace_file(synthetic_path(folder, "cut/machine.json"), text, bytes), 0);
+	free(text);
+	assert_int_equal(size("--result cut " GOOD, &out, &err), 0);
+	assert_non_null(strstr(err, "warning: cut/samples.csv: incomplete, no trailer after"));
+	free(out);
+	free(err);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -393,6 +420,7 @@ int main(void)
 	        cmocka_unit_test(markdown_has_a_table),
 	        cmocka_unit_test(bad_demands_are_named_with_their_flag),
 	        cmocka_unit_test(results_that_do_not_serve_are_refused),
+	        cmocka_unit_test(incomplete_results_are_warned_of),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);
