@@ -158,12 +158,18 @@ static int add_row(struct comparison *out, const struct compare_entry *base,
 
 /* ---- judged together ---- */
 
+/* Of two programs the other side is none. */
+static int is_restless(const struct comparison *c)
+{
+	return c->noisy || c->new_noisy || repeat_too_many(&c->tally) ||
+	       repeat_too_many(&c->new_tally);
+}
+
 static enum compare_verdict judge(const struct comparison *c, const struct compare_row *row)
 {
 	struct stats_interval d = row->change;
 
-	if (c->noisy || c->new_noisy || !isfinite(d.low) || !isfinite(d.high) ||
-	    !isfinite(row->floor))
+	if (is_restless(c) || !isfinite(d.low) || !isfinite(d.high) || !isfinite(row->floor))
 		return COMPARE_INCONCLUSIVE;
 	if (d.low > row->margin && row->p <= LEVEL)
 		return COMPARE_WORSE;
@@ -305,6 +311,8 @@ static int compare_sides(struct compare_side *base, struct compare_side *new_,
 
 	out->noisy = summary_inconclusive(&base->summary.run);
 	out->new_noisy = summary_inconclusive(&new_->summary.run);
+	out->tally = repeat_tally_of(base->samples);
+	out->new_tally = repeat_tally_of(new_->samples);
 	for (size_t i = 0; i < base->count && rc == 0; i++)
 		if (base->entries[i].match != NULL)
 			rc = compare_entries(base, new_, &base->entries[i], out, room);
@@ -447,6 +455,7 @@ int compare_programs(const struct samples *run, const char *program,
 	int rc = room == NULL ? -1 : compare_side_open(&side, run, options->new_name, out);
 	if (rc == 0) {
 		out->noisy = summary_inconclusive(&side.summary.run);
+		out->tally = repeat_tally_of(run);
 		if (out->problem_count == 0)
 			rc = compare_with_program(&side, out, room);
 	}

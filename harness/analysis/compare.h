@@ -26,7 +26,7 @@
  *               less than all rows being the same or better makes a comparison pass, so what is
  *               missed is what a single row misses.
  * Inconclusive  anything else, no interval, no twin, or a run in which more twins exclude zero than
- *               chance allows.
+ *               chance allows or too many of the rounds that count were disturbed (repeat.h).
  *
  * Cell          target, directory, arm, provider, payload, digest of the workload, which may be
  *               called otherwise, and whether the headline time ends with a sync that the run
@@ -38,6 +38,7 @@
 
 #include <stddef.h>
 
+#include "harness/analysis/repeat.h"
 #include "harness/analysis/stats.h"
 #include "harness/analysis/summary.h"
 #include "harness/output/fingerprint.h"
@@ -111,6 +112,7 @@ struct comparison {
 	struct fingerprint_facts changed; /* versions, replicas, names: what the rows tell of it */
 	size_t counts[4];                 /* rows of each verdict */
 	int noisy, new_noisy;             /* more twins exclude zero than chance allows */
+	struct repeat_tally tally, new_tally; /* rounds that count, those of them disturbed */
 	enum compare_verdict verdict; /* of all: worse, else inconclusive, else better or same */
 };
 

@@ -92,12 +92,14 @@ static json_t *head_json(const struct comparison *c, const struct compare_contex
 	char sentence[COMPARE_SENTENCE_BYTES];
 	int refused = compare_has_problem(c, !x->common);
 	json_t *o =
-	        json_pack("{ss so so so so ss sb s{sI sI sI sI}}", "verdict",
+	        json_pack("{ss so so so so ss sb sI sI s{sI sI sI sI}}", "verdict",
 	                  refused ? "not compared" : compare_verdict_name(c->verdict), "sentence",
 	                  text_json(compare_sentence(c, x, sentence)), "base", text_json(x->base),
 	                  "new", text_json(x->new_), "margin", real_json(c->margin), "unit",
 	                  c->programs ? "percent" : "points", "noisy", c->noisy || c->new_noisy,
-	                  "counts", "same", (json_int_t)c->counts[COMPARE_SAME], "better",
+	                  "disturbed_rounds", (json_int_t)c->tally.disturbed,
+	                  "new_disturbed_rounds", (json_int_t)c->new_tally.disturbed, "counts",
+	                  "same", (json_int_t)c->counts[COMPARE_SAME], "better",
 	                  (json_int_t)c->counts[COMPARE_BETTER], "worse",
 	                  (json_int_t)c->counts[COMPARE_WORSE], "inconclusive",
 	                  (json_int_t)c->counts[COMPARE_INCONCLUSIVE]);

@@ -85,6 +85,13 @@ static void sentence_of_inconclusive(const struct comparison *c, char text[COMPA
 
 	if (c->noisy || c->new_noisy)
 		snprintf(text, COMPARE_SENTENCE_BYTES, "inconclusive: %s", NOISY_NOTE);
+	else if (repeat_too_many(&c->tally) || repeat_too_many(&c->new_tally))
+		snprintf(text, COMPARE_SENTENCE_BYTES,
+		         "inconclusive: something else on the machine disturbed %zu of the %zu "
+		         "rounds that count, expected at most %.0f %% in either result, so nothing "
+		         "is concluded.",
+		         c->tally.disturbed + c->new_tally.disturbed,
+		         c->tally.rounds + c->new_tally.rounds, 100 * REPEAT_DISTURBED_SHARE);
 	else if (row == NULL)
 		snprintf(text, COMPARE_SENTENCE_BYTES, "inconclusive: nothing was compared.");
 	else

@@ -15,6 +15,38 @@
 
 static const struct synthetic_noise loud = {0.05, 0.08, 0};
 
+/* The rows of each arm but the twin once more, of another program: noise of its own, and aes so
+ * many times as dear as a whole. */
+static void add_program(struct samples *s, const char *name, double factor, uint64_t seed)
+{
+	size_t count = s->count;
+
+	for (size_t i = 0; i < count; i++) {
+		struct sample row = s->rows[i];
+		double slice = exp(0.012 * synthetic_normal(&seed));
+		if (strcmp(row.arm, "none-twin") == 0)
+			continue;
+		if (strcmp(row.arm, "aes") == 0)
+			slice *= factor;
+		snprintf(row.arm, sizeof(row.arm), "%.100s+%s", s->rows[i].arm, name);
+		row.acked_s *= slice;
+		row.cpu_ns = (uint64_t)((double)row.cpu_ns * slice);
+		assert_int_equal(samples_add(s, &row), 0);
+	}
+}
+
+static void of_two_programs(struct samples *s, enum compare_verdict verdict, size_t of_it)
+{
+	struct comparison c;
+
+	assert_int_equal(compare_programs(s, "head", &fixture_five, &c), 0);
+	if (c.problem_count > 0)
+		fail_msg("%s", c.problems[0].text);
+	assert_int_equal(c.verdict, verdict);
+	assert_int_equal(c.counts[verdict], of_it);
+	comparison_free(&c);
+}
+
 /* ---- verdicts ---- */
 
 static void two_runs_of_the_same_are_the_same(void **state)
@@ -246,6 +278,47 @@ static void a_run_with_too_many_crooked_twins_concludes_nothing(void **state)
 	samples_free(&b);
 }
 
+/* The rounds of one side, as many as this, beside a busy loop on another processor. */
+static void disturb(struct samples *s, uint64_t rounds)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		s->rows[i].other_cpu_ns = 0;
+		if (s->rows[i].round < rounds)
+			s->rows[i].other_cpu_ns = (uint64_t)(0.97e9 * s->rows[i].acked_s);
+	}
+}
+
+static void beside_a_permanent_neighbour_nothing_is_concluded(void **state)
+{
+	struct samples a, b;
+	struct comparison c;
+	char sentence[COMPARE_SENTENCE_BYTES];
+	const struct compare_context x = {"BASE", "NEW", 0, NULL, NULL};
+	(void)state;
+
+	fixture_make(&a, 1, 1, fixture_quiet, 70, 0, 0);
+	fixture_make(&b, 1, 1, fixture_quiet, 71, 1, 300);
+	for (int turn = 0; turn < 2; turn++) {
+		struct samples *side = turn == 0 ? &a : &b;
+		disturb(side, 2); /* of twelve: what could not be repeated any more */
+		fixture_compare(&a, &b, &c);
+		assert_int_equal(c.verdict, COMPARE_WORSE);
+		comparison_free(&c);
+		disturb(side, 3);
+		fixture_compare(&a, &b, &c);
+		assert_int_equal(c.counts[COMPARE_INCONCLUSIVE], c.count);
+		assert_non_null(strstr(compare_sentence(&c, &x, sentence),
+		                       "disturbed 3 of the 24 rounds that count"));
+		comparison_free(&c);
+		disturb(side, 0);
+	}
+	samples_free(&b);
+	add_program(&a, "head", 1.2, 72);
+	disturb(&a, 12);
+	of_two_programs(&a, COMPARE_INCONCLUSIVE, 6);
+	samples_free(&a);
+}
+
 /* Just enough to be worse where it is the only cell, is not enough among eight. */
 static void over_many_cells_worse_needs_more(void **state)
 {
@@ -287,38 +360,6 @@ static void over_many_cells_worse_needs_more(void **state)
 }
 
 /* ---- two programs ---- */
-
-/* The rows of each arm but the twin once more, of another program: noise of its own, and aes so
- * many times as dear as a whole. */
-static void add_program(struct samples *s, const char *name, double factor, uint64_t seed)
-{
-	size_t count = s->count;
-
-	for (size_t i = 0; i < count; i++) {
-		struct sample row = s->rows[i];
-		double slice = exp(0.012 * synthetic_normal(&seed));
-		if (strcmp(row.arm, "none-twin") == 0)
-			continue;
-		if (strcmp(row.arm, "aes") == 0)
-			slice *= factor;
-		snprintf(row.arm, sizeof(row.arm), "%.100s+%s", s->rows[i].arm, name);
-		row.acked_s *= slice;
-		row.cpu_ns = (uint64_t)((double)row.cpu_ns * slice);
-		assert_int_equal(samples_add(s, &row), 0);
-	}
-}
-
-static void of_two_programs(struct samples *s, enum compare_verdict verdict, size_t of_it)
-{
-	struct comparison c;
-
-	assert_int_equal(compare_programs(s, "head", &fixture_five, &c), 0);
-	if (c.problem_count > 0)
-		fail_msg("%s", c.problems[0].text);
-	assert_int_equal(c.verdict, verdict);
-	assert_int_equal(c.counts[verdict], of_it);
-	comparison_free(&c);
-}
 
 static void two_programs_are_compared_round_by_round(void **state)
 {
@@ -462,6 +503,7 @@ int main(void)
 	        cmocka_unit_test(the_margin_is_never_below_the_floor_of_either_side),
 	        cmocka_unit_test(without_a_twin_nothing_is_concluded),
 	        cmocka_unit_test(a_run_with_too_many_crooked_twins_concludes_nothing),
+	        cmocka_unit_test(beside_a_permanent_neighbour_nothing_is_concluded),
 	        cmocka_unit_test(over_many_cells_worse_needs_more),
 	        cmocka_unit_test(two_programs_are_compared_round_by_round),
 	        cmocka_unit_test(an_arm_without_its_counterpart_is_named),
