@@ -46,8 +46,11 @@ static int rows_read(const char *dir, struct samples *out)
 	if ((size_t)snprintf(path, sizeof(path), "%s/samples.csv", dir) >= sizeof(path))
 		return complain(EXIT_USAGE, "%.60s...: path too long", dir);
 	if (stat(path, &st) != 0 && (errno == ENOENT || errno == ENOTDIR))
-		return complain(EXIT_USAGE, "%s: %s, expected the folder of a run", path,
-		                strerror(errno));
+		return complain(EXIT_USAGE, "%s: %s, expected the folder of a run%s", path,
+		                strerror(errno),
+		                strcmp(dir, RESULT_DEFAULT) == 0
+		                        ? ": --result DIR, or scripts/bench makes one"
+		                        : "");
 	switch (samples_read(path, out, error)) {
 	case CSV_RESULT_MALFORMED:
 		return complain(EXIT_USAGE, "%s", error);
@@ -253,11 +256,12 @@ const struct command command_size = {
         .arguments = "[FILE.ini]",
         .summary = "what a deployment needs: cores, disk, restarts; from what a run has measured",
         .details =
-                "Prints for plaintext and each cipher side by side what one node needs: cores of\n"
+                "Prints a sentence of advice; for plaintext and each cipher side by side what one\n"
+                "node needs: cores of\n"
                 "the server at the mean and the peak, each with its interval, disk, files, writes\n"
                 "and fsyncs, restarts, memory of the index; then the server's jetstream block, "
                 "the\n"
-                "stream's configuration and a sentence of advice. With replicas each node holds\n"
+                "stream's configuration. With replicas each node holds\n"
                 "one of every stream.\n\n"
                 "Times are those of the run's cells, by straight lines between the sizes that "
                 "were\n"

@@ -4,4 +4,5 @@ target_sources(atrest PRIVATE
   size_config.c
   size_input.c
   size_plan.c
-  size_print.c)
+  size_print.c
+  size_text.c)

@@ -85,8 +85,8 @@ static const struct key keys[] = {
         {"sync", SYNC, AT(sync_interval_ns), (double)SECOND_NS, (double)(24 * HOUR_NS),
          "always, or a time of 1s to 24h"},
         {"target", TARGET, AT(target), 0, 0, "nats, nats:VERSION or store"},
-        {"headroom", PERCENT, AT(headroom_pct), 0, 1000, "a percentage of 0 to 1000"},
-        {"deleted", PERCENT, AT(deleted_pct), 0, 100, "a percentage of 0 to 100"},
+        {"headroom", PERCENT, AT(headroom_pct), 0, 100, "a percentage of 0 to 100"},
+        {"deleted", PERCENT, AT(deleted_pct), 0, 99, "a percentage of 0 to 99"},
         {"name", NAME, AT(name), 0, SIZE_NAME_BYTES - 1, "1 to 63 letters, digits, '-' or '_'"},
         {"subject", SUBJECT, AT(subject), 0, SIZE_SUBJECT_BYTES - 1,
          "a subject of letters, digits, '-', '_', '*' and '>' between dots"},
@@ -326,19 +326,31 @@ static double record_mean(const struct size_demand *d)
 	return mean;
 }
 
+double size_input_kept_by(const struct size_demand *d, enum size_key limit)
+{
+	if (limit == SIZE_KEY_MAX_AGE && d->max_age_ns > 0)
+		return d->rate / (double)d->streams * (double)d->max_age_ns / 1e9;
+	if (limit == SIZE_KEY_MAX_BYTES && d->max_bytes > 0)
+		return (double)d->max_bytes / record_mean(d);
+	if (limit == SIZE_KEY_MAX_MSGS && d->max_msgs > 0)
+		return (double)d->max_msgs;
+	if (limit == SIZE_KEY_MAX_MSGS_PER_SUBJECT && d->max_msgs_per_subject > 0)
+		return (double)d->max_msgs_per_subject * (double)d->subjects;
+	return INFINITY;
+}
+
 double size_input_kept(const struct size_demand *d)
 {
 	double kept = INFINITY;
 
-	if (d->max_age_ns > 0)
-		kept = d->rate / (double)d->streams * (double)d->max_age_ns / 1e9;
-	if (d->max_bytes > 0)
-		kept = fmin(kept, (double)d->max_bytes / record_mean(d));
-	if (d->max_msgs > 0)
-		kept = fmin(kept, (double)d->max_msgs);
-	if (d->max_msgs_per_subject > 0)
-		kept = fmin(kept, (double)d->max_msgs_per_subject * (double)d->subjects);
+	for (enum size_key i = SIZE_KEY_MAX_AGE; i <= SIZE_KEY_MAX_MSGS_PER_SUBJECT; i++)
+		kept = fmin(kept, size_input_kept_by(d, i));
 	return floor(kept);
+}
+
+const char *size_input_name(enum size_key key)
+{
+	return keys[key].name;
 }
 
 static int check(const struct size_demand *d)

@@ -93,4 +93,9 @@ uint64_t size_input_payload_max(const struct size_demand *d);
 /* Messages published to a stream while they are kept: by the limit that is reached first. */
 double size_input_kept(const struct size_demand *d);
 
+/* The same by one limit alone, SIZE_KEY_MAX_...; infinite where it is not set. */
+double size_input_kept_by(const struct size_demand *d, enum size_key limit);
+/* Name of a key. */
+const char *size_input_name(enum size_key key);
+
 #endif

@@ -9,6 +9,7 @@
 
 #include "ciphers/cipher.h"
 #include "cli/size_config.h"
+#include "cli/size_text.h"
 
 #define SECOND_NS 1e9
 #define YEAR_S    31536000.0
@@ -16,6 +17,7 @@
 /* A server loads the blocks of the duplicate window at every start (from 2.10 on). */
 #define DUPLICATE_WINDOW_S 120.0
 #define STATE_INTERVAL_S   120.0  /* index.db at most so often */
+#define KEPT_FEW           10     /* so are fewer messages */
 #define FILES_MANY         100000 /* worth a word */
 #define CONSUMER_PENDING   1000   /* the server's default of max_ack_pending */
 #define CONSUMER_BYTES     345    /* of a pull consumer's meta.inf in clear text */
@@ -160,7 +162,7 @@ static void plan_disk(const struct size_plan *plan, const struct atr_cipher *cip
 	                                    .state = size_plan_state(plan->costs),
 	                                    .config_bytes = config_bytes,
 	                                    .last_sequence = (uint64_t)sequences,
-	                                    .subjects = d->subjects,
+	                                    .subjects = (uint64_t)plan->subjects,
 	                                    .subject_bytes = d->subject_bytes,
 	                                    .duration_ns =
 	                                            (uint64_t)fmin(age_s(plan) * SECOND_NS, 9e18),
@@ -231,6 +233,46 @@ static void plan_starts(const struct size_plan *plan, const struct sizing_arm *a
 
 /* ---- what must be said with it ---- */
 
+static enum size_key limit_reached(const struct size_demand *d)
+{
+	enum size_key first = SIZE_KEY_MAX_AGE;
+
+	for (enum size_key i = first; i <= SIZE_KEY_MAX_MSGS_PER_SUBJECT; i++)
+		if (size_input_kept_by(d, i) < size_input_kept_by(d, first))
+			first = i;
+	return first;
+}
+
+/* Limits that are never reached are common beside an age. Where something else takes messages away
+ * earlier, that is not what is asked for, or it is superfluous. */
+static void note_limits(struct size_plan *plan)
+{
+	char others[SIZE_NOTE_BYTES / 2] = "", age[SIZE_TEXT_BYTES], kept[SIZE_TEXT_BYTES];
+	const char *decides = size_input_name(plan->limit);
+
+	for (enum size_key i = SIZE_KEY_MAX_AGE; i <= SIZE_KEY_MAX_MSGS_PER_SUBJECT; i++) {
+		size_t used = strlen(others);
+		if (i != plan->limit && isfinite(size_input_kept_by(plan->demand, i)))
+			snprintf(others + used, sizeof(others) - used, "%s--%s",
+			         used > 0 ? ", " : "", size_input_name(i));
+	}
+	size_text_count(plan->kept, kept);
+	if (plan->limit != SIZE_KEY_MAX_AGE && others[0] != '\0')
+		note(plan,
+		     "--%s decides: a message leaves after %s, with %s kept in a stream; not "
+		     "reached: %s",
+		     decides, size_text_time(age_s(plan), age), kept, others);
+	if (plan->kept < KEPT_FEW)
+		note(plan, "By --%s a stream keeps no more than %s message%s of that size", decides,
+		     kept, plan->kept > 1 ? "s" : "");
+	if (plan->subjects < (double)plan->demand->subjects)
+		note(plan,
+		     "Of %s subjects no more than %s have a message at a time, as many as are "
+		     "kept",
+		     size_text_count((double)plan->demand->subjects, age),
+		     size_text_count(plan->subjects, kept));
+}
+
 static void note_target(struct size_plan *plan)
 {
 	const struct sizing *s = plan->costs;
@@ -270,6 +312,7 @@ static void note_curve(struct size_plan *plan, const struct sizing_curve *curve,
 
 static void note_rate(struct size_plan *plan)
 {
+	char peak[SIZE_TEXT_BYTES], most[SIZE_TEXT_BYTES];
 	double lowest = INFINITY;
 
 	for (size_t i = 0; i < SIZING_CIPHERS; i++)
@@ -277,15 +320,16 @@ static void note_rate(struct size_plan *plan)
 			lowest = fmin(lowest, plan->ciphers[i].capacity_msgs_s);
 	if (plan->demand->peak > lowest)
 		note(plan,
-		     "Extrapolated: %.4g messages a second are more than the %.4g that were "
+		     "Extrapolated: %s messages a second are more than the %s that were "
 		     "measured through one stream (client beside the server)",
-		     plan->demand->peak, lowest);
+		     size_text_count(plan->demand->peak, peak), size_text_count(lowest, most));
 }
 
 static void note_starts(struct size_plan *plan)
 {
 	const struct sizing_arm *arm = &plan->costs->arms[plan->chosen];
 	double bytes = (double)plan->ciphers[plan->chosen].disk.blk.bytes;
+	char text[SIZE_TEXT_BYTES];
 
 	if (arm->start.count == 0 || arm->recover.count == 0)
 		note(plan,
@@ -301,9 +345,9 @@ static void note_starts(struct size_plan *plan)
 	if (plan->ciphers[plan->chosen].disk.state.files ==
 	    plan->demand->consumers * plan->demand->streams)
 		note(plan,
-		     "With more than %g subjects or deleted messages a stream has no state "
+		     "With more than %s subjects or deleted messages a stream has no state "
 		     "file: each restart is one without",
-		     (double)ATR_FOOTPRINT_INDEX_MAX);
+		     size_text_count((double)ATR_FOOTPRINT_INDEX_MAX, text));
 	else if (size_plan_state(plan->costs) == ATR_FOOTPRINT_STATE_INDEX &&
 	         arm->recover.count > 0)
 		note(plan, "A restart with state file reads the blocks of the last two minutes too "
@@ -314,13 +358,14 @@ static void note_starts(struct size_plan *plan)
 static void note_files(struct size_plan *plan)
 {
 	const struct size_cipher *c = &plan->ciphers[plan->chosen];
+	char files[SIZE_TEXT_BYTES];
 
 	if (plan->demand->max_bytes == 0 && c->block_bytes < plan->ciphers[0].block_bytes &&
 	    c->total.files > FILES_MANY)
 		note(plan,
-		     "%.2g million files under a cipher: with a --max-bytes of what is kept "
+		     "%s files under a cipher: with a --max-bytes of what is kept "
 		     "the server makes blocks of 8 MiB, and a quarter of the files",
-		     (double)c->total.files / 1e6);
+		     size_text_count((double)c->total.files, files));
 }
 
 /* ---- all of it ---- */
@@ -359,7 +404,7 @@ static int plan_cipher(struct size_plan *plan, size_t i, uint64_t config_bytes)
 	c->syncs_s_mean = sync_rate(plan, c, d->rate);
 	c->syncs_s_peak = sync_rate(plan, c, d->peak);
 	c->index_bytes =
-	        (double)d->streams * (double)d->subjects *
+	        (double)d->streams * plan->subjects *
 	                (server ? SERVER_SUBJECT_BYTES : STORE_SUBJECT_BYTES) +
 	        (double)c->disk.blk.files * (server ? SERVER_BLOCK_BYTES : STORE_BLOCK_BYTES);
 	if (i > 0 && c->there &&
@@ -396,6 +441,8 @@ int size_plan_make(const struct size_demand *demand, const struct sizing *costs,
 		out->record_bytes += out->mix[i].weight * out->mix[i].record_bytes;
 	out->kept = size_input_kept(demand);
 	out->live = ceil(out->kept * (1 - demand->deleted_pct / 100));
+	out->subjects = fmin((double)demand->subjects, out->live);
+	out->limit = limit_reached(demand);
 	code = size_input_check_version(demand, size_plan_version(costs));
 	if (code == EXIT_FINE)
 		code = check_cells(out);
@@ -406,6 +453,7 @@ int size_plan_make(const struct size_demand *demand, const struct sizing *costs,
 		return complain(EXIT_SYSTEM, "out of memory");
 	for (size_t i = 0; i < SIZING_CIPHERS && code == EXIT_FINE; i++)
 		code = plan_cipher(out, i, config_bytes);
+	note_limits(out);
 	note_target(out);
 	note_curve(out, &costs->arms[out->chosen].publish, "publishing");
 	if (demand->reads > 0)
@@ -416,33 +464,35 @@ int size_plan_make(const struct size_demand *demand, const struct sizing *costs,
 	return code;
 }
 
-static const char *cores_text(struct stats_interval v, char text[64])
+/* An interval that holds zero is no difference. */
+static int is_zero(struct stats_interval v)
 {
-	if (isfinite(v.low) && isfinite(v.high))
-		snprintf(text, 64, "%.2f [%.2f, %.2f]", v.estimate, v.low, v.high);
-	else
-		snprintf(text, 64, "%.2f", v.estimate);
-	return text;
+	return v.low <= 0 && v.high >= 0;
 }
 
 void size_plan_advice(const struct size_plan *plan, char text[SIZE_ADVICE_BYTES])
 {
 	const struct size_cipher *c = &plan->ciphers[plan->chosen], *plain = &plan->ciphers[0];
 	const struct size_cipher *other = &plan->ciphers[SIZING_CIPHERS - plan->chosen];
-	char all[64], added[64], others[64];
+	char all[SIZE_TEXT_BYTES], added[SIZE_TEXT_BYTES];
+	double disk_pct =
+	        100 * ((double)c->total.allocated_bytes / (double)plain->total.allocated_bytes - 1);
 	size_t used;
 
 	snprintf(text, SIZE_ADVICE_BYTES,
-	         "Use %s: at the peak it costs %s cores more than plaintext (%s in all), and %.2g "
-	         "%% "
-	         "more disk",
-	         c->cipher, cores_text(c->added_peak, added), cores_text(c->cores_peak, all),
-	         100 * ((double)c->total.allocated_bytes / (double)plain->total.allocated_bytes -
-	                1));
+	         is_zero(c->added_peak)
+	                 ? "Use %s: at the peak no measurable difference to plaintext, %s cores "
+	                   "more (%s in all), and %.*f %% more disk"
+	                 : "Use %s: at the peak it costs %s cores more than plaintext (%s in all), "
+	                   "and %.*f %% more disk",
+	         c->cipher, size_text_interval(c->added_peak, 1, added),
+	         size_text_interval(c->cores_peak, 1, all), disk_pct < 10 ? 2 : 0, disk_pct);
 	used = strlen(text);
 	if (other->there)
-		snprintf(text + used, SIZE_ADVICE_BYTES - used, "; %s would cost %s more",
-		         other->cipher, cores_text(other->added_peak, others));
+		snprintf(text + used, SIZE_ADVICE_BYTES - used,
+		         is_zero(other->added_peak) ? "; %s shows none either, %s more"
+		                                    : "; %s would cost %s more",
+		         other->cipher, size_text_interval(other->added_peak, 1, added));
 	used = strlen(text);
 	snprintf(text + used, SIZE_ADVICE_BYTES - used, ".%s",
 	         plan->costs->is_server ? "" : " A server was not measured: a lower bound.");

@@ -46,6 +46,8 @@ struct size_plan {
 	double record_bytes; /* mean */
 	double kept;         /* messages of a stream, those deleted since among them */
 	double live;         /* of these not deleted */
+	double subjects;     /* of a stream, with a message of theirs */
+	enum size_key limit; /* the one that is reached first */
 	uint64_t file_system_bytes;
 	struct size_cipher ciphers[SIZING_CIPHERS];
 	size_t chosen; /* the cheaper cipher, an index */

@@ -9,10 +9,11 @@
 #include <string.h>
 
 #include "cli/size_config.h"
+#include "cli/size_text.h"
 #include "harness/output/table.h"
 
 #define LINES_MAX  32
-#define CELL_BYTES 64
+#define CELL_BYTES SIZE_TEXT_BYTES
 
 struct lines {
 	struct {
@@ -42,17 +43,6 @@ static void add(struct lines *lines, const struct size_plan *plan, const char *l
 static int is_whole(struct stats_interval v)
 {
 	return isfinite(v.low) && isfinite(v.high);
-}
-
-static void put_interval(struct stats_interval v, double scale, int decimals, char text[CELL_BYTES])
-{
-	if (!isfinite(v.estimate))
-		snprintf(text, CELL_BYTES, "-");
-	else if (is_whole(v))
-		snprintf(text, CELL_BYTES, "%.*f [%.*f, %.*f]", decimals, v.estimate * scale,
-		         decimals, v.low * scale, decimals, v.high * scale);
-	else
-		snprintf(text, CELL_BYTES, "%.*f", decimals, v.estimate * scale);
 }
 
 static void put_seconds(struct stats_interval v, char text[CELL_BYTES])
@@ -89,12 +79,12 @@ static void put_bytes(double bytes, char text[CELL_BYTES])
 	}
 #define HEADROOM (1 + plan->demand->headroom_pct / 100)
 
-CELL(publish_cpu, put_interval(c->publish_ns, 1e-3, 2, text))
-CELL(read_cpu, put_interval(c->read_ns, 1e-3, 2, text))
-CELL(cores_mean, put_interval(c->cores_mean, 1, 2, text))
-CELL(cores_peak, put_interval(c->cores_peak, 1, 2, text))
-CELL(cores_added, if (c != &plan->ciphers[0]) put_interval(c->added_peak, 1, 2, text))
-CELL(cores_headroom, put_interval(c->cores_peak, HEADROOM, 2, text))
+CELL(publish_cpu, size_text_interval(c->publish_ns, 1e-3, text))
+CELL(read_cpu, size_text_interval(c->read_ns, 1e-3, text))
+CELL(cores_mean, size_text_interval(c->cores_mean, 1, text))
+CELL(cores_peak, size_text_interval(c->cores_peak, 1, text))
+CELL(cores_added, if (c != &plan->ciphers[0]) size_text_interval(c->added_peak, 1, text))
+CELL(cores_headroom, size_text_interval(c->cores_peak, HEADROOM, text))
 CELL(disk_apparent, put_bytes((double)c->total.bytes, text))
 CELL(disk_allocated, put_bytes((double)c->total.allocated_bytes, text))
 CELL(disk_headroom, put_bytes((double)c->total.allocated_bytes *HEADROOM, text))
@@ -105,12 +95,12 @@ CELL(disk_meta, put_bytes((double)c->disk.meta.bytes, text))
 CELL(disk_state, put_bytes((double)c->disk.state.bytes, text))
 CELL(snapshot, put_bytes(c->snapshot_bytes, text))
 CELL(block, table_bytes((double)c->block_bytes, text))
-CELL(files, snprintf(text, CELL_BYTES, "%llu", (unsigned long long)c->total.files))
-CELL(inodes, snprintf(text, CELL_BYTES, "%llu", (unsigned long long)c->inodes))
+CELL(files, size_text_count((double)c->total.files, text))
+CELL(inodes, size_text_count((double)c->inodes, text))
 CELL(write_mean, put_bytes(c->write_bytes_s_mean, text))
 CELL(write_peak, put_bytes(c->write_bytes_s_peak, text))
-CELL(syncs_mean, snprintf(text, CELL_BYTES, "%.4g", c->syncs_s_mean))
-CELL(syncs_peak, snprintf(text, CELL_BYTES, "%.4g", c->syncs_s_peak))
+CELL(syncs_mean, size_text_count(c->syncs_s_mean, text))
+CELL(syncs_peak, size_text_count(c->syncs_s_peak, text))
 CELL(start, put_seconds(c->start_ns, text))
 CELL(recover, put_seconds(c->recover_ns, text))
 CELL(index_memory, put_bytes(c->index_bytes, text))
@@ -201,6 +191,8 @@ static int print_text(const struct size_plan *plan, int markdown)
 	if (server == NULL || json == NULL)
 		goto done;
 	make_lines(plan, &lines);
+	size_plan_advice(plan, advice);
+	printf("%s%s\n\n", markdown ? "> " : "", advice);
 	print_demand(plan);
 	rc = print_table(plan, &lines, markdown);
 	putchar('\n');
@@ -209,12 +201,10 @@ static int print_text(const struct size_plan *plan, int markdown)
 	printf("%sThe server's configuration (the key comes from the environment, JS_KEY):\n\n"
 	       "%s%s%s\n",
 	       plan->note_count > 0 ? "\n" : "", fence, server, fence);
-	printf("%s, the body of $JS.API.STREAM.CREATE.%s:\n\n%s%s\n%s\n",
+	printf("%s, the body of $JS.API.STREAM.CREATE.%s:\n\n%s%s\n%s",
 	       plan->demand->streams > 1 ? "Each stream, under a name and subjects of its own"
 	                                 : "The stream",
 	       plan->demand->name, fence, json, fence);
-	size_plan_advice(plan, advice);
-	printf("%s\n", advice);
 done:
 	free(json);
 	json_decref(stream);
@@ -277,12 +267,14 @@ static json_t *demand_json(const struct size_plan *plan)
 {
 	const struct size_demand *d = plan->demand;
 
-	return json_pack("{s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:f, s:f, s:f}", "rate_msgs_s",
-	                 d->rate, "peak_msgs_s", d->peak, "record_bytes", plan->record_bytes,
-	                 "kept_messages", plan->kept, "live_messages", plan->live, "streams",
-	                 (json_int_t)d->streams, "replicas", (json_int_t)d->replicas, "consumers",
-	                 (json_int_t)d->consumers, "reads", d->reads, "headroom_pct",
-	                 d->headroom_pct, "deleted_pct", d->deleted_pct);
+	return json_pack("{s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:s}",
+	                 "rate_msgs_s", d->rate, "peak_msgs_s", d->peak, "record_bytes",
+	                 plan->record_bytes, "kept_messages", plan->kept, "live_messages",
+	                 plan->live, "streams", (json_int_t)d->streams, "replicas",
+	                 (json_int_t)d->replicas, "consumers", (json_int_t)d->consumers, "reads",
+	                 d->reads, "headroom_pct", d->headroom_pct, "deleted_pct", d->deleted_pct,
+	                 "kept_s", plan->kept * (double)d->streams / d->rate, "limit",
+	                 size_input_name(plan->limit));
 }
 
 static int print_json(const struct size_plan *plan)

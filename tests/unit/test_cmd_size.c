@@ -232,11 +232,11 @@ static void many_small_blocks_are_told_of(void **state)
 
 	(void)state;
 	assert_int_equal(size("--result all " GOOD, &out, &err), 0);
-	assert_non_null(strstr(out, "million files under a cipher"));
+	assert_non_null(strstr(out, "files under a cipher"));
 	free(out);
 	free(err);
 	assert_int_equal(size("--result all " GOOD "--max-bytes 20t", &out, &err), 0);
-	assert_null(strstr(out, "million files under a cipher"));
+	assert_null(strstr(out, "files under a cipher"));
 	free(out);
 	free(err);
 }
@@ -294,7 +294,8 @@ static const struct bad bad_demands[] = {
         {GOOD "--target nats:3.0.0", 2, "no valid publish cell of nats 3.0.0"},
         {GOOD "--target nats:2.9.10 --sync always", 2, "no valid publish cell"},
         {GOOD "--headroom -3%", 2, "--headroom: found '-3%'"},
-        {GOOD "--deleted 101", 2, "--deleted: found '101'"},
+        {GOOD "--headroom 1000%", 2, "--headroom: found '1000%'"},
+        {GOOD "--deleted 100%", 2, "--deleted: found '100%'"},
         {GOOD "--name a.b", 2, "--name: found 'a.b'"},
         {GOOD "--subject 'a b'", 2, "--subject: found 'a b'"},
         {GOOD "--subject 'a.>.b'", 2, "--subject: found 'a.>.b'"},
@@ -344,6 +345,7 @@ static void results_that_do_not_serve_are_refused(void **state)
 	        {"--result old", 4, "atrest-samples v2"},
 	        {"--result torn", 2, "torn/samples.csv"},
 	        {"", 2, "results/latest/samples.csv"},
+	        {"", 2, "--result DIR, or scripts/bench"},
 	};
 	char arguments[512], path[128];
 	char *out, *err, *text;
@@ -379,6 +381,67 @@ static void results_that_do_not_serve_are_refused(void **state)
 	assert_int_equal(size("--result no-reads --reads 0 " GOOD, &out, &err), 0);
 	free(out);
 	free(err);
+}
+
+static void the_limit_that_decides_is_named(void **state)
+{
+	static const struct {
+		const char *arguments, *says; /* NULL: nothing of limits */
+	} cases[] = {
+	        {"--max-age 7d --max-bytes 20t", NULL},
+	        {"--max-age 7d --max-bytes 1066m --subject-bytes 12",
+	         "--max-bytes decides: a message leaves after 52.4s, with 1,048,576 kept in a "
+	         "stream; not reached: --max-age"},
+	        {"--max-bytes 500g --max-msgs 1000",
+	         "--max-msgs decides: a message leaves after 0.05s, with 1,000 kept in a stream; "
+	         "not reached: --max-bytes"},
+	        {"--max-bytes 100k --sizes 64k",
+	         "By --max-bytes a stream keeps no more than 1 message of"},
+	        {"--subjects 5m --max-msgs 1000",
+	         "Of 5,000,000 subjects no more than 1,000 have a message"},
+	};
+	char arguments[512];
+	char *out, *err;
+	json_t *many, *few;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(arguments, sizeof(arguments), "--result all --rate 20k %s",
+		         cases[i].arguments);
+		assert_int_equal(size(arguments, &out, &err), 0);
+		if (cases[i].says == NULL ? strstr(out, "decides") != NULL
+		                          : strstr(out, cases[i].says) == NULL)
+			fail_msg("%s: %s", cases[i].arguments, out);
+		free(out);
+		free(err);
+	}
+	many = plan("--result all --rate 20k --subjects 5m --max-msgs 1000");
+	few = plan("--result all --rate 20k --subjects 1k --max-msgs 1000");
+	assert_true(number(cipher_of(many, 2), "index_memory_bytes") ==
+	            number(cipher_of(few, 2), "index_memory_bytes"));
+	json_decref(many);
+	json_decref(few);
+}
+
+/* Neither "0.00 [0.00, 0.00]" nor "-0.00" nor "4e+04". */
+static void figures_are_readable_at_every_rate(void **state)
+{
+	static const char *const rates[] = {"0.01", "1", "100", "20k", "10m"};
+	char arguments[256];
+	char *out, *err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+		snprintf(arguments, sizeof(arguments), "--result all --max-age 1d --rate %s",
+		         rates[i]);
+		assert_int_equal(size(arguments, &out, &err), 0);
+		if (strstr(out, "-0.00 ") != NULL || strstr(out, "-0.00,") != NULL ||
+		    strstr(out, "0.00 [0.00, 0.00]") != NULL || strstr(out, "e+0") != NULL ||
+		    strncmp(out, "Use aes: ", 9) != 0)
+			fail_msg("%s: %s", rates[i], out);
+		free(out);
+		free(err);
+	}
 }
 
 /* A run that was cut short: what is there counts, and the reader knows. */
@@ -420,6 +483,8 @@ int main(void)
 	        cmocka_unit_test(markdown_has_a_table),
 	        cmocka_unit_test(bad_demands_are_named_with_their_flag),
 	        cmocka_unit_test(results_that_do_not_serve_are_refused),
+	        cmocka_unit_test(the_limit_that_decides_is_named),
+	        cmocka_unit_test(figures_are_readable_at_every_rate),
 	        cmocka_unit_test(incomplete_results_are_warned_of),
 	};
 
