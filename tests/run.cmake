@@ -7,6 +7,10 @@ atrest_test(test_resume fault
   SOURCES fault/test_resume.c unit/harness_fixture.c LIBRARIES atrest_harness PkgConfig::JANSSON
   TIMEOUT 300)
 add_dependencies(test_resume atrest faulty_worker)
+# Killed processes tell a sanitizer nothing.
+if(CMAKE_C_FLAGS MATCHES "-fsanitize")
+  set_tests_properties(test_resume PROPERTIES ENVIRONMENT ATREST_RESUME_KILLS=3)
+endif()
 add_test(NAME test_resume_long COMMAND test_resume)
 set_tests_properties(test_resume_long PROPERTIES LABELS "long" TIMEOUT 3600
   ENVIRONMENT "ATREST_RESUME_KILLS=200")

@@ -109,7 +109,7 @@ static size_t lines_of(const char *directory, const char *name)
 static void a_run_that_was_killed_goes_on_at_its_rate(void **state)
 {
 	const char *const argv[] = {ATREST,     "run", "p.ini", "--cipher", "none",
-	                            "--rounds", "30",  "-o",    "out",      NULL};
+	                            "--rounds", "14",  "-o",    "out",      NULL};
 	const char *const again[] = {ATREST, "resume", "out", NULL};
 	const struct timespec pause = {.tv_nsec = 5000000};
 	struct fixture_output out;
@@ -122,15 +122,15 @@ static void a_run_that_was_killed_goes_on_at_its_rate(void **state)
 		nanosleep(&pause, NULL);
 	kill(pid, SIGKILL);
 	assert_int_equal(fixture_wait(pid), 128 + SIGKILL);
-	assert_true(lines_of(*state, "out/samples.csv") < 2 + 60);
+	assert_true(lines_of(*state, "out/samples.csv") < 2 + 28);
 	run(*state, again, 0, &out);
 	fixture_output_free(&out);
 	samples_of(*state, &samples);
-	assert_int_equal(samples.count, 60);
+	assert_int_equal(samples.count, 28);
 	for (size_t i = 0; i < samples.count; i++)
 		assert_true(fabs(samples.rows[i].rate_msgs_s - samples.rows[0].rate_msgs_s) < 0.5);
 	samples_free(&samples);
-	expect_file(*state, "out/histograms/p-store-none-twin-response.hgrm", "30 of 30 slices");
+	expect_file(*state, "out/histograms/p-store-none-twin-response.hgrm", "14 of 14 slices");
 }
 
 static void a_given_rate_is_offered(void **state)
