@@ -15,7 +15,6 @@
 #include "cli/run_request.h"
 #include "harness/analysis/advice.h"
 #include "harness/analysis/noise.h"
-#include "harness/analysis/stats.h"
 #include "harness/output/headline.h"
 #include "harness/output/page.h"
 #include "harness/output/table.h"
@@ -57,12 +56,6 @@ static int is_shown(const char *metric)
 	return 0;
 }
 
-/* No more than all of the throughput is lost. */
-static int is_told(const struct noise_row *row)
-{
-	return row->resolution_pct < 100 || strcmp(row->twin->metric, "throughput_msgs_s") != 0;
-}
-
 /* ---- text ---- */
 
 static void put_rounds(struct table *t, uint64_t rounds)
@@ -98,7 +91,7 @@ static struct table *noise_table(const struct noise *n)
 		table_text(t, row->twin->metric);
 		table_u64(t, row->twin->rounds);
 		table_text(t, headline_percent(headline_overhead(row->twin), text));
-		if (is_told(row))
+		if (noise_row_told(row))
 			table_format(t, "%.1f %%", row->resolution_pct);
 		else
 			table_text(t, "nothing");
@@ -119,28 +112,13 @@ static void print_advice(const struct advice_list *advice)
 		       advice->items[i].evidence, "", advice->items[i].remedy);
 }
 
-/* 0: not on this machine, or not of so few rounds; text says which. */
-static int throughput_told(const struct noise *n, char text[256])
-{
-	const struct noise_row *worst = noise_worst(n, "throughput_msgs_s");
-
-	text[0] = '\0';
-	if (worst == NULL)
-		snprintf(text, 256, "too few rounds for an interval, expected %d at least",
-		         STATS_INTERVAL_MIN);
-	else if (!is_told(worst))
-		snprintf(text, 256, "the noise of %.100s is as large as its throughput",
-		         worst->twin->workload);
-	return text[0] == '\0';
-}
-
 static void print_lead(const struct noise *n)
 {
 	const struct noise_row *worst = noise_worst(n, "throughput_msgs_s");
 	const struct noise_row *cpu = noise_worst(n, "cpu_ns_per_msg");
-	char why[256];
+	char why[NOISE_WHY_BYTES];
 
-	if (!throughput_told(n, why)) {
+	if (!noise_told(n, why)) {
 		printf("Nothing about throughput can be told here: %s.\n", why);
 		return;
 	}
@@ -205,7 +183,7 @@ static int print_json(const struct run_result *result, const struct summary *s,
                       const struct noise *n, const struct advice_list *advice)
 {
 	json_t *rows = json_array(), *items = json_array(), *whole;
-	char why[256];
+	char why[NOISE_WHY_BYTES];
 	int rc;
 
 	for (size_t i = 0; i < n->count; i++)
@@ -218,7 +196,7 @@ static int print_json(const struct run_result *result, const struct summary *s,
 	whole = json_pack("{ss sI sI sb sb sI sI sI so so}", "folder", result->folder.path,
 	                  "repeated_rounds", (json_int_t)result->repeated, "disturbed_rounds",
 	                  (json_int_t)result->tally.disturbed, "inconclusive",
-	                  summary_inconclusive(&s->run), "told", throughput_told(n, why), "twins",
+	                  summary_inconclusive(&s->run), "told", noise_told(n, why), "twins",
 	                  (json_int_t)s->run.twins, "twins_off_zero",
 	                  (json_int_t)s->run.twins_off_zero, "twins_limit",
 	                  (json_int_t)s->run.twins_limit, "rows", rows, "advice", items);
@@ -249,7 +227,7 @@ static int present(const struct run_result *result, int json)
 	struct advice_list advice;
 	struct summary summary;
 	struct noise noise;
-	char error[512], why[256];
+	char error[512], why[NOISE_WHY_BYTES];
 	int code = EXIT_FINE;
 
 	if (summary_make(&result->samples, &summary) != 0)
@@ -264,7 +242,7 @@ static int present(const struct run_result *result, int json)
 		advise(result, &advice);
 		if ((json ? print_json : print_text)(result, &summary, &noise, &advice) != 0)
 			code = complain(EXIT_SYSTEM, "standard output: %s", strerror(errno));
-		else if (summary_inconclusive(&summary.run) || !throughput_told(&noise, why))
+		else if (summary_inconclusive(&summary.run) || !noise_told(&noise, why))
 			code = EXIT_INCONCLUSIVE;
 		noise_free(&noise);
 	}

@@ -3,6 +3,8 @@ atrest_test(test_sizing unit SOURCES unit/test_sizing.c unit/synthetic.c LIBRARI
 atrest_test(test_cmd_size unit SOURCES unit/test_cmd_size.c unit/synthetic.c
   LIBRARIES atrest_harness PkgConfig::JANSSON m)
 add_dependencies(test_cmd_size atrest)
+atrest_test(test_size_text unit SOURCES unit/test_size_text.c ${PROJECT_SOURCE_DIR}/cli/size_text.c
+  LIBRARIES m)
 if(ATREST_WITH_NATS)
   atrest_test(test_size_server server SOURCES compat/test_size_server.c compat/server.c
     compat/program.c unit/synthetic.c

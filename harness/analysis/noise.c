@@ -2,6 +2,7 @@
 #include "harness/analysis/noise.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,4 +74,24 @@ const struct noise_row *noise_worst(const struct noise *n, const char *metric)
 		    (worst == NULL || n->rows[i].resolution_pct > worst->resolution_pct))
 			worst = &n->rows[i];
 	return worst;
+}
+
+int noise_row_told(const struct noise_row *row)
+{
+	return row->resolution_pct < 100 || strcmp(row->twin->metric, "throughput_msgs_s") != 0;
+}
+
+int noise_told(const struct noise *n, char why[NOISE_WHY_BYTES])
+{
+	const struct noise_row *worst = noise_worst(n, "throughput_msgs_s");
+
+	why[0] = '\0';
+	if (worst == NULL)
+		snprintf(why, NOISE_WHY_BYTES,
+		         "too few rounds for an interval, expected %d at least",
+		         STATS_INTERVAL_MIN);
+	else if (!noise_row_told(worst))
+		snprintf(why, NOISE_WHY_BYTES, "the noise of %.100s is as large as its throughput",
+		         worst->twin->workload);
+	return why[0] == '\0';
 }

@@ -49,6 +49,13 @@ struct noise {
 int noise_make(const struct summary *s, struct noise *out);
 void noise_free(struct noise *n);
 
+/* 0: the resolution is none, since no more than all of the throughput can be lost. */
+int noise_row_told(const struct noise_row *row);
+
+#define NOISE_WHY_BYTES 256
+/* 0: of throughput nothing can be told; why says what is to blame, else "". */
+int noise_told(const struct noise *n, char why[NOISE_WHY_BYTES]);
+
 /* The largest resolution of a metric over all cells, NULL when it has none. */
 const struct noise_row *noise_worst(const struct noise *n, const char *metric);
 

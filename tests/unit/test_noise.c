@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "harness/analysis/noise.h"
@@ -166,6 +167,38 @@ static void a_twin_off_zero_makes_the_resolution_its_far_end(void **state)
 	samples_free(&samples);
 }
 
+static void noise_as_large_as_throughput_tells_nothing(void **state)
+{
+	struct summary_row row = {.arm = "none-twin",
+	                          .metric = "throughput_msgs_s",
+	                          .rounds = 6,
+	                          .low_pct = -20,
+	                          .high_pct = 20,
+	                          .floor_pct = 3};
+	struct summary summary = {.rows = &row, .count = 1};
+	char why[NOISE_WHY_BYTES];
+	struct noise noise;
+
+	(void)state;
+	snprintf(row.workload, sizeof(row.workload), "publish-1k");
+	assert_int_equal(noise_make(&summary, &noise), 0);
+	assert_true(noise_told(&noise, why));
+	assert_string_equal(why, "");
+	noise_free(&noise);
+	row.low_pct = -2599;
+	row.high_pct = 97;
+	assert_int_equal(noise_make(&summary, &noise), 0);
+	assert_false(noise_told(&noise, why));
+	assert_non_null(strstr(why, "noise of publish-1k"));
+	/* Times grow beyond all of themselves. */
+	snprintf(row.metric, sizeof(row.metric), "cpu_ns_per_msg");
+	assert_true(noise_row_told(&noise.rows[0]));
+	/* No row of throughput has an interval. */
+	assert_false(noise_told(&noise, why));
+	assert_non_null(strstr(why, "too few rounds"));
+	noise_free(&noise);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -173,6 +206,7 @@ int main(void)
 	        cmocka_unit_test(rounds_for_a_width_give_that_width),
 	        cmocka_unit_test(the_spread_of_a_twin_is_found),
 	        cmocka_unit_test(an_effect_of_that_size_is_told_in_four_of_five_runs),
+	        cmocka_unit_test(noise_as_large_as_throughput_tells_nothing),
 	        cmocka_unit_test(a_twin_off_zero_makes_the_resolution_its_far_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
