@@ -30,8 +30,10 @@ struct compare_command {
 
 #define AT(field) offsetof(struct compare_command, field)
 static const struct option_spec option_table[] = {
-        {"margin", 0, OPTION_PERCENT, "POINTS",
-         "how much dearer may be, default 5; worse lies beyond the noise floor too", AT(margin)},
+        {"margin", 0, OPTION_PERCENT, "PCT",
+         "how much dearer may be, in points or (--arm) percent, default 5;\n"
+         " worse lies beyond the noise floor too",
+         AT(margin)},
         {"arm", 0, OPTION_TEXT, "NAME",
          "one folder of a run with --arm NAME=PROGRAM: arms X+NAME (new)\n"
          "against X (base), round by round",
@@ -45,7 +47,9 @@ static const struct option_spec option_table[] = {
          "compares the overheads of different machines all the same", AT(across_machines)},
         {"markdown", 0, OPTION_FLAG, NULL, "print Markdown", AT(markdown)},
         {"json", 0, OPTION_FLAG, NULL, "print JSON", AT(json)},
-        {"junit", 0, OPTION_TEXT, "FILE", "also writes JUnit XML, a test case per comparison",
+        {"junit", 0, OPTION_TEXT, "FILE",
+         "also writes JUnit XML, a test case per comparison; inconclusive ones\n"
+         "are skipped cases, the exit code is 3 all the same",
          AT(junit)},
         {"output", 'o', OPTION_TEXT, "FILE", "writes there instead of printing", AT(output)},
         {0}};
@@ -191,19 +195,26 @@ static int write_all(const struct compare_command *o, const struct comparison *c
 	return code;
 }
 
-/* Problems, a line each, then the verdict. */
+#define ONE_SIDED_SHOWN 3
+
+/* Problems, a line each but for cells that one side lacks, which may be all; then the verdict. */
 static int judge(const struct comparison *c, int common)
 {
+	size_t one_sided = 0;
 	int code = EXIT_FINE;
 
 	for (size_t i = 0; i < c->problem_count; i++) {
 		const struct compare_problem *p = &c->problems[i];
-		if (p->fault == COMPARE_ONE_SIDED && common)
+		if (p->fault == COMPARE_ONE_SIDED && (common || one_sided++ >= ONE_SIDED_SHOWN))
 			continue;
 		code = exit_worse(code,
 		                  complain(p->fault == COMPARE_UNFIT ? EXIT_SYSTEM : EXIT_USAGE,
 		                           "%s", p->text));
 	}
+	if (one_sided > ONE_SIDED_SHOWN)
+		fprintf(stderr, "and %zu more of one side only; ", one_sided - ONE_SIDED_SHOWN);
+	if (one_sided > 0)
+		fputs("--common compares what both have and lists the rest\n", stderr);
 	if (code != EXIT_FINE)
 		return code;
 	switch (c->verdict) {
@@ -243,8 +254,18 @@ static int refuse_other_machine(const struct fingerprint_facts *differences, str
 	return rc;
 }
 
+static int is_same_folder(const char *base, const char *new_)
+{
+	struct stat a, b;
+
+	return stat(base, &a) == 0 && stat(new_, &b) == 0 && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
+}
+
 static int compare_folders(const struct compare_command *o, const char *base, const char *new_)
 {
+	if (is_same_folder(base, new_))
+		return complain(EXIT_USAGE, "%s and %s: both are the same folder", base, new_);
 	struct comparison c = {.margin = o->margin};
 	struct result a = {0};
 	struct result b = {0};
@@ -339,19 +360,20 @@ static int dispatch(const struct compare_command *o, int count, char **names)
 	if (o->save_baseline != NULL)
 		return count == 1 ? save_baseline(o, names[0])
 		                  : complain(EXIT_USAGE,
-		                             "--save-baseline: found %d folders, expected "
-		                             "one",
+		                             "--save-baseline: found %d arguments, expected "
+		                             "one folder",
 		                             count);
 	if (o->arm != NULL)
-		return count == 1 ? compare_arm(o, names[0])
-		                  : complain(EXIT_USAGE, "--arm: found %d folders, expected one",
-		                             count);
+		return count == 1
+		               ? compare_arm(o, names[0])
+		               : complain(EXIT_USAGE,
+		                          "--arm: found %d arguments, expected one folder", count);
 	if (o->baseline == NULL)
 		return count == 2 ? compare_folders(o, names[0], names[1])
-		                  : complain(EXIT_USAGE, "found %d folders, expected BASE and NEW",
-		                             count);
+		                  : complain(EXIT_USAGE,
+		                             "found %d arguments, expected BASE and NEW", count);
 	if (count > 1)
-		return complain(EXIT_USAGE, "--baseline: found %d folders, expected NEW alone",
+		return complain(EXIT_USAGE, "--baseline: found %d arguments, expected NEW alone",
 		                count);
 	if (baseline_path(o->baseline, base, error) != 0)
 		return complain(EXIT_USAGE, "--baseline: %s", error);
@@ -392,6 +414,9 @@ const struct command command_compare = {
                 "differ by chance in half of all cases. Nothing is concluded from a result whose\n"
                 "twins of plaintext differ too often, or of whose rounds more than a fifth were\n"
                 "disturbed by what else the machine did.\n"
+                "\n"
+                "The percentage is of the time per message, not of throughput lost: half the\n"
+                "throughput is 100 % more time; negative is faster.\n"
                 "\n"
                 "To compare two programs, run both in the same rounds: it is far more exact.\n"
                 "\n"

@@ -56,11 +56,12 @@ static int print_text(const char *dir, const struct summary *s)
 /* What the run's own state allows, once everything is written. */
 static int judge(const char *dir, const struct summary_run *run)
 {
-	if (!run->complete)
-		return complain(EXIT_USAGE,
-		                "%s/samples.csv: incomplete, no trailer after %llu rows: the "
-		                "report is marked as interrupted",
-		                dir, (unsigned long long)run->samples);
+	if (!run->complete) {
+		warn_line("%s/samples.csv: incomplete, no trailer after %llu rows: the report is "
+		          "marked as interrupted",
+		          dir, (unsigned long long)run->samples);
+		return EXIT_USAGE;
+	}
 	if (run->arms_invalid > 0 || run->arms_missing > 0)
 		return complain(EXIT_FAILED, "%s/samples.csv: %llu arms invalid, %llu missing", dir,
 		                (unsigned long long)run->arms_invalid,

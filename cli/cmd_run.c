@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/exit_status.h"
 #include "cli/options.h"
@@ -96,7 +97,9 @@ static const struct option_spec option_table[] = {
          "(one line, mode 0600)",
          AT(keep_stores)},
         {"label", 0, OPTION_TEXT, "NAME", "instead of the host's name", AT(label)},
-        {"output", 'o', OPTION_TEXT, "DIR", "folder of the results, default results/TIME-LABEL",
+        {"output", 'o', OPTION_TEXT, "DIR",
+         "folder of the results, default results/TIME-LABEL; a run with it\n"
+         "leaves results/latest where it points to",
          AT(output)},
         {"dry-run", 0, OPTION_FLAG, NULL, "prints the plan, bytes needed and time; writes nothing",
          AT(dry_run)},
@@ -236,7 +239,36 @@ static int print_plan(const struct run_options *options, const struct plan *plan
 	return rc == 0 ? EXIT_FINE : complain(EXIT_SYSTEM, "standard output: %s", strerror(errno));
 }
 
+/* What the run itself would be refused for. */
+static int check_output(const char *output)
+{
+	char path[PLAN_PATH_BYTES];
+
+	if (output == NULL)
+		return EXIT_FINE;
+	snprintf(path, sizeof(path), "%s/samples.csv", output);
+	if (access(path, F_OK) != 0)
+		return EXIT_FINE;
+	return complain(EXIT_USAGE, "%s: holds the results of a run, expected a new folder",
+	                output);
+}
+
 /* ---- all of it ---- */
+
+/* One line for each number that the arms make of --rounds. */
+static void tell_rounds(const struct plan *plan)
+{
+	uint32_t asked = plan->request->rounds, told = asked;
+
+	for (size_t c = 0; c < plan->cell_count; c++) {
+		if (plan->cells[c].rounds == told)
+			continue;
+		told = plan->cells[c].rounds;
+		if (told != asked)
+			warn_line("--rounds: %u made %u, so that each arm is once in each place",
+			          asked, told);
+	}
+}
 
 static int run_plan(const struct run_arguments *arguments, struct run_options *options,
                     struct plan *plan)
@@ -249,6 +281,19 @@ static int run_plan(const struct run_arguments *arguments, struct run_options *o
 	code = run_finish(options, plan, &result, arguments->json);
 	run_result_free(&result);
 	return exit_worse(code, proven);
+}
+
+static int follow(const struct run_arguments *arguments, struct run_options *options,
+                  struct plan *plan)
+{
+	int code;
+
+	if (arguments->rounds != NULL)
+		tell_rounds(plan);
+	if (!arguments->dry_run)
+		return run_plan(arguments, options, plan);
+	code = check_output(arguments->output);
+	return code == EXIT_FINE ? print_plan(options, plan, arguments->json) : code;
 }
 
 extern const struct command command_run;
@@ -275,8 +320,7 @@ static int run(int argc, char **argv)
 	if (code == EXIT_FINE && run_prepare(&request.options, &plan, error) != 0)
 		code = complain(EXIT_USAGE, "%s", error);
 	else if (code == EXIT_FINE) {
-		code = arguments.dry_run ? print_plan(&request.options, &plan, arguments.json)
-		                         : run_plan(&arguments, &request.options, &plan);
+		code = follow(&arguments, &request.options, &plan);
 		plan_free(&plan);
 	}
 	run_request_free(&request);
@@ -286,9 +330,13 @@ static int run(int argc, char **argv)
 
 const struct command command_run = {
         .name = "run",
-        .arguments = "[FILE.ini ...]",
+        .arguments = "[FILE.ini|NAME ...]",
         .summary = "measures workloads under each cipher; without files a suite",
         .details =
+                "A workload is a file, or the name of a ready one (workloads/), such as "
+                "publish-1k:\n"
+                "  atrest run publish-1k --set messages=2000 --rounds 8    a small trial\n"
+                "\n"
                 "Every round runs one slice of each arm of a workload back to back: none, none\n"
                 "again (the twin, which shows the noise), and the ciphers. The results are a\n"
                 "folder with samples.csv, summary.csv, machine.json, the workloads as they were\n"

@@ -72,6 +72,7 @@ void help_overview(FILE *out, const char *family)
 	if (family_bytes == 0)
 		fputs("\n  atrest COMMAND --help   what a command takes and prints\n"
 		      "  atrest --version\n\n"
-		      "start here: atrest run          (the quick suite, about two minutes)\n",
+		      "start here: atrest run          (the quick suite, some minutes; --dry-run "
+		      "says how long)\n",
 		      out);
 }

@@ -219,6 +219,9 @@ static void complain_unknown(const struct command *command, const char *word)
 	}
 	memcpy(name, word + 2, n - 2);
 	name[n - 2] = '\0';
+	/* Half of a short word is too much for a slip. */
+	if (n - 2 < 6)
+		best = (n - 2) / 2 + 1;
 	for (const struct option_spec *o = command->options; o && o->name; o++) {
 		size_t d = distance(name, o->name);
 

@@ -203,6 +203,17 @@ static void ready_path(const char *name, char *path, size_t bytes)
 		snprintf(path, bytes, ATREST_DATA_DIR "/workloads/%s.ini", name);
 }
 
+/* A file, or the name of a ready workload where no file has it. */
+static void workload_path(const char *given, char *path, size_t bytes)
+{
+	snprintf(path, bytes, "%s", given);
+	if (access(path, F_OK) == 0 || strchr(given, '/') != NULL)
+		return;
+	ready_path(given, path, bytes);
+	if (access(path, R_OK) != 0)
+		snprintf(path, bytes, "%s", given);
+}
+
 static int set_key(struct workload *w, const char *text)
 {
 	const char *equals = strchr(text, '=');
@@ -245,6 +256,11 @@ static int read_workload(const struct run_arguments *a, const char *path, const 
 {
 	struct workload_error why;
 
+	if (access(path, F_OK) != 0 && strchr(path, '/') == NULL)
+		return complain(EXIT_USAGE,
+		                "%s: neither a file nor a ready workload, expected such as "
+		                "publish-1k or mine.ini (workloads/README.md lists them)",
+		                path);
 	if (workload_parse_file(path, w, &why) != 0)
 		return complain(EXIT_USAGE, "%s", why.text);
 	if (set_sync(w, a->nats_config, sync) != EXIT_FINE)
@@ -272,7 +288,7 @@ static int read_workloads(const struct run_arguments *a, const struct suite *sui
 		if (suite != NULL)
 			ready_path(from, path, sizeof(path));
 		else
-			snprintf(path, sizeof(path), "%s", from);
+			workload_path(from, path, sizeof(path));
 		code = read_workload(a, path, sync, &workloads[i]);
 		if (code != EXIT_FINE)
 			return code;

@@ -12,6 +12,7 @@
 #include "harness/analysis/summary.h"
 #include "harness/output/headline.h"
 #include "harness/output/page.h"
+#include "harness/output/progress.h"
 
 static int print_summary(const struct run_result *result, const struct summary *s, int json)
 {
@@ -49,6 +50,30 @@ static int print_summary(const struct run_result *result, const struct summary *
 	return rc == 0 ? EXIT_FINE : complain(EXIT_SYSTEM, "standard output: %s", strerror(errno));
 }
 
+#define MORE_BYTES 96
+/* "; about 40 more rounds, about 3 min, may do": an interval narrows as the root of its rounds. ""
+ * without an interval. */
+static const char *more_text(const struct run_options *options, const struct plan *plan,
+                             const struct run_result *result, size_t c, char text[MORE_BYTES])
+{
+	const struct schedule_reach *reach = &result->reach[c];
+	double times = reach->width_points / options->rule.precision_points;
+	double square = plan->cells[c].square_rounds;
+	double squares = ceil(reach->rounds * (times * times - 1) / square);
+	char time[PROGRESS_TEXT_BYTES];
+
+	text[0] = '\0';
+	if (reach->rounds > 0 && isfinite(squares))
+		snprintf(text, MORE_BYTES, "; %.0f more rounds, %s, would %s", squares * square,
+		         progress_duration(
+		                 squares * schedule_square_s(plan, (uint32_t)c, &result->samples),
+		                 time),
+		         reach->rounds + squares * square > options->rule.rounds_max
+		                 ? "be needed, more than it may have"
+		                 : "do");
+	return text;
+}
+
 /* What was asked of the intervals and is not there: a line for each. 1 when there is such a thing.
  */
 static int tell_wide(const struct run_options *options, const struct plan *plan,
@@ -56,7 +81,7 @@ static int tell_wide(const struct run_options *options, const struct plan *plan,
 {
 	const char *why = result->ended_by == SCHEDULE_BUDGET ? "at the end of the budget"
 	                                                      : "with all rounds of a cell";
-	char target[PLAN_TARGET_BYTES], width[64];
+	char target[PLAN_TARGET_BYTES], width[64], more[MORE_BYTES];
 	int wide = 0;
 
 	for (size_t c = 0; result->reach != NULL && c < plan->cell_count; c++) {
@@ -70,10 +95,11 @@ static int tell_wide(const struct run_options *options, const struct plan *plan,
 			snprintf(width, sizeof(width), "+/- %.1f points", reach->width_points);
 		else
 			snprintf(width, sizeof(width), "no interval");
-		warn_line("inconclusive: %s on %s: %s after %u rounds %s, expected %g",
+		warn_line("inconclusive: %s on %s: %s after %u rounds %s, expected %g%s",
 		          plan->cells[c].workload->name,
 		          plan_target_text(plan->cells[c].target, target), width, reach->rounds,
-		          why, options->rule.precision_points);
+		          why, options->rule.precision_points,
+		          more_text(options, plan, result, c, more));
 	}
 	return wide;
 }

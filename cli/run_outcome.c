@@ -12,12 +12,12 @@ int run_outcome(const struct run_result *result)
 		return complain(EXIT_INTERRUPTED, "interrupted before the first slice");
 	if (result->interrupted && result->samples.count == 0)
 		return complain(EXIT_INTERRUPTED, "interrupted before the first round was done");
-	if (result->interrupted)
-		return complain(
-		        EXIT_INTERRUPTED,
-		        "interrupted after %zu slices, saved in %s/samples.csv; atrest resume "
-		        "%s goes on, atrest report %s makes a page of them",
-		        result->samples.count, folder, folder, folder);
+	if (result->interrupted) {
+		warn_line("interrupted after %zu slices, saved in %s/samples.csv; atrest resume %s "
+		          "goes on, atrest report %s makes a page of them",
+		          result->samples.count, folder, folder, folder);
+		return EXIT_INTERRUPTED;
+	}
 	if (result->verify_failed)
 		return complain(EXIT_VERIFY, "%s", result->error);
 	if (result->usage)

@@ -320,16 +320,16 @@ static void progress_begin(struct run *run)
 	run->started_ns = clock_ns();
 }
 
-static void progress_show(struct run *run, const struct plan_slice *slice)
+static void progress_show(struct run *run, const struct plan_slice *slice, uint32_t attempt)
 {
 	const struct plan_cell *cell = &run->plan->cells[slice->cell];
 	char text[320], target[PLAN_TARGET_BYTES], of[32] = "";
 
 	if (slice->round < cell->rounds)
 		snprintf(of, sizeof(of), " of %u", cell->rounds);
-	snprintf(text, sizeof(text), "round %u%s  %-18s %-10s %-10s", slice->round + 1, of,
-	         cell->workload->name, plan_target_text(cell->target, target),
-	         cell->arms[slice->arm].name);
+	snprintf(text, sizeof(text), "round %u%s%s  %-18s %-10s %-10s", slice->round + 1, of,
+	         attempt > 0 ? " again" : "", cell->workload->name,
+	         plan_target_text(cell->target, target), cell->arms[slice->arm].name);
 	progress_update(&run->progress,
 	                run->options->rule.precision_points > 0 ? used_s(run) - run->used_before_s
 	                                                        : run->done_s,
@@ -415,7 +415,7 @@ static void run_round(struct run *run, const struct schedule_step *step, struct 
 	run->round->count = 0;
 	square_ready(run, slices);
 	for (size_t i = 0; i < cell->arm_count && !is_over(run); i++) {
-		progress_show(run, &slices[i]);
+		progress_show(run, &slices[i], step->attempt);
 		run_slice(run, &slices[i], step->attempt, order, reply);
 		run->done_s += prepare_slice_s(cell);
 	}
@@ -423,6 +423,9 @@ static void run_round(struct run *run, const struct schedule_step *step, struct 
 	if (run->round->count < cell->arm_count && !run->result->system && !run->result->usage)
 		return;
 	again = round_set_aside(run, step);
+	/* It has taken its time and is still to come. */
+	if (again && !(run->options->rule.precision_points > 0))
+		run->progress.whole += (double)cell->arm_count * prepare_slice_s(cell);
 	round_write(run);
 	if (!again)
 		square_end(run, step);

@@ -357,9 +357,9 @@ static void check_rate(const struct slice *slice, char *warning, size_t warning_
 	    took_ns - planned_ns < planned_ns / RATE_MISSED_PART || warning[0] != '\0')
 		return;
 	snprintf(warning, warning_bytes,
-	         "%s, %s, %s: the offered rate of %llu messages a second was not reached: response "
-	         "times are those of a queue that grows",
-	         w->name, s->setup.target, s->setup.cipher, (unsigned long long)w->rate_msgs_s);
+	         "%s, %s: the offered rate of %llu messages a second was not reached by every arm: "
+	         "response times are those of a queue that grows",
+	         w->name, s->setup.target, (unsigned long long)w->rate_msgs_s);
 }
 
 static int row_disk(const char *directory, struct sample *row, struct target_error *error)

@@ -185,19 +185,37 @@ static void say_cells(char text[HEADLINE_BYTES], const struct summary *s)
 	say(text, ".");
 }
 
+static void say_missed(char text[HEADLINE_BYTES], const struct summary *s)
+{
+	char offered[TABLE_NUMBER_BYTES], reached[TABLE_NUMBER_BYTES];
+	const struct summary_row *one = NULL;
+	size_t missed = 0, rows = 0;
+
+	for (size_t i = 0; i < s->count; i++) {
+		if (!is_offered(&s->rows[i]))
+			continue;
+		rows++;
+		if (!rates_missed(s, &s->rows[i]))
+			continue;
+		missed++;
+		one = &s->rows[i];
+	}
+	if (missed == 1)
+		say(text,
+		    " %s, %s: the offered rate of %s/s was not reached (%s/s): its response times "
+		    "are those of a queue that grows.",
+		    one->workload, one->arm, table_count(one->value, offered),
+		    table_count(summary_find(s, one, one->arm, "reached_msgs_s")->value, reached));
+	else if (missed > 1)
+		say(text,
+		    " The offered rate was not reached in %zu of %zu rows: their response times "
+		    "are those of a queue that grows.",
+		    missed, rows);
+}
+
 void rates_say(const struct summary *s, int alone, char text[HEADLINE_BYTES])
 {
 	if (alone && rates_next_cell(s, NULL) != NULL)
 		say_cells(text, s);
-	for (size_t i = 0; i < s->count; i++) {
-		const struct summary_row *row = &s->rows[i];
-		char offered[TABLE_NUMBER_BYTES], reached[TABLE_NUMBER_BYTES];
-		if (!is_offered(row) || !rates_missed(s, row))
-			continue;
-		say(text,
-		    " %s, %s: the offered rate of %s/s was not reached (%s/s): its response times "
-		    "are those of a queue that grows.",
-		    row->workload, row->arm, table_count(row->value, offered),
-		    table_count(summary_find(s, row, row->arm, "reached_msgs_s")->value, reached));
-	}
+	say_missed(text, s);
 }

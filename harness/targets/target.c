@@ -25,7 +25,7 @@ const struct target *target_find(const char *name)
 const char *target_names(void)
 {
 #ifdef ATREST_WITH_NATS
-	return "store, nats, server, null";
+	return "store, nats, nats:VERSION, server, null";
 #else
 	return "store, null";
 #endif

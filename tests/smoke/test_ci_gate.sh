@@ -89,6 +89,11 @@ case " $* " in
 *' run '*)
 	while [ "$1" != -o ]; do shift; done
 	mkdir "$2"
+	[ -e "$SAYS/slow" ] || exit 0
+	# What a run does that is told to stop: its stores go first.
+	trap 'sleep 0.3; rm "$2/stores"; exit 130' TERM INT
+	touch "$2/stores"
+	while :; do sleep 0.1; done
 	;;
 *' --json '*) cat "$SAYS/${last##*/}" && exit "$(cat "$SAYS/${last##*/}.code")" ;;
 *) exit "$(cat "$SAYS/${last##*/}.code")" ;;
@@ -129,6 +134,23 @@ says run-again 4 same same
 expect 4 '' --no-counts HEAD
 says run 3 '' ''
 expect 3 'clock: inconclusive' --no-counts HEAD
+
+# Told to stop, it waits for the run, which takes its stores away.
+touch "$work/says/slow"
+"$work/tree/scripts/ci-gate" --no-counts -o "$work/stopped" HEAD >"$work/stopped.log" 2>&1 &
+gate=$!
+for _ in {1..300}; do
+	[ -z "$(find "$work/tree/build" -name stores)" ] || break
+	sleep 0.1
+done
+kill -TERM "$gate"
+status=0
+wait "$gate" || status=$?
+rm "$work/says/slow"
+if [ "$status" -ne 143 ] || [ ! -d "$work/stopped/run" ] || [ -e "$work/stopped/run/stores" ]; then
+	echo "FAIL: stopped: status $status, $(find "$work/stopped")"
+	failed=1
+fi
 
 # What README says to paste is the example.
 if [ "$(sed -n '/^on: pull_request$/,/^```$/p' "$root/README.md" | sed '$d')" != \

@@ -146,6 +146,7 @@ static void an_interrupted_run_is_reported_and_ends_in_2(void **state)
 	(void)state;
 	write_samples(2, 0, 0);
 	report_says(2, "samples.csv: incomplete, no trailer after 96 rows");
+	report_says(2, "warning: ");
 	assert_int_equal(
 	        read_whole_file(synthetic_path(folder, "report.html"), 1 << 24, &text, &bytes), 0);
 	assert_non_null(strstr(text, "Interrupted run"));
