@@ -17,4 +17,4 @@ set_tests_properties(test_resume_long PROPERTIES LABELS "long" TIMEOUT 3600
 atrest_test(test_run_ends fault
   SOURCES fault/test_run_ends.c unit/harness_fixture.c LIBRARIES atrest_harness PkgConfig::JANSSON
   TIMEOUT 300)
-add_dependencies(test_run_ends atrest faulty_worker)
+add_dependencies(test_run_ends atrest faulty_worker lying_kernel)

@@ -1,6 +1,7 @@
 /* lying_kernel.c - to be preloaded: system calls that say they did what they did not.
  *
  *   ATREST_TEST_LIE=fsync   fsync and fdatasync return at once
+ *   ATREST_TEST_LIE=power   fdatasync fails, so that who does not call it is seen
  *   ATREST_TEST_LIE=cache   nothing leaves the page cache, and mincore tells that all of it did
  */
 #include <errno.h>
@@ -25,6 +26,10 @@ int fsync(int fd)
 
 int fdatasync(int fd)
 {
+	if (tells("power")) {
+		errno = EIO;
+		return -1;
+	}
 	return tells("fsync") ? 0 : (int)syscall(SYS_fdatasync, fd);
 }
 

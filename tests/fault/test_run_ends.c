@@ -11,11 +11,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "harness/output/replace.h"
+#include "harness/measure/machine.h"
 #include "harness/output/samples.h"
 
 #define ATREST ATREST_BINARY_DIR "/cli/atrest"
 #define FAULTY ATREST_BINARY_DIR "/tests/faulty_worker"
+#define LYING  ATREST_BINARY_DIR "/tests/liblying_kernel.so"
 #define ARMS   3
 
 static const char small_publish[] = "operation = publish\nmessages = 200\nsizes = 300\n";
@@ -165,6 +166,23 @@ static void a_full_output_is_told_beside_invalid_rows(void **state)
 	unsetenv("ATREST_TEST_FAULT");
 }
 
+/* Rows are on the device when their round is done: where that fails the run ends with it. */
+static void rows_of_a_round_are_synced(void **state)
+{
+	const char *const run[] = {ATREST, "run", "p.ini",    "--target", "null",
+	                           "-o",   "out", "--rounds", "2",        NULL};
+
+	/* Sanitizers want to be the first library. */
+	if (strcmp(machine_build(), "debug") != 0 && strcmp(machine_build(), "release") != 0)
+		return;
+	fixture_write(*state, "p.ini", small_publish);
+	setenv("ATREST_TEST_LIE", "power", 1);
+	setenv("LD_PRELOAD", LYING, 1);
+	ends_with(*state, run, 4, "samples.csv: Input/output error");
+	unsetenv("LD_PRELOAD");
+	unsetenv("ATREST_TEST_LIE");
+}
+
 /* ---- controls ---- */
 
 /* A budget ends the run behind its first square: there what is done in a last round is done, the
@@ -188,6 +206,45 @@ static void a_run_that_a_budget_ends_has_had_a_last_round(void **state)
 }
 
 /* ---- the same thing in every part ---- */
+
+/* A rigorous run whose proofs were cut short is not done: they are what is left to do. */
+static void proofs_that_are_missing_are_told_and_made(void **state)
+{
+	const char *const run[] = {ATREST, "run", "p.ini",    "--target", "null",
+	                           "-o",   "out", "--rounds", "1",        NULL};
+	const char *const page[] = {ATREST, "report", "out", NULL};
+	const struct timespec pause = {.tv_nsec = 5000000};
+	char path[4200], *before, *after, *html;
+	json_t *plan;
+	pid_t pid;
+
+	fixture_write(*state, "p.ini", small_publish);
+	ends_with(*state, run, 0, "");
+	resume_with(*state, NULL, 2, "the run is complete");
+	before = fixture_read(*state, "out/samples.csv");
+	path_of(*state, "out/plan.json", path);
+	plan = json_load_file(path, 0, NULL);
+	json_object_set_new(json_object_get(plan, "rule"), "rigorous", json_true());
+	assert_int_equal(json_dump_file(plan, path, 0), 0);
+	json_decref(plan);
+	/* There is no gnuplot. */
+	ends_with(*state, page, 4, "the page was written without");
+	html = fixture_read(*state, "out/report.html");
+	assert_non_null(strstr(html, "rigorous run were not made"));
+	free(html);
+	pid = fixture_start(*state, resume);
+	path_of(*state, "out/selftest", path);
+	for (int waits = 0; waits < 4000 && access(path, F_OK) != 0; waits++)
+		nanosleep(&pause, NULL);
+	kill(pid, SIGINT);
+	assert_int_equal(fixture_wait(pid), 130);
+	after = fixture_read(*state, "out/samples.csv");
+	assert_string_equal(after, before);
+	free(before);
+	free(after);
+	fixture_write(*state, "out/selftest.json", "{}");
+	resume_with(*state, NULL, 2, "the run is complete");
+}
 
 /* What plan.json cannot hold would not be there for the rest of the run. */
 static void a_directory_that_is_no_text_is_refused(void **state)
@@ -237,6 +294,8 @@ int main(void)
 	        WITH_DIRECTORY(no_space_hides_no_failure_of_the_round_before),
 	        WITH_DIRECTORY(a_full_output_is_told_beside_invalid_rows),
 	        WITH_DIRECTORY(a_run_that_a_budget_ends_has_had_a_last_round),
+	        WITH_DIRECTORY(rows_of_a_round_are_synced),
+	        WITH_DIRECTORY(proofs_that_are_missing_are_told_and_made),
 	        WITH_DIRECTORY(a_directory_that_is_no_text_is_refused),
 	        WITH_DIRECTORY(a_killed_run_on_a_scratch_image_goes_on),
 	};

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "harness/measure/filesystem.h"
 #include "harness/output/samples.h"
 
 #define ATREST ATREST_BINARY_DIR "/cli/atrest"
@@ -180,6 +181,45 @@ static void shares_of_the_same_are_of_one_capacity(void **state)
 	fixture_output_free(&out);
 }
 
+/* So they are in a run that goes on, whichever of them has rows. */
+static void shares_stay_of_one_capacity_in_a_run_that_goes_on(void **state)
+{
+	const char *const again[] = {ATREST, "resume", "out", NULL};
+	char seed[16] = "1", path[4096];
+	const char *const argv[] = {ATREST, "run",      "p.ini",  "q.ini", "--target",
+	                            "null", "--rounds", "2",      "--set", "messages=300",
+	                            "-o",   "out",      "--seed", seed,    NULL};
+	struct samples_writer *writer;
+	struct fixture_output out;
+	struct samples samples;
+	int found = 0;
+
+	fixture_write(*state, "p.ini", "sizes = 300\nrate_share = 0.01\n");
+	fixture_write(*state, "q.ini", "sizes = 300\nrate_share = 0.02\n");
+	for (int i = 1; !found && i < 20; i++) {
+		snprintf(seed, sizeof(seed), "%d", i);
+		snprintf(path, sizeof(path), "%s/out", (const char *)*state);
+		assert_int_equal(filesystem_remove_tree(path), 0);
+		run(*state, argv, 0, &out);
+		fixture_output_free(&out);
+		samples_of(*state, &samples);
+		found = strcmp(samples.rows[0].workload, "q") == 0 && samples.rows[0].attempt == 0;
+		samples_free(&samples);
+	}
+	assert_true(found);
+	snprintf(path, sizeof(path), "%s/out/samples.csv", (const char *)*state);
+	assert_int_equal(samples_writer_open_again(path, 4, &writer), 0);
+	assert_int_equal(samples_writer_close(writer, 0), 0);
+	run(*state, again, 0, &out);
+	fixture_output_free(&out);
+	samples_of(*state, &samples);
+	for (size_t i = 0; i < samples.count; i++)
+		if (strcmp(samples.rows[i].workload, "p") == 0)
+			assert_true(fabs(samples.rows[0].rate_msgs_s -
+			                 2 * samples.rows[i].rate_msgs_s) <= 2);
+	samples_free(&samples);
+}
+
 static void rates_that_are_none_are_refused(void **state)
 {
 	static const struct {
@@ -223,6 +263,7 @@ int main(void)
 	        WITH_DIRECTORY(a_run_that_was_killed_goes_on_at_its_rate),
 	        WITH_DIRECTORY(a_given_rate_is_offered),
 	        WITH_DIRECTORY(shares_of_the_same_are_of_one_capacity),
+	        WITH_DIRECTORY(shares_stay_of_one_capacity_in_a_run_that_goes_on),
 	        WITH_DIRECTORY(rates_that_are_none_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
