@@ -92,7 +92,8 @@ static const struct option_spec option_table[] = {
          "sync_interval",
          AT(nats_config)},
         {"keep-stores", 0, OPTION_TEXT, "DIR",
-         "keeps the stores of the last round as DIR/WORKLOAD-ARM/jetstream/...\n"
+         "keeps the stores of the last round that is sure to be run (with a width\n"
+         "or budget: of the first square) as DIR/WORKLOAD-ARM/jetstream/...\n"
          "(a server's as DIR/WORKLOAD-ARM-nats-VERSION), and their key as DIR/key\n"
          "(one line, mode 0600)",
          AT(keep_stores)},
