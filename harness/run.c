@@ -31,11 +31,11 @@ static void on_signal(int number)
 
 static void catch_signals(void)
 {
-	/* Once: the second signal finds the default, which ends the process. */
+	/* Once: the second signal finds the default, which ends the process. What was asked before
+	 * this run, between two of a selftest, holds for it too. */
 	struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
 	struct sigaction ignore = {.sa_handler = SIG_IGN};
 
-	run_stop_asked = 0;
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGHUP, &action, NULL);

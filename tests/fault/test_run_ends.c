@@ -290,12 +290,12 @@ int main(void)
 #define WITH_DIRECTORY(test)                                                                       \
 	cmocka_unit_test_setup_teardown(test, fixture_directory_make, fixture_directory_remove)
 	const struct CMUnitTest tests[] = {
+	        WITH_DIRECTORY(proofs_that_are_missing_are_told_and_made),
 	        WITH_DIRECTORY(a_misread_before_a_kill_is_not_forgotten),
 	        WITH_DIRECTORY(no_space_hides_no_failure_of_the_round_before),
 	        WITH_DIRECTORY(a_full_output_is_told_beside_invalid_rows),
 	        WITH_DIRECTORY(a_run_that_a_budget_ends_has_had_a_last_round),
 	        WITH_DIRECTORY(rows_of_a_round_are_synced),
-	        WITH_DIRECTORY(proofs_that_are_missing_are_told_and_made),
 	        WITH_DIRECTORY(a_directory_that_is_no_text_is_refused),
 	        WITH_DIRECTORY(a_killed_run_on_a_scratch_image_goes_on),
 	};
