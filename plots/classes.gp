@@ -53,10 +53,10 @@ value_of(arm, metric, expression, to) = \
 	sprintf("stats csv using (of_target('%s', '%s') && cell_here(0) > 0 ? (%s[cell_here(0)] = %s, 0) : NaN) nooutput", \
 		arm, metric, to, expression)
 column_of(arm, metric, name, to) = value_of(arm, metric, "column('" . name . "')", to)
-unseen_in(arm, metric, to) = \
+flag_in(arm, metric, condition, to) = \
 	sprintf("array %s[256]; do for [i = 1:256] { %s[i] = 0 }; ", to, to) . \
-	sprintf("stats csv using (of_target('%s', '%s') && unseen_here(0) && cell_here(0) > 0 ? (%s[cell_here(0)] = 1, 0) : NaN) nooutput", \
-		arm, metric, to)
+	sprintf("stats csv using (of_target('%s', '%s') && (%s) && cell_here(0) > 0 ? (%s[cell_here(0)] = 1, 0) : NaN) nooutput", \
+		arm, metric, condition, to)
 do for [arm in "twin chachapoly aes"] {
 	row = arm eq "twin" ? "none-twin" : arm
 	do for [name in "overhead_pct low_pct high_pct"] {
@@ -65,8 +65,9 @@ do for [arm in "twin chachapoly aes"] {
 	eval column_of(row, "cpu_ns_per_msg", "added", arm . "_added")
 	eval value_of(row, "throughput_msgs_s", "at_most_pct(0)", arm . "_most")
 	eval value_of(row, "cpu_ns_per_msg", "at_most_added(0)", arm . "_cpu_most")
-	eval unseen_in(row, "throughput_msgs_s", arm . "_unseen")
-	eval unseen_in(row, "cpu_ns_per_msg", arm . "_cpu_unseen")
+	eval flag_in(row, "throughput_msgs_s", "unseen_here(0)", arm . "_unseen")
+	eval flag_in(row, "cpu_ns_per_msg", "unseen_here(0)", arm . "_cpu_unseen")
+	eval flag_in(row, "throughput_msgs_s", "hollow_here(0)", arm . "_hollow")
 }
 cost(i) = greater(chachapoly_overhead_pct[i], aes_overhead_pct[i])
 known(i) = cost(i) == cost(i) ? cost(i) : -1e9
@@ -82,15 +83,15 @@ do for [i = 1:cells] {
 left = -2
 right = 30
 set print $points
-print "row,arm,estimate,low,high,unseen"
+print "row,arm,estimate,low,high,hollow"
 do for [i = 1:cells] {
 	if (row_of[i] > 0) {
 		print sprintf("%g,1,%g,%g,%g,%d", row_of[i], twin_overhead_pct[i], \
-			or(twin_low_pct[i], twin_overhead_pct[i]), or(twin_high_pct[i], twin_overhead_pct[i]), twin_unseen[i])
+			or(twin_low_pct[i], twin_overhead_pct[i]), or(twin_high_pct[i], twin_overhead_pct[i]), twin_hollow[i])
 		print sprintf("%g,2,%g,%g,%g,%d", row_of[i] - 0.17, chachapoly_overhead_pct[i], \
-			or(chachapoly_low_pct[i], chachapoly_overhead_pct[i]), or(chachapoly_high_pct[i], chachapoly_overhead_pct[i]), chachapoly_unseen[i])
+			or(chachapoly_low_pct[i], chachapoly_overhead_pct[i]), or(chachapoly_high_pct[i], chachapoly_overhead_pct[i]), chachapoly_hollow[i])
 		print sprintf("%g,3,%g,%g,%g,%d", row_of[i] + 0.17, aes_overhead_pct[i], \
-			or(aes_low_pct[i], aes_overhead_pct[i]), or(aes_high_pct[i], aes_overhead_pct[i]), aes_unseen[i])
+			or(aes_low_pct[i], aes_overhead_pct[i]), or(aes_high_pct[i], aes_overhead_pct[i]), aes_hollow[i])
 		left = lesser(lesser(lesser(left, chachapoly_low_pct[i]), aes_low_pct[i]), twin_overhead_pct[i])
 		right = greater(greater(greater(right, chachapoly_high_pct[i]), aes_high_pct[i]), twin_overhead_pct[i])
 	}
@@ -109,7 +110,7 @@ set rmargin at screen 0.64
 set tmargin at screen 1 - 112.0 / high
 set bmargin at screen 74.0 / high
 set title sprintf("What encryption costs, operation by operation: %s", subject) font ",16" noenhanced offset 10, 2.6
-set xlabel "throughput lost, % of the same operation in plaintext\nbars: 95 % intervals; hollow: not distinguishable from plaintext" noenhanced
+set xlabel "throughput lost, % of the same operation in plaintext\nbars: 95 % intervals; " . hollow_text . "; ◀ beyond the axis" noenhanced
 set xrange [left:right]
 set yrange [rows + 0.6:0.4]
 unset grid
@@ -154,10 +155,15 @@ do for [i = 1:cells] {
 	}
 }
 set key at screen 0.62, screen top_y right horizontal noenhanced samplen 1
-show(arm) = column("arm") == arm ? column("estimate") : NaN
+show(arm) = column("arm") == arm && column("estimate") >= left ? column("estimate") : NaN
+# An estimate that the axis has no place for: its bar, and an arrow at the end.
+beyond(arm) = column("arm") == arm && column("estimate") < left ? left : NaN
+width_pct = right - left
 plot $points using (show(1)):"row" with points linetype 2 title "plaintext again", \
 	$points using (show(2)):"row":"low":"high" with xerrorbars linetype 3 title "chachapoly", \
 	$points using (show(3)):"row":"low":"high" with xerrorbars linetype 4 title "aes", \
-	$points using (column("arm") > 1 && column("unseen") > 0 ? column("estimate") : NaN):"row" \
-	with points linecolor rgb "white" pointtype 7 pointsize 0.5 notitle
+	$points using (column("arm") > 1 && column("hollow") > 0 && column("estimate") >= left ? column("estimate") : NaN):"row" \
+	with points linecolor rgb "white" pointtype 7 pointsize 0.5 notitle, \
+	for [arm = 1:3] $points using (beyond(arm)):"row":(greater(left, column("high")) - left):(0) with vectors nohead linetype arm + 1 notitle, \
+	for [arm = 1:3] $points using (beyond(arm) + 0.03 * width_pct):"row":(-0.03 * width_pct):(0) with vectors filled linetype arm + 1 notitle
 unset multiplot

@@ -55,7 +55,8 @@ name_of(target, version) = target eq "nats" ? "nats-server " . version : \
 use_subject(n) = sprintf("target = targets[%d]; version = versions[%d]; subject = name_of(target, version)", n, n)
 
 # The rows of one arm and metric: of the class of the figure, or of every class of the target.
-of_target(arm, metric) = strcol("target") eq target && strcol("target_version") eq version && \
+is_here(dummy) = strcol("target") eq target && strcol("target_version") eq version
+of_target(arm, metric) = is_here(0) && \
 	strcol("arm") eq arm && strcol("metric") eq metric
 of_class(arm, metric) = of_target(arm, metric) && strcol("class") eq class
 cell(arm, metric, name) = of_class(arm, metric) ? column(name) : NaN
@@ -75,6 +76,10 @@ unseen_here(dummy) = strcol("verdict") eq "indistinguishable"
 at_most_pct(dummy) = greater(end_of("high_pct", "overhead_pct"), column("floor_pct"))
 at_most_added(dummy) = greater(end_of("added_high", "added"), column("floor_pct") / 100 * column("baseline_value"))
 
+# Drawn hollow: what cannot be told from plaintext, and what has too few rounds for an interval.
+hollow_here(dummy) = unseen_here(0) || strcol("verdict") eq "inconclusive"
+hollow_text = "hollow: not distinguishable from plaintext; without a bar: too few rounds"
+
 lesser(a, b) = a != a || b < a ? b : a
 greater(a, b) = a != a || b > a ? b : a
 or(y, other) = y == y ? y : other
@@ -86,6 +91,11 @@ panel(width, height, head, i, columns, r, rows, foot) = sprintf( \
 	(i - 1.0) / columns + 68.0 / width, real(i) / columns - 10.0 / width, \
 	1 - (head + (height - head) * (r - 1.0) / rows + 44) / height, \
 	1 - (head + (height - head) * real(r) / rows - foot) / height)
+# For eval: which mark is which arm, in a line so many pixels below the top.
+arm_key(height, y) = sprintf("set label 102 '✕ plaintext again' at screen 0.17, screen %g center textcolor rgb twin_color noenhanced; ", 1 - y / height) . \
+	sprintf("set label 103 '● chachapoly' at screen 0.29, screen %g center textcolor rgb chachapoly_color noenhanced; ", 1 - y / height) . \
+	sprintf("set label 104 '■ aes' at screen 0.37, screen %g center textcolor rgb aes_color noenhanced; ", 1 - y / height) . \
+	sprintf("set label 105 hollow_text at screen 0.42, screen %g left noenhanced; ", 1 - y / height)
 # For eval: the next panel begins with nothing of the last.
 clean = "unset label; unset arrow; unset object; unset logscale; set autoscale xy; set xtics auto; set ytics auto; unset xlabel; unset ylabel; unset title; set format"
 

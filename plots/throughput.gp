@@ -43,11 +43,10 @@ do for [n = 1:subjects] {
 			set logscale y 10
 			set yrange [least / 2:most * 2]
 			set ytics ("100" 100, "1 k" 1e3, "10 k" 1e4, "100 k" 1e5, "1 M" 1e6, "10 M" 1e7, "100 M" 1e8)
-			set key off
 		} else {
 			set yrange [0:bytes * 1.1]
-			set key top left Left reverse
 		}
+		if (n == 1 && k == 1) { set key at screen 0.99, screen 1 - 22.0 / height right horizontal Left reverse } else { set key off }
 		plot for [i = 1:3] csv using "payload_bytes":(cell(word(arms, i), "throughput_msgs_s", "value") * (k == 1 ? 1 : column("payload_bytes") / 1073741824.0)) \
 			with linespoints linetype word(lines, i) + 0 title word(names, i)
 		eval clean

@@ -21,9 +21,10 @@ static int exceeds(uint64_t ns, double share, double span)
 	return ns >= REPEAT_LEAST_NS && (double)ns > share * span;
 }
 
-static int say(char text[REPEAT_TEXT_BYTES], const struct sample *s, const char *what, double share)
+static int say(char text[REPEAT_TEXT_BYTES], const struct sample *s, const char *what, double share,
+               const char *of)
 {
-	snprintf(text, REPEAT_TEXT_BYTES, "%.40s: %s %.0f %%", s->arm, what, 100 * share);
+	snprintf(text, REPEAT_TEXT_BYTES, "%.40s: %s %.0f %%%s", s->arm, what, 100 * share, of);
 	return 1;
 }
 
@@ -33,19 +34,20 @@ static int row_reason(const struct sample *s, char text[REPEAT_TEXT_BYTES])
 	double waited_ns = 1e3 * (double)s->pressure_cpu_us;
 
 	if (exceeds(s->steal_ns, REPEAT_STEAL_SHARE, span))
-		return say(text, s, "the hypervisor took of one processor",
-		           (double)s->steal_ns / span);
+		return say(text, s, "the hypervisor took", (double)s->steal_ns / span,
+		           " of one processor");
 	if (s->throttled_us > 0)
 		return say(text, s, "a quota held it back for",
-		           1e3 * (double)s->throttled_us / span);
+		           1e3 * (double)s->throttled_us / span, " of the time");
 	if (!sees_others(s))
 		return 0;
 	if (exceeds(s->other_cpu_ns, REPEAT_OTHER_SHARE, span))
-		return say(text, s, "others used of one processor", (double)s->other_cpu_ns / span);
+		return say(text, s, "others used", (double)s->other_cpu_ns / span,
+		           " of one processor");
 	if (exceeds(s->other_cpu_ns, REPEAT_PRESSURE_OTHER_SHARE, span) &&
 	    waited_ns > REPEAT_PRESSURE_SHARE * span)
 		return say(text, s, "tasks waited for a processor beside others for",
-		           waited_ns / span);
+		           waited_ns / span, " of the time");
 	return 0;
 }
 
@@ -63,7 +65,7 @@ static int frequency_reason(const struct sample *rows, size_t count, char text[R
 	    REPEAT_FREQUENCY_SHARE * (double)high->frequency_khz)
 		return 0;
 	return say(text, low, "the processors' clock was lower by",
-	           1 - (double)low->frequency_khz / (double)high->frequency_khz);
+	           1 - (double)low->frequency_khz / (double)high->frequency_khz, "");
 }
 
 int repeat_reason(const struct sample *rows, size_t count, char text[REPEAT_TEXT_BYTES])

@@ -22,11 +22,13 @@ const struct figure figures[] = {
          "Overhead against payload size",
          "Throughput lost against plaintext, the documented range shaded, and CPU time added per "
          "message (of a server: by the server's process) on a logarithmic scale. Bars are 95 % "
-         "intervals; “plaintext again” is the same arm measured a second time and shows what this "
+         "intervals; hollow points are not distinguishable from plaintext, a triangle at the foot "
+         "lies at zero or below; “plaintext again” is the same arm measured a second time and "
+         "shows what this "
          "machine cannot tell apart. The axes of all targets and versions are the same."},
         {"cpu", "summary.csv", FIGURE_OF_ALL, "cpu_ns_per_msg", "CPU per message",
          "The number is what one message costs the process that owns the store; the height of the "
-         "bar is relative to plaintext in the same workload."},
+         "bar is relative to plaintext in the same workload, with its 95 % interval."},
         {"against", "summary.csv", FIGURE_OF_BOTH, "throughput_msgs_s", "Store against server",
          "The same workloads on servers and on the embedded store, which does little but store: "
          "the same cipher is a larger share of its work, and what it adds in time is the least "
@@ -42,7 +44,9 @@ const struct figure figures[] = {
          "gave, and bytes in the files. The store has the same block size in all arms; newer "
          "servers make smaller blocks under a cipher, hence more files."},
         {"latency", "summary.csv", FIGURE_OF_ALL, "latency_p50_ns", "Latency",
-         "Percentiles of single operations; medians over the rounds, on a logarithmic scale. Of a "
+         "Service times: from the operation's own start to its end, also where a rate was given "
+         "(response times are those of the next figure). Percentiles of single operations; medians "
+         "over the rounds, on a logarithmic scale; bars are 95 % intervals against plaintext. Of a "
          "server with many messages under way it is mostly waiting."},
         {"rates", "summary.csv", FIGURE_OF_RATES, "response_p99_ns",
          "Response time at a given rate",

@@ -200,18 +200,60 @@ static void put_rates(struct page *p)
 
 /* ---- the page ---- */
 
+/* What is told once per round or arm: many of one kind are one line that opens. */
+static const struct {
+	const char *mark; /* within the warning */
+	const char *words;
+} many[] = {
+        {": repeated, ", "rounds were disturbed by something else on this machine and run again"},
+        {": the offered rate of ",
+         "times a rate that was offered was not reached: those response times are of a queue that "
+         "grows"},
+};
+#define MANY_COUNT (sizeof(many) / sizeof(many[0]))
+
+/* MANY_COUNT: of no such kind. */
+static size_t kind_of(const json_t *warning)
+{
+	const char *text = json_string_value(warning);
+	size_t kind = 0;
+	while (kind < MANY_COUNT && (text == NULL || strstr(text, many[kind].mark) == NULL))
+		kind++;
+	return kind;
+}
+
+/* Those of that kind, one below the other. */
+static void put_warnings_of(struct page *p, const json_t *warnings, size_t kind)
+{
+	for (size_t i = 0; i < json_array_size(warnings); i++) {
+		const json_t *warning = json_array_get(warnings, i);
+		const char *text = json_string_value(warning);
+		if (kind_of(warning) != kind)
+			continue;
+		fputs("<div>", p->out);
+		table_html_text(p->out, text == NULL ? "" : text);
+		fputs("</div>\n", p->out);
+	}
+}
+
 /* What the user was told while it ran: not durable, slow files, payloads of zeros, ... */
 static void put_warnings_of_run(struct page *p)
 {
 	const json_t *warnings = json_object_get(json_object_get(p->machine, "run"), "warnings");
+	size_t counts[MANY_COUNT + 1] = {0};
 	if (json_array_size(warnings) == 0)
 		return;
+	for (size_t i = 0; i < json_array_size(warnings); i++)
+		counts[kind_of(json_array_get(warnings, i))]++;
 	fputs("<div class=warning>", p->out);
-	for (size_t i = 0; i < json_array_size(warnings); i++) {
-		const char *text = json_string_value(json_array_get(warnings, i));
-		fputs("<div>", p->out);
-		table_html_text(p->out, text == NULL ? "" : text);
-		fputs("</div>\n", p->out);
+	put_warnings_of(p, warnings, MANY_COUNT);
+	for (size_t kind = 0; kind < MANY_COUNT; kind++) {
+		if (counts[kind] > 1)
+			fprintf(p->out, "<details><summary>%zu %s</summary>\n", counts[kind],
+			        many[kind].words);
+		put_warnings_of(p, warnings, kind);
+		if (counts[kind] > 1)
+			fputs("</details>\n", p->out);
 	}
 	fputs("</div>\n", p->out);
 }

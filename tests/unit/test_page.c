@@ -153,6 +153,7 @@ static void figures_are_drawn_as_svg_and_png(void **state)
 	assert_non_null(strstr(data, "as little as 1 % to more than 30 %"));
 	assert_non_null(strstr(data, "plaintext again"));
 	assert_non_null(strstr(data, "several times more"));
+	assert_non_null(strstr(data, "hollow: not distinguishable from plaintext"));
 	free(data);
 	/* One row per class, the dearest on top: of publish the size of the first sentence. */
 	assert_int_equal(read_whole_file(synthetic_path(folder, "plots/classes.svg"), 16 << 20,
@@ -402,6 +403,37 @@ static void hostile_names_stay_names(void **state)
 	assert_int_equal(access(ATREST_SOURCE_DIR "/plots/owned", F_OK), -1);
 }
 
+static void warnings_of_one_kind_are_one_line_with_their_count(void **state)
+{
+	static const char machine[] =
+	        "{\"run\": {\"warnings\": [\"publish-64k, round 0: repeated, none: others used 167 "
+	        "% of one processor\", \"payloads of zeros\", \"publish-1k, round 3: repeated, "
+	        "aes: "
+	        "others used 97 % of one processor\", \"publish-1k-75, store, aes: the offered "
+	        "rate "
+	        "of 9 messages a second was not reached\"]}}";
+	static const char *const parts[] = {"<div class=warning><div>payloads of zeros</div>",
+	                                    "<details><summary>2 rounds were disturbed",
+	                                    "<div>publish-64k, round 0",
+	                                    "<div>publish-1k, round 3",
+	                                    "</details>",
+	                                    "<div>publish-1k-75, store, aes: the offered rate",
+	                                    "</div>\n</div>",
+	                                    NULL};
+	struct samples s;
+	(void)state;
+	make_samples(&s, 1);
+	assert_int_equal(replace_file(synthetic_path(other_folder(), "machine.json"), machine,
+	                              strlen(machine)),
+	                 0);
+	char *text = page_without_gnuplot(&s);
+	assert_order(text, parts);
+	const char *first = strstr(text, "<details>");
+	assert_null(strstr(first + 1, "<details>"));
+	free(text);
+	assert_int_equal(remove(synthetic_path(other_folder(), "machine.json")), 0);
+}
+
 static void without_gnuplot_the_page_is_made_without_figures(void **state)
 {
 	struct samples s;
@@ -445,6 +477,7 @@ int main(void)
 	        cmocka_unit_test(what_servers_hold_and_lose_is_said),
 	        cmocka_unit_test(an_interrupted_run_with_failures_is_marked),
 	        cmocka_unit_test(hostile_names_stay_names),
+	        cmocka_unit_test(warnings_of_one_kind_are_one_line_with_their_count),
 	        cmocka_unit_test(without_gnuplot_the_page_is_made_without_figures),
 	        cmocka_unit_test(a_folder_that_is_not_there_is_named),
 	};

@@ -67,7 +67,7 @@ static void steal_above_a_fifth_of_a_processor_sets_aside(void **state)
 	rows[3].steal_ns = 40000000;
 	counts(rows);
 	rows[3].steal_ns = 50000000;
-	is_set_aside(rows, "aes: the hypervisor took of one processor 25 %");
+	is_set_aside(rows, "aes: the hypervisor took 25 % of one processor");
 }
 
 static void ticks_of_a_short_slice_are_chance(void **state)
@@ -91,7 +91,7 @@ static void a_busy_loop_beside_sets_aside(void **state)
 	rows[2].other_cpu_ns = 120000000;
 	counts(rows);
 	rows[2].other_cpu_ns = 194000000;
-	is_set_aside(rows, "chachapoly: others used of one processor 97 %");
+	is_set_aside(rows, "chachapoly: others used 97 % of one processor");
 	/* The time up to the sync is the span. */
 	rows[2].synced_s = 0.4;
 	counts(rows);
@@ -106,7 +106,7 @@ static void a_neighbour_on_the_only_processor_sets_aside(void **state)
 	rows[0].other_cpu_ns = 100000000;
 	counts(rows);
 	rows[0].pressure_cpu_us = 190000;
-	is_set_aside(rows, "none: tasks waited for a processor beside others for 95 %");
+	is_set_aside(rows, "none: tasks waited for a processor beside others for 95 % of the time");
 	/* Our own threads wait for each other: no neighbour, no matter. */
 	rows[0].other_cpu_ns = 20000000;
 	counts(rows);
@@ -125,7 +125,7 @@ static void others_that_may_be_our_own_are_no_reason(void **state)
 	snprintf(rows[1].target, sizeof(rows[1].target), "server");
 	counts(rows);
 	snprintf(rows[1].target, sizeof(rows[1].target), "nats");
-	is_set_aside(rows, "none-twin: others used of one processor 200 %");
+	is_set_aside(rows, "none-twin: others used 200 % of one processor");
 }
 
 static void a_quota_sets_aside(void **state)
@@ -135,7 +135,7 @@ static void a_quota_sets_aside(void **state)
 	(void)state;
 	quiet(rows);
 	rows[0].throttled_us = 50000;
-	is_set_aside(rows, "none: a quota held it back for 25 %");
+	is_set_aside(rows, "none: a quota held it back for 25 % of the time");
 }
 
 static void a_clock_that_moves_sets_aside(void **state)
