@@ -23,7 +23,8 @@ const struct figure figures[] = {
          "Throughput lost against plaintext, the documented range shaded, and CPU time added per "
          "message (of a server: by the server's process) on a logarithmic scale. Bars are 95 % "
          "intervals; hollow points are not distinguishable from plaintext, a triangle at the foot "
-         "lies at zero or below; “plaintext again” is the same arm measured a second time and "
+         "lies below the axis, of CPU time at zero or less; “plaintext again” is the same arm "
+         "measured a second time and "
          "shows what this "
          "machine cannot tell apart. The axes of all targets and versions are the same."},
         {"cpu", "summary.csv", FIGURE_OF_ALL, "cpu_ns_per_msg", "CPU per message",
