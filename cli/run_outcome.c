@@ -25,10 +25,10 @@ int run_outcome(const struct run_result *result)
 	if (result->system && folder[0] != '\0' && result->samples.count > 0)
 		return complain(EXIT_SYSTEM, "%s; %zu %s saved in %s/samples.csv", result->error,
 		                result->samples.count,
-		                result->samples.count == 1 ? "row is" : "rows are", folder);
+		                result->samples.count == 1 ? "slice is" : "slices are", folder);
 	if (result->system)
 		return complain(EXIT_SYSTEM, "%s", result->error);
 	if (result->invalid)
-		return complain(EXIT_FAILED, "not all rows are valid: %s", result->error);
+		return complain(EXIT_FAILED, "not all slices are valid: %s", result->error);
 	return EXIT_FINE;
 }

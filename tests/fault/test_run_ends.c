@@ -147,7 +147,7 @@ static void no_space_hides_no_failure_of_the_round_before(void **state)
 		/* The crashes of the rounds before, and the row that is to be run again. */
 		assert_int_equal(failed_rows(*state), rounds + 1);
 	}
-	resume_with(*state, NULL, 1, "not all rows are valid");
+	resume_with(*state, NULL, 1, "not all slices are valid");
 	assert_int_equal(failed_rows(*state), 3);
 }
 

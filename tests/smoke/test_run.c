@@ -324,6 +324,13 @@ static void a_second_run_in_one_folder_is_refused(void **state)
 	assert_non_null(strstr(out.error, "holds the results of a run"));
 	assert_int_equal(fixture_count(path, ""), 1);
 	fixture_output_free(&out);
+	/* Its plan is one of a run that would be refused. */
+	fixture_run(*state,
+	            (const char *const[]){ATREST, "run", "p.ini", "--dry-run", "-o", "out", NULL},
+	            &out);
+	expect_status(&out, 2);
+	assert_non_null(strstr(out.error, "holds the results of a run"));
+	fixture_output_free(&out);
 }
 
 static void bad_input_is_refused_before_anything_is_written(void **state)
@@ -382,6 +389,8 @@ static void bad_input_is_refused_before_anything_is_written(void **state)
 	        {{"--rounds", "8", "--rigorous"}, 2, "--rounds and --rigorous"},
 	        {{"--replay", "x"}, 2, "replay"},
 	        {{"missing.ini"}, 2, "missing.ini"},
+	        {{"publish-2k"}, 2, "publish-2k: neither a file nor a ready workload"},
+	        {{"publish-1k", "--rounds", "5", "--dry-run"}, 0, "--rounds: 5 made 8"},
 	        {{"p.ini"}, 2, "two workloads are named 'p'"},
 	        {{"r.ini", "--set", "fill_messages=100000000000"}, 4, "MiB free, expected"},
 	};
