@@ -11,6 +11,8 @@
 #define PLAIN_NOTE                                                                                 \
 	"Plaintext itself, one run after the other, for context and not judged: compared in this " \
 	"way two identical builds differ in half of all cases on a noisy machine."
+#define TIME_NOTE                                                                                  \
+	"Percentages are of the time per message, not of throughput lost; negative is faster."
 #define ACROSS_NOTE "Not the same machine: overheads are compared, times would say nothing."
 #define NOISY_NOTE                                                                                 \
 	"The machine was not quiet enough: more twins of plaintext differ from it than chance "    \
@@ -270,6 +272,7 @@ static int put_tables(const struct comparison *c, const struct compare_context *
 	fputc('\n', out);
 	rc = put(rows, out);
 	table_free(rows);
+	fprintf(out, "\n" TIME_NOTE "\n");
 	parts_of(c, x, parts);
 	for (size_t i = 0; i < PARTS; i++) {
 		if (parts[i].table == NULL)
