@@ -223,7 +223,7 @@ static void kill_and_resume(const char *directory, const char *const argv[], uns
 static void killed_at_any_moment_it_goes_on_or_says_why_not(void **state)
 {
 	const char *kills = getenv("ATREST_RESUME_KILLS");
-	unsigned count = kills == NULL ? 12 : (unsigned)atoi(kills);
+	unsigned count = kills == NULL ? 20 : (unsigned)atoi(kills);
 	struct tally tally = {0};
 	double began_s;
 	struct fixture_output out;
