@@ -24,7 +24,8 @@
 
 #define SCHEDULE_ROUNDS_MAX    200 /* of a cell, with a precision */
 #define SCHEDULE_REPEATS_MAX   2   /* of a round */
-#define SCHEDULE_REPEATS_SHARE 5   /* one in so many rounds of a run may be a repeated one */
+#define SCHEDULE_REPEATS_SHARE 12  /* one in so many rounds of a run may be a repeated one: the time
+                                      of a run stays what was told before it */
 
 struct schedule_rule {
 	double precision_points; /* half-width asked for; 0: fixed rounds */

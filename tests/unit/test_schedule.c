@@ -399,7 +399,7 @@ static void repeats_are_bounded(void **state)
 	}
 	assert_int_equal(next, SCHEDULE_DONE);
 	assert_int_equal(rounds, 3 * 8);
-	assert_in_range(schedule_repeated(&m.samples), 4, (3 * 8 + 5) / 5);
+	assert_int_equal(schedule_repeated(&m.samples), 3 * 8 / SCHEDULE_REPEATS_SHARE);
 	machine_free(&m);
 }
 
