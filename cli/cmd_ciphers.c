@@ -113,16 +113,11 @@ static int run(int argc, char **argv)
 	struct ciphers_options options = {0};
 	struct provider_speed rows[PROVIDERS_MAX];
 	struct provider_choice choice;
-	int first, count;
+	int first, count, code;
 
-	switch (options_parse(&command_ciphers, argc, argv, &options, &first)) {
-	case OPTIONS_BAD:
-		return EXIT_USAGE;
-	case OPTIONS_HELP_PRINTED:
-		return EXIT_FINE;
-	case OPTIONS_OK:
-		break;
-	}
+	code = options_parse(&command_ciphers, argc, argv, &options, &first);
+	if (code != OPTIONS_GO_ON)
+		return code;
 	count = providers_measure(rows, &choice);
 	if (count < 0)
 		return complain(EXIT_SYSTEM, "a cipher could not be measured: out of memory?");

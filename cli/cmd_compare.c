@@ -383,16 +383,11 @@ static int dispatch(const struct compare_command *o, int count, char **names)
 static int run(int argc, char **argv)
 {
 	struct compare_command options = {.margin = COMPARE_MARGIN};
-	int first;
+	int first, code;
 
-	switch (options_parse(&command_compare, argc, argv, &options, &first)) {
-	case OPTIONS_BAD:
-		return EXIT_USAGE;
-	case OPTIONS_HELP_PRINTED:
-		return EXIT_FINE;
-	case OPTIONS_OK:
-		break;
-	}
+	code = options_parse(&command_compare, argc, argv, &options, &first);
+	if (code != OPTIONS_GO_ON)
+		return code;
 	return dispatch(&options, argc - first, argv + first);
 }
 

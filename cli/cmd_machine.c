@@ -162,16 +162,11 @@ static int run(int argc, char **argv)
 	static const char *const here[] = {"."};
 	struct machine_options options = {0};
 	json_t *machine;
-	int first;
+	int first, code;
 
-	switch (options_parse(&command_machine, argc, argv, &options, &first)) {
-	case OPTIONS_BAD:
-		return EXIT_USAGE;
-	case OPTIONS_HELP_PRINTED:
-		return EXIT_FINE;
-	case OPTIONS_OK:
-		break;
-	}
+	code = options_parse(&command_machine, argc, argv, &options, &first);
+	if (code != OPTIONS_GO_ON)
+		return code;
 	for (int i = first; i < argc; i++) {
 		struct stat st;
 		if (stat(argv[i], &st) == 0 && !S_ISDIR(st.st_mode))

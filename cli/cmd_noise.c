@@ -277,14 +277,9 @@ static int run(int argc, char **argv)
 	char **shown;
 	int first, code;
 
-	switch (options_parse(&command_noise, argc, argv, &arguments, &first)) {
-	case OPTIONS_BAD:
-		return EXIT_USAGE;
-	case OPTIONS_HELP_PRINTED:
-		return EXIT_FINE;
-	case OPTIONS_OK:
-		break;
-	}
+	code = options_parse(&command_noise, argc, argv, &arguments, &first);
+	if (code != OPTIONS_GO_ON)
+		return code;
 	if (first == argc)
 		arguments.suite = "noise";
 	code = run_request_make(&arguments, argv + first, (size_t)(argc - first), &request);

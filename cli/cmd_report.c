@@ -178,16 +178,11 @@ extern const struct command command_report;
 static int run(int argc, char **argv)
 {
 	struct report_options options = {0};
-	int first;
-	switch (options_parse(&command_report, argc, argv, &options, &first)) {
-	case OPTIONS_BAD:
-		return EXIT_USAGE;
-	case OPTIONS_HELP_PRINTED:
-		return EXIT_FINE;
-	case OPTIONS_OK:
-		break;
-	}
-	int code = check_options(&options);
+	int first, code;
+	code = options_parse(&command_report, argc, argv, &options, &first);
+	if (code != OPTIONS_GO_ON)
+		return code;
+	code = check_options(&options);
 	return code == EXIT_FINE ? report(argv[first], &options) : code;
 }
 

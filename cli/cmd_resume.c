@@ -86,14 +86,9 @@ static int run(int argc, char **argv)
 	struct resume resume;
 	int first, code;
 
-	switch (options_parse(&command_resume, argc, argv, &arguments, &first)) {
-	case OPTIONS_BAD:
-		return EXIT_USAGE;
-	case OPTIONS_HELP_PRINTED:
-		return EXIT_FINE;
-	case OPTIONS_OK:
-		break;
-	}
+	code = options_parse(&command_resume, argc, argv, &arguments, &first);
+	if (code != OPTIONS_GO_ON)
+		return code;
 	if (resume_open(argv[first], warn_resume, &resume, &error) != 0)
 		return complain(error.fault == TARGET_USAGE ? EXIT_USAGE : EXIT_SYSTEM, "%s",
 		                error.text);

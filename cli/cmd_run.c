@@ -307,14 +307,9 @@ static int run(int argc, char **argv)
 	char error[512], **shown;
 	int first, code;
 
-	switch (options_parse(&command_run, argc, argv, &arguments, &first)) {
-	case OPTIONS_BAD:
-		return EXIT_USAGE;
-	case OPTIONS_HELP_PRINTED:
-		return EXIT_FINE;
-	case OPTIONS_OK:
-		break;
-	}
+	code = options_parse(&command_run, argc, argv, &arguments, &first);
+	if (code != OPTIONS_GO_ON)
+		return code;
 	code = run_request_make(&arguments, argv + first, (size_t)(argc - first), &request);
 	shown = run_targets_arguments(&arguments.targets, argc, argv);
 	request.options.arguments = shown;

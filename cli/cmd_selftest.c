@@ -50,14 +50,9 @@ static int run(int argc, char **argv)
 	struct run_request request;
 	int first, code;
 
-	switch (options_parse(&command_selftest, argc, argv, &arguments, &first)) {
-	case OPTIONS_BAD:
-		return EXIT_USAGE;
-	case OPTIONS_HELP_PRINTED:
-		return EXIT_FINE;
-	case OPTIONS_OK:
-		break;
-	}
+	code = options_parse(&command_selftest, argc, argv, &arguments, &first);
+	if (code != OPTIONS_GO_ON)
+		return code;
 	if (arguments.dirs.count > 1)
 		return complain(EXIT_USAGE, "--dir: found %zu, expected one", arguments.dirs.count);
 	code = selftest_proofs_request(&arguments, &request);

@@ -219,16 +219,11 @@ static int answer(const struct size_options *o, const char *file)
 static int run(int argc, char **argv)
 {
 	struct size_options options = {0};
-	int first;
+	int first, code;
 
-	switch (options_parse(&command_size, argc, argv, &options, &first)) {
-	case OPTIONS_BAD:
-		return EXIT_USAGE;
-	case OPTIONS_HELP_PRINTED:
-		return EXIT_FINE;
-	case OPTIONS_OK:
-		break;
-	}
+	code = options_parse(&command_size, argc, argv, &options, &first);
+	if (code != OPTIONS_GO_ON)
+		return code;
 	return answer(&options, first < argc ? argv[first] : NULL);
 }
 

@@ -366,14 +366,9 @@ static int run(int argc, char **argv)
 	struct load l = {0};
 	int first, code;
 
-	switch (options_parse(&command_stream_load, argc, argv, &l.options, &first)) {
-	case OPTIONS_BAD:
-		return EXIT_USAGE;
-	case OPTIONS_HELP_PRINTED:
-		return EXIT_FINE;
-	case OPTIONS_OK:
-		break;
-	}
+	code = options_parse(&command_stream_load, argc, argv, &l.options, &first);
+	if (code != OPTIONS_GO_ON)
+		return code;
 	code = keys_load(&l.options.keys, &l.keys);
 	if (code != EXIT_FINE)
 		return code;

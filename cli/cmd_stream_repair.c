@@ -150,14 +150,9 @@ static int run(int argc, char **argv)
 	const char *dir;
 	int first, code;
 
-	switch (options_parse(&command_stream_repair, argc, argv, &p.options, &first)) {
-	case OPTIONS_BAD:
-		return EXIT_USAGE;
-	case OPTIONS_HELP_PRINTED:
-		return EXIT_FINE;
-	case OPTIONS_OK:
-		break;
-	}
+	code = options_parse(&command_stream_repair, argc, argv, &p.options, &first);
+	if (code != OPTIONS_GO_ON)
+		return code;
 	p.session.options = &p.options.common;
 	code = read_config(&p);
 	if (code == EXIT_FINE)

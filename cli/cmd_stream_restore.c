@@ -205,14 +205,9 @@ static int run(int argc, char **argv)
 	char *text = NULL;
 	int first, code;
 
-	switch (options_parse(&command_stream_restore, argc, argv, &r.options, &first)) {
-	case OPTIONS_BAD:
-		return EXIT_USAGE;
-	case OPTIONS_HELP_PRINTED:
-		return EXIT_FINE;
-	case OPTIONS_OK:
-		break;
-	}
+	code = options_parse(&command_stream_restore, argc, argv, &r.options, &first);
+	if (code != OPTIONS_GO_ON)
+		return code;
 	code = keys_load(&r.options.keys, &r.keys);
 	if (code != EXIT_FINE)
 		return code;

@@ -127,15 +127,10 @@ extern const struct command command_verify_results;
 static int run(int argc, char **argv)
 {
 	struct verify_options options = {0};
-	int first;
-	switch (options_parse(&command_verify_results, argc, argv, &options, &first)) {
-	case OPTIONS_BAD:
-		return EXIT_USAGE;
-	case OPTIONS_HELP_PRINTED:
-		return EXIT_FINE;
-	case OPTIONS_OK:
-		break;
-	}
+	int first, code;
+	code = options_parse(&command_verify_results, argc, argv, &options, &first);
+	if (code != OPTIONS_GO_ON)
+		return code;
 	return verify(argv[first], options.json);
 }
 

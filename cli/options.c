@@ -205,18 +205,16 @@ static size_t distance(const char *a, const char *b)
 	return row[n];
 }
 
-static void complain_unknown(const struct command *command, const char *word)
+static int complain_unknown(const struct command *command, const char *word)
 {
 	const char *nearest = NULL;
 	size_t best = 4;
 	char name[64];
 	size_t n = strcspn(word, "=");
 
-	if (strncmp(word, "--", 2) != 0 || n >= sizeof name) {
-		complain(EXIT_USAGE, "atrest %s: unknown option '%s'; see atrest %s --help",
-		         command->name, word, command->name);
-		return;
-	}
+	if (strncmp(word, "--", 2) != 0 || n >= sizeof name)
+		return complain(EXIT_USAGE, "atrest %s: unknown option '%s'; see atrest %s --help",
+		                command->name, word, command->name);
 	memcpy(name, word + 2, n - 2);
 	name[n - 2] = '\0';
 	/* Half of a short word is too much for a slip. */
@@ -230,9 +228,9 @@ static void complain_unknown(const struct command *command, const char *word)
 			nearest = o->name;
 		}
 	}
-	complain(EXIT_USAGE, "atrest %s: unknown option '--%s'%s%s%s; see atrest %s --help",
-	         command->name, name, nearest ? ", did you mean '--" : "", nearest ? nearest : "",
-	         nearest ? "'?" : "", command->name);
+	return complain(EXIT_USAGE, "atrest %s: unknown option '--%s'%s%s%s; see atrest %s --help",
+	                command->name, name, nearest ? ", did you mean '--" : "",
+	                nearest ? nearest : "", nearest ? "'?" : "", command->name);
 }
 
 /* The getopt tables of a command: long names, and the letters as "ab:c:". */
@@ -290,8 +288,7 @@ static const char *abbreviated(const struct option *longs, int argc, char **argv
 	return NULL;
 }
 
-enum options_result options_parse(const struct command *command, int argc, char **argv,
-                                  void *values, int *first)
+int options_parse(const struct command *command, int argc, char **argv, void *values, int *first)
 {
 	struct option longs[OPTIONS_MAX + 2] = {0};
 	char letters[2 * OPTIONS_MAX + 4];
@@ -301,10 +298,8 @@ enum options_result options_parse(const struct command *command, int argc, char 
 
 	build_tables(command, longs, letters);
 	word = abbreviated(longs, argc, argv);
-	if (word != NULL) {
-		complain_unknown(command, word);
-		return OPTIONS_BAD;
-	}
+	if (word != NULL)
+		return complain_unknown(command, word);
 	optind = 0; /* start over, for GNU getopt */
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
@@ -312,36 +307,27 @@ enum options_result options_parse(const struct command *command, int argc, char 
 
 		if (c == 'h') {
 			help_command(stdout, command);
-			return OPTIONS_HELP_PRINTED;
+			return EXIT_FINE;
 		}
-		if (c == ':') {
-			complain(EXIT_USAGE, "atrest %s: '%s' needs a value", command->name,
-			         argv[optind - 1]);
-			return OPTIONS_BAD;
-		}
+		if (c == ':')
+			return complain(EXIT_USAGE, "atrest %s: '%s' needs a value", command->name,
+			                argv[optind - 1]);
 		o = c == '?' ? NULL : spec_of(command, c);
-		if (o == NULL) {
-			complain_unknown(command, argv[optind - 1]);
-			return OPTIONS_BAD;
-		}
-		if (is_repeated(o, values)) {
-			complain(EXIT_USAGE, "atrest %s: --%s: found twice, expected it once",
-			         command->name, o->name);
-			return OPTIONS_BAD;
-		}
-		if (store_value(o, optarg, values) != 0) {
-			complain(EXIT_USAGE, "atrest %s: --%s: found '%s', expected %s",
-			         command->name, o->name, optarg, expected[o->kind]);
-			return OPTIONS_BAD;
-		}
+		if (o == NULL)
+			return complain_unknown(command, argv[optind - 1]);
+		if (is_repeated(o, values))
+			return complain(EXIT_USAGE,
+			                "atrest %s: --%s: found twice, expected it once",
+			                command->name, o->name);
+		if (store_value(o, optarg, values) != 0)
+			return complain(EXIT_USAGE, "atrest %s: --%s: found '%s', expected %s",
+			                command->name, o->name, optarg, expected[o->kind]);
 	}
 	positional = (size_t)(argc - optind);
-	if (positional < command->arguments_min || positional > command->arguments_max) {
-		complain(EXIT_USAGE, "atrest %s: found %zu argument%s, expected %s", command->name,
-		         positional, positional == 1 ? "" : "s",
-		         command->arguments ? command->arguments : "none");
-		return OPTIONS_BAD;
-	}
+	if (positional < command->arguments_min || positional > command->arguments_max)
+		return complain(EXIT_USAGE, "atrest %s: found %zu argument%s, expected %s",
+		                command->name, positional, positional == 1 ? "" : "s",
+		                command->arguments ? command->arguments : "none");
 	*first = optind;
-	return OPTIONS_OK;
+	return OPTIONS_GO_ON;
 }

@@ -55,14 +55,12 @@ struct command {
 	int (*run)(int argc, char **argv);   /* argv[0] is the command's last word */
 };
 
-enum options_result { OPTIONS_OK, OPTIONS_HELP_PRINTED, OPTIONS_BAD };
-
-/* Parses argv into *values (zeroed by the caller or preset to defaults). On OPTIONS_OK *first is
- * the index of the first positional argument, which getopt has moved to the end. Errors are one
- * line on stderr that names the option, what was found and what is expected; an unknown option
- * suggests the nearest one. --help prints and returns OPTIONS_HELP_PRINTED. */
-enum options_result options_parse(const struct command *command, int argc, char **argv,
-                                  void *values, int *first);
+/* Parses argv into *values (zeroed by the caller or preset to defaults). OPTIONS_GO_ON with *first
+ * the index of the first positional argument, which getopt has moved to the end; or the exit code
+ * the command is to return: EXIT_FINE after --help, EXIT_USAGE after one line on stderr that names
+ * the option, what was found and what is expected (of an unknown one the nearest too). */
+#define OPTIONS_GO_ON (-1)
+int options_parse(const struct command *command, int argc, char **argv, void *values, int *first);
 
 /* The value parsers, also for other texts. 0, or -1 for anything but the whole text being a
  * value that fits. */

@@ -112,14 +112,9 @@ int stream_run(const struct command *command, int argc, char **argv, void *value
 	const char *dir;
 	int first, code;
 
-	switch (options_parse(command, argc, argv, values, &first)) {
-	case OPTIONS_BAD:
-		return EXIT_USAGE;
-	case OPTIONS_HELP_PRINTED:
-		return EXIT_FINE;
-	case OPTIONS_OK:
-		break;
-	}
+	code = options_parse(command, argc, argv, values, &first);
+	if (code != OPTIONS_GO_ON)
+		return code;
 	session->options = options;
 	if (session->finding == NULL)
 		session->finding = stream_warn_finding;

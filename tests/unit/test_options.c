@@ -40,10 +40,9 @@ static const struct command command = {.name = "try",
                                        .arguments_max = 1};
 
 /* Parses a NULL-terminated list of words; what goes to stderr comes back in said. */
-static enum options_result parse(struct values *v, int *first, char *said, size_t said_bytes,
-                                 char **words)
+static int parse(struct values *v, int *first, char *said, size_t said_bytes, char **words)
 {
-	enum options_result result;
+	int result;
 	FILE *capture = tmpfile();
 	int saved = dup(STDERR_FILENO), argc = 0;
 	size_t n;
@@ -76,7 +75,7 @@ static void every_kind_is_read(void **state)
 	assert_int_equal(PARSE("--seed", "18446744073709551615", "-q", "f.ini", "--size=64k", "-w",
 	                       "1.5ms", "--precision", "2%", "--set", "a=1", "--set=b=2", "--label",
 	                       "x"),
-	                 OPTIONS_OK);
+	                 OPTIONS_GO_ON);
 	assert_int_equal(v.quick, 1);
 	assert_true(v.seed == UINT64_MAX);
 	assert_int_equal(v.size, 65536);
@@ -97,13 +96,13 @@ static void a_secret_is_taken_once(void **state)
 	int first;
 
 	(void)state;
-	assert_int_equal(PARSE("--password", "first"), OPTIONS_OK);
+	assert_int_equal(PARSE("--password", "first"), OPTIONS_GO_ON);
 	assert_string_equal(v.password, "first");
-	assert_int_equal(PARSE("--password", "first", "--password=second"), OPTIONS_BAD);
+	assert_int_equal(PARSE("--password", "first", "--password=second"), EXIT_USAGE);
 	assert_non_null(strstr(said, "--password: found twice, expected it once"));
 	assert_null(strstr(said, "first"));
 	assert_null(strstr(said, "second"));
-	assert_int_equal(PARSE("--label", "a", "--label", "b"), OPTIONS_OK);
+	assert_int_equal(PARSE("--label", "a", "--label", "b"), OPTIONS_GO_ON);
 	assert_string_equal(v.label, "b");
 }
 
@@ -123,7 +122,7 @@ static void bad_values_name_option_found_and_expected(void **state)
 		char said[512], quoted[64];
 		int first;
 
-		assert_int_equal(PARSE(bad[i][0], bad[i][1]), OPTIONS_BAD);
+		assert_int_equal(PARSE(bad[i][0], bad[i][1]), EXIT_USAGE);
 		snprintf(quoted, sizeof quoted, "%s: found '%s', expected ", bad[i][0], bad[i][1]);
 		assert_non_null(strstr(said, quoted));
 	}
@@ -136,15 +135,26 @@ static void unknown_option_suggests_the_nearest(void **state)
 	int first;
 
 	(void)state;
-	assert_int_equal(PARSE("--lable", "x"), OPTIONS_BAD);
+	assert_int_equal(PARSE("--lable", "x"), EXIT_USAGE);
 	assert_non_null(strstr(said, "'--lable', did you mean '--label'?"));
-	assert_int_equal(PARSE("--lab", "x"), OPTIONS_BAD); /* no abbreviations */
+	assert_int_equal(PARSE("--lab", "x"), EXIT_USAGE); /* no abbreviations */
 	assert_non_null(strstr(said, "unknown option '--lab'"));
 	assert_null(strstr(said, "'x'"));
-	assert_int_equal(PARSE("-z"), OPTIONS_BAD);
+	assert_int_equal(PARSE("-z"), EXIT_USAGE);
 	assert_non_null(strstr(said, "unknown option '-z'"));
-	assert_int_equal(PARSE("--seed"), OPTIONS_BAD);
+	assert_int_equal(PARSE("--seed"), EXIT_USAGE);
 	assert_non_null(strstr(said, "'--seed' needs a value"));
+}
+
+static void help_ends_the_command(void **state)
+{
+	struct values v;
+	char said[512];
+	int first;
+
+	(void)state;
+	assert_int_equal(PARSE("--seed", "1", "--help", "--seed", "x"), EXIT_FINE);
+	assert_string_equal(said, "");
 }
 
 static void too_many_arguments_are_refused(void **state)
@@ -154,7 +164,7 @@ static void too_many_arguments_are_refused(void **state)
 	int first;
 
 	(void)state;
-	assert_int_equal(PARSE("a", "b"), OPTIONS_BAD);
+	assert_int_equal(PARSE("a", "b"), EXIT_USAGE);
 	assert_non_null(strstr(said, "found 2 arguments, expected [FILE]"));
 }
 
@@ -165,6 +175,7 @@ int main(void)
 	        cmocka_unit_test(a_secret_is_taken_once),
 	        cmocka_unit_test(bad_values_name_option_found_and_expected),
 	        cmocka_unit_test(unknown_option_suggests_the_nearest),
+	        cmocka_unit_test(help_ends_the_command),
 	        cmocka_unit_test(too_many_arguments_are_refused),
 	};
 
