@@ -191,17 +191,34 @@ static int against_print(const struct size_options *o, const json_t *here,
 
 extern const struct command command_size;
 
+/* Held against a run is what its own workloads ask for. */
+static int demand_refuse(const struct size_options *o, const char *file)
+{
+	for (size_t i = 0; i < SIZE_KEY_COUNT; i++)
+		if (o->flags.text[i] != NULL)
+			return complain(EXIT_USAGE,
+			                "--against: found --%s too, expected no demand beside it",
+			                size_input_name(i));
+	if (file != NULL)
+		return complain(EXIT_USAGE, "--against: found %s too, expected no demand beside it",
+		                file);
+	if (o->markdown)
+		return complain(EXIT_USAGE, "--against: found --markdown too, expected --json or "
+		                            "none of both");
+	return EXIT_FINE;
+}
+
 static int answer(const struct size_options *o, const char *file)
 {
 	struct size_demand demand;
 	struct results base;
 	json_t *here;
-	int code = EXIT_FINE;
+	int code;
 
 	if (o->json && o->markdown)
 		return complain(EXIT_USAGE, "--markdown: found --json too, expected one of both");
-	if (o->against == NULL)
-		code = size_input_read(file, &o->flags, &demand);
+	code = o->against != NULL ? demand_refuse(o, file)
+	                          : size_input_read(file, &o->flags, &demand);
 	if (code != EXIT_FINE)
 		return code;
 	here = machine_fingerprint(NULL, 0, NULL);
@@ -271,7 +288,8 @@ const struct command command_size = {
                 "  scripts/bench\n"
                 "  atrest size --rate 20k --peak 50k --sizes 1k --max-age 7d --replicas 3\n\n"
                 "--against DIR: which lines are how far off. Exit 1 when one is: CPU of a message\n"
-                "by more than 15 %, a restart by more than 25 %, a block or key file by a byte.",
+                "by more than 15 %, a restart by more than 25 %, a block or key file by a byte,\n"
+                "others by more than 256 B + 1 %, the space of a file by more than a block.",
         .options = option_table,
         .arguments_max = 1,
         .run = run,

@@ -339,13 +339,19 @@ double size_input_kept_by(const struct size_demand *d, enum size_key limit)
 	return INFINITY;
 }
 
+enum size_key size_input_limit(const struct size_demand *d)
+{
+	enum size_key first = SIZE_KEY_MAX_AGE;
+
+	for (enum size_key i = first; i <= SIZE_KEY_MAX_MSGS_PER_SUBJECT; i++)
+		if (size_input_kept_by(d, i) < size_input_kept_by(d, first))
+			first = i;
+	return first;
+}
+
 double size_input_kept(const struct size_demand *d)
 {
-	double kept = INFINITY;
-
-	for (enum size_key i = SIZE_KEY_MAX_AGE; i <= SIZE_KEY_MAX_MSGS_PER_SUBJECT; i++)
-		kept = fmin(kept, size_input_kept_by(d, i));
-	return floor(kept);
+	return floor(size_input_kept_by(d, size_input_limit(d)));
 }
 
 const char *size_input_name(enum size_key key)
@@ -384,7 +390,7 @@ static int check(const struct size_demand *d)
 	if (stored > STORED_MAX)
 		return complain(EXIT_USAGE,
 		                "--%s: %.3g bytes would be kept on a node, expected at most 1 EiB",
-		                d->max_age_ns > 0 ? "max-age" : "max-msgs", stored);
+		                size_input_name(size_input_limit(d)), stored);
 	if (size_input_kept(d) < 1)
 		return complain(EXIT_USAGE,
 		                "--max-age: less than one message would be kept in a stream at "

@@ -90,7 +90,10 @@ int size_input_check_version(const struct size_demand *d, const char *version);
 size_t size_input_mix(const struct size_demand *d, struct sizing_size mix[SIZE_MIX_MAX]);
 uint64_t size_input_payload_max(const struct size_demand *d);
 
-/* Messages published to a stream while they are kept: by the limit that is reached first. */
+/* The limit that is reached first, SIZE_KEY_MAX_... */
+enum size_key size_input_limit(const struct size_demand *d);
+
+/* Messages published to a stream while they are kept: by that limit. */
 double size_input_kept(const struct size_demand *d);
 
 /* The same by one limit alone, SIZE_KEY_MAX_...; infinite where it is not set. */

@@ -233,16 +233,6 @@ static void plan_starts(const struct size_plan *plan, const struct sizing_arm *a
 
 /* ---- what must be said with it ---- */
 
-static enum size_key limit_reached(const struct size_demand *d)
-{
-	enum size_key first = SIZE_KEY_MAX_AGE;
-
-	for (enum size_key i = first; i <= SIZE_KEY_MAX_MSGS_PER_SUBJECT; i++)
-		if (size_input_kept_by(d, i) < size_input_kept_by(d, first))
-			first = i;
-	return first;
-}
-
 /* Limits that are never reached are common beside an age. Where something else takes messages away
  * earlier, that is not what is asked for, or it is superfluous. */
 static void note_limits(struct size_plan *plan)
@@ -442,7 +432,7 @@ int size_plan_make(const struct size_demand *demand, const struct sizing *costs,
 	out->kept = size_input_kept(demand);
 	out->live = ceil(out->kept * (1 - demand->deleted_pct / 100));
 	out->subjects = fmin((double)demand->subjects, out->live);
-	out->limit = limit_reached(demand);
+	out->limit = size_input_limit(demand);
 	code = size_input_check_version(demand, size_plan_version(costs));
 	if (code == EXIT_FINE)
 		code = check_cells(out);

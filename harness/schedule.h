@@ -22,10 +22,11 @@
 #include "harness/output/samples.h"
 #include "harness/plan.h"
 
-#define SCHEDULE_ROUNDS_MAX    200 /* of a cell, with a precision */
-#define SCHEDULE_REPEATS_MAX   2   /* of a round */
-#define SCHEDULE_REPEATS_SHARE 12  /* one in so many rounds of a run may be a repeated one: the time
-                                      of a run stays what was told before it */
+#define SCHEDULE_ROUNDS_MAX  200 /* of a cell, with a precision */
+#define SCHEDULE_REPEATS_MAX 2   /* of a round */
+/* One in so many rounds of a run may be a repeated one: the time of a run stays what was told
+ * before it. */
+#define SCHEDULE_REPEATS_SHARE 12
 
 struct schedule_rule {
 	double precision_points; /* half-width asked for; 0: fixed rounds */

@@ -23,9 +23,8 @@
 #define SIZING_CIPHERS    3 /* none, chachapoly, aes, in this order */
 #define SIZING_TEXT_BYTES 512
 #define SIZING_NAME_BYTES 64
-#define SIZING_OTHER_BYTES                                                                         \
-	42 /* of a record beside its payload, where no row tells: 30, and the                      \
-	      12 of the harness's subject */
+/* Of a record beside its payload, where no row tells: 30, and the 12 of the harness's subject. */
+#define SIZING_OTHER_BYTES 42
 
 extern const char *const sizing_ciphers[SIZING_CIPHERS];
 

@@ -1,13 +1,17 @@
 /* formats.h - the rows of a run in the formats of other tools.
  *
- *   go           Go benchmark text (benchstat): a line per valid slice
- *                BenchmarkPublish1k/target=store/arm=aes 120000 2110 ns/op 1900 cpu-ns/op ...
- *                Source: golang.org/design/14313-benchmark-format.
- *   gbench       Google Benchmark's JSON (its compare.py): a repetition per slice, then mean,
- * median and standard deviation. Source: its JSONReporter (src/json_reporter.cc). github
- * benchmark-action/github-action-benchmark, tool customSmallerIsBetter: an entry per cell, arm and
- * metric. Source: its BenchmarkResult (src/extract.ts). openmetrics  OpenMetrics 1.0 text: a gauge
- * per metric of the summary, in base units. Source: the OpenMetrics specification, "Text format".
+ * go: Go benchmark text (benchstat), a line per valid slice
+ *   BenchmarkPublish1k/target=store/arm=aes 120000 2110 ns/op 1900 cpu-ns/op ...
+ *   Source: golang.org/design/14313-benchmark-format.
+ *
+ * gbench: Google Benchmark's JSON (its compare.py), a repetition per slice, then mean, median and
+ *   standard deviation. Source: its JSONReporter (src/json_reporter.cc).
+ *
+ * github: benchmark-action/github-action-benchmark, tool customSmallerIsBetter, an entry per cell,
+ *   arm and metric. Source: its BenchmarkResult (src/extract.ts).
+ *
+ * openmetrics: OpenMetrics 1.0 text, a gauge per metric of the summary, in base units. Source: the
+ *   OpenMetrics specification, "Text format".
  *
  * All are made from the samples and their summary; none works anything out again. What failed is
  * left out (go, github), or marked (gbench: error_occurred; openmetrics: the verdict).

@@ -156,8 +156,7 @@ static void find_slices(const struct samples *samples, struct family *f)
 		if (strcmp(s->workload, f->row->workload) == 0 &&
 		    strcmp(s->target, f->row->target) == 0 &&
 		    strcmp(s->target_version, f->row->target_version) == 0 &&
-		    strcmp(s->arm, f->row->arm) == 0 &&
-		    (s->valid == 1 || strncmp(s->error, "repeated", strlen("repeated")) != 0))
+		    strcmp(s->arm, f->row->arm) == 0 && !samples_set_aside(s))
 			f->slices[f->count++] = s;
 	}
 }

@@ -49,6 +49,8 @@ expect 2 'nothing is left to do' --no-clock --no-counts HEAD
 expect 2 "--workload: 'publish-2k' is neither a ready workload of HEAD nor a file" --workload publish-2k HEAD
 expect 2 'is there already' -o "$work" HEAD
 expect 2 'is not a directory' -o "$work/none/out" HEAD
+expect 2 'none is not a directory' --junit "$work/none/out.xml" HEAD
+expect 2 'none is not a directory' --markdown "$work/none/out.md" HEAD
 expect 4 'has no atrest-count yet' HEAD~1 HEAD
 expect 4 'does not build' --no-counts HEAD HEAD
 expect 0 'ci-gate [OPTION ...] BASE_REF [HEAD_REF]' --help
