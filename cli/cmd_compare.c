@@ -12,6 +12,7 @@
 #include "cli/compare_workloads.h"
 #include "cli/exit_status.h"
 #include "cli/options.h"
+#include "cli/results_read.h"
 #include "harness/analysis/compare.h"
 #include "harness/output/baseline.h"
 #include "harness/output/compare_output.h"
@@ -72,35 +73,6 @@ static void result_free(struct result *r)
 	memset(r, 0, sizeof(*r));
 }
 
-static int read_samples(const char *dir, struct samples *samples, struct comparison *c)
-{
-	char path[PATH_MAX];
-	char error[512];
-	struct stat st;
-
-	if ((size_t)snprintf(path, sizeof(path), "%s/samples.csv", dir) >= sizeof(path))
-		return compare_problem_add(c, COMPARE_BROKEN,
-		                           "%.60s...: path of %zu bytes, expected at most %d", dir,
-		                           strlen(dir), PATH_MAX - 64);
-	if (stat(path, &st) != 0 && (errno == ENOENT || errno == ENOTDIR))
-		return compare_problem_add(c, COMPARE_BROKEN,
-		                           "%.300s: %s, expected the folder of a run", path,
-		                           strerror(errno));
-	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
-		return compare_problem_add(c, COMPARE_BROKEN, "%.300s: not a file, expected rows",
-		                           path);
-	switch (samples_read(path, samples, error)) {
-	case CSV_RESULT_MALFORMED:
-		return compare_problem_add(c, COMPARE_BROKEN, "%s", error);
-	case CSV_RESULT_SCHEMA_OTHER:
-	case CSV_RESULT_UNREADABLE:
-		return compare_problem_add(c, COMPARE_UNFIT, "%s", error);
-	case CSV_RESULT_OK:
-		break;
-	}
-	return 0;
-}
-
 /* Anything wrong becomes a problem. 0, or -1: memory. */
 static int read_result(const char *dir, enum needs_machine needs_machine, struct result *r,
                        struct comparison *c)
@@ -108,11 +80,12 @@ static int read_result(const char *dir, enum needs_machine needs_machine, struct
 	char path[PATH_MAX];
 	char error[512];
 	int missing;
-	size_t before = c->problem_count;
+	int code = results_load(dir, &r->samples, error);
 
-	if (read_samples(dir, &r->samples, c) != 0)
-		return -1;
-	if (c->problem_count > before || needs_machine == MACHINE_UNUSED)
+	if (code != EXIT_FINE)
+		return compare_problem_add(c, code == EXIT_SYSTEM ? COMPARE_UNFIT : COMPARE_BROKEN,
+		                           "%s", error);
+	if (needs_machine == MACHINE_UNUSED)
 		return 0;
 	if ((size_t)snprintf(path, sizeof(path), "%s/machine.json", dir) >= sizeof(path))
 		return compare_problem_add(c, COMPARE_BROKEN, "%.60s...: too long a path", dir);

@@ -6,9 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/options.h"
+#include "cli/results_read.h"
 #include "cli/size_against.h"
 #include "cli/size_input.h"
 #include "cli/size_plan.h"
@@ -19,6 +20,7 @@
 #include "harness/output/samples.h"
 
 #define RESULT_DEFAULT      "results/latest"
+#define ROWS_DEFAULT        RESULT_DEFAULT "/samples.csv"
 #define FILE_SYSTEM_DEFAULT 4096
 
 struct size_options {
@@ -36,34 +38,6 @@ struct results {
 	struct samples samples;
 	uint64_t file_system_bytes;
 };
-
-static int rows_read(const char *dir, struct samples *out)
-{
-	char path[PATH_MAX], error[512];
-	struct stat st;
-
-	memset(out, 0, sizeof(*out));
-	if ((size_t)snprintf(path, sizeof(path), "%s/samples.csv", dir) >= sizeof(path))
-		return complain(EXIT_USAGE, "%.60s...: path too long", dir);
-	if (stat(path, &st) != 0 && (errno == ENOENT || errno == ENOTDIR))
-		return complain(EXIT_USAGE, "%s: %s, expected the folder of a run%s", path,
-		                strerror(errno),
-		                strcmp(dir, RESULT_DEFAULT) == 0
-		                        ? ": --result DIR, or scripts/bench makes one"
-		                        : "");
-	switch (samples_read(path, out, error)) {
-	case CSV_RESULT_MALFORMED:
-		return complain(EXIT_USAGE, "%s", error);
-	case CSV_RESULT_SCHEMA_OTHER:
-	case CSV_RESULT_UNREADABLE:
-		return complain(EXIT_SYSTEM, "%s", error);
-	case CSV_RESULT_OK:
-		break;
-	}
-	if (out->count == 0)
-		return complain(EXIT_USAGE, "%s:3: no rows, expected at least one", path);
-	return EXIT_FINE;
-}
 
 /* Times of another machine say nothing of this one. */
 static int machine_check(const char *dir, const json_t *here, int across, uint64_t *block_bytes)
@@ -97,7 +71,7 @@ static int result_add(const char *dir, const json_t *here, int across, uint64_t 
                       struct results *out)
 {
 	struct samples samples;
-	int code = rows_read(dir, &samples);
+	int code = results_read(dir, &samples);
 
 	if (code == EXIT_FINE)
 		code = machine_check(dir, here, across, &out->file_system_bytes);
@@ -113,12 +87,17 @@ static int result_add(const char *dir, const json_t *here, int across, uint64_t 
 	return code;
 }
 
-static int results_read(const struct size_options *o, const json_t *here, struct results *out)
+static int results_gather(const struct size_options *o, const json_t *here, struct results *out)
 {
 	int code = EXIT_FINE;
 
 	*out = (struct results){.samples = {.complete = 1},
 	                        .file_system_bytes = FILE_SYSTEM_DEFAULT};
+	if (o->results.count == 0 && access(ROWS_DEFAULT, F_OK) != 0)
+		return complain(EXIT_USAGE,
+		                ROWS_DEFAULT ": %s, expected the folder of a run: --result DIR, or "
+		                             "scripts/bench makes one",
+		                strerror(errno));
 	if (o->results.count == 0)
 		return result_add(RESULT_DEFAULT, here, o->across_machines, 0, out);
 	for (size_t i = 0; i < o->results.count && code == EXIT_FINE; i++)
@@ -224,7 +203,7 @@ static int answer(const struct size_options *o, const char *file)
 	here = machine_fingerprint(NULL, 0, NULL);
 	if (here == NULL)
 		return complain(EXIT_SYSTEM, "out of memory");
-	code = results_read(o, here, &base);
+	code = results_gather(o, here, &base);
 	if (code == EXIT_FINE)
 		code = o->against != NULL ? against_print(o, here, &base)
 		                          : plan_print(o, &demand, &base);

@@ -9,30 +9,51 @@
 
 #include "cli/options.h"
 
-int results_read(const char *dir, struct samples *out)
+int results_load(const char *dir, struct samples *out, char error[512])
 {
 	char path[PATH_MAX];
-	char error[512];
 	struct stat st;
+	int there;
+
 	memset(out, 0, sizeof(*out));
-	if ((size_t)snprintf(path, sizeof(path), "%s/samples.csv", dir) >= sizeof(path) - 64)
-		return complain(EXIT_USAGE, "%.60s...: path of %zu bytes, expected at most %d", dir,
-		                strlen(dir), PATH_MAX - 64);
-	if (stat(path, &st) != 0 && (errno == ENOENT || errno == ENOTDIR))
-		return complain(EXIT_USAGE, "%s: %s, expected the folder of a run", path,
-		                strerror(errno));
+	if ((size_t)snprintf(path, sizeof(path), "%s/samples.csv", dir) >= sizeof(path) - 64) {
+		snprintf(error, 512, "%.60s...: path of %zu bytes, expected at most %d", dir,
+		         strlen(dir), PATH_MAX - 64);
+		return EXIT_USAGE;
+	}
+	there = stat(path, &st) == 0;
+	if (!there && (errno == ENOENT || errno == ENOTDIR)) {
+		snprintf(error, 512, "%.300s: %s, expected the folder of a run", path,
+		         strerror(errno));
+		return EXIT_USAGE;
+	}
+	if (there && !S_ISREG(st.st_mode)) {
+		snprintf(error, 512, "%.300s: not a file, expected rows", path);
+		return EXIT_USAGE;
+	}
 	switch (samples_read(path, out, error)) {
 	case CSV_RESULT_MALFORMED:
-		return complain(EXIT_USAGE, "%s", error);
+		return EXIT_USAGE;
 	case CSV_RESULT_SCHEMA_OTHER:
 	case CSV_RESULT_UNREADABLE:
-		return complain(EXIT_SYSTEM, "%s", error);
+		return EXIT_SYSTEM;
 	case CSV_RESULT_OK:
 		break;
 	}
+	return EXIT_FINE;
+}
+
+int results_read(const char *dir, struct samples *out)
+{
+	char error[512];
+	int code = results_load(dir, out, error);
+
+	if (code != EXIT_FINE)
+		return complain((enum exit_code)code, "%s", error);
 	if (out->count == 0) {
 		samples_free(out);
-		return complain(EXIT_USAGE, "%s:3: no rows, expected at least one", path);
+		return complain(EXIT_USAGE, "%s/samples.csv:3: no rows, expected at least one",
+		                dir);
 	}
 	return EXIT_FINE;
 }

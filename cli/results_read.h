@@ -4,9 +4,12 @@
 
 #include "harness/output/samples.h"
 
-/* DIR/samples.csv. EXIT_FINE; or the code of the error that it has printed (no such folder,
- * malformed, no rows: EXIT_USAGE; another schema version: EXIT_SYSTEM), *out is then empty. One
- * without its trailer is fine here: out->complete tells. */
+/* DIR/samples.csv. EXIT_FINE; or a code and error (no such folder, malformed: EXIT_USAGE; another
+ * schema version: EXIT_SYSTEM), *out is then empty. One without its trailer is fine here:
+ * out->complete tells. */
+int results_load(const char *dir, struct samples *out, char error[512]);
+
+/* The same, for those that need rows (none: EXIT_USAGE); it has printed the error. */
 int results_read(const char *dir, struct samples *out);
 
 #endif
