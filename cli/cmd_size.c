@@ -25,8 +25,7 @@
 
 struct size_options {
 	struct size_flags flags;
-	struct option_list results;
-	const char *against;
+	struct option_list results, held;
 	int across_machines, json, markdown;
 };
 
@@ -152,37 +151,37 @@ static int plan_print(const struct size_options *o, const struct size_demand *de
 	return code;
 }
 
-static int against_print(const struct size_options *o, const json_t *here,
-                         const struct results *base)
+/* Rounds of two runs are not of one time. */
+static int held_print(const struct size_options *o, const struct results *base)
 {
-	struct results held = {.samples = {.complete = 1},
-	                       .file_system_bytes = FILE_SYSTEM_DEFAULT};
-	int code = result_add(o->against, here, o->across_machines, 0, &held);
-
-	if (code == EXIT_FINE)
-		code = size_against(&base->samples, &held.samples, o->against,
-		                    held.file_system_bytes, o->json);
-	samples_free(&held.samples);
-	return code;
+	if (o->results.count > 1)
+		return complain(
+		        EXIT_USAGE,
+		        "--held: found %zu of --result, expected one run, whose rounds hold "
+		        "all of the workloads",
+		        o->results.count);
+	return size_against(&base->samples, &o->held,
+	                    o->results.count > 0 ? o->results.value[0] : RESULT_DEFAULT,
+	                    base->file_system_bytes, o->json);
 }
 
 /* ---- the command ---- */
 
 extern const struct command command_size;
 
-/* Held against a run is what its own workloads ask for. */
+/* What is held out is what its own workloads ask for. */
 static int demand_refuse(const struct size_options *o, const char *file)
 {
 	for (size_t i = 0; i < SIZE_KEY_COUNT; i++)
 		if (o->flags.text[i] != NULL)
 			return complain(EXIT_USAGE,
-			                "--against: found --%s too, expected no demand beside it",
+			                "--held: found --%s too, expected no demand beside it",
 			                size_input_name(i));
 	if (file != NULL)
-		return complain(EXIT_USAGE, "--against: found %s too, expected no demand beside it",
+		return complain(EXIT_USAGE, "--held: found %s too, expected no demand beside it",
 		                file);
 	if (o->markdown)
-		return complain(EXIT_USAGE, "--against: found --markdown too, expected --json or "
+		return complain(EXIT_USAGE, "--held: found --markdown too, expected --json or "
 		                            "none of both");
 	return EXIT_FINE;
 }
@@ -196,8 +195,8 @@ static int answer(const struct size_options *o, const char *file)
 
 	if (o->json && o->markdown)
 		return complain(EXIT_USAGE, "--markdown: found --json too, expected one of both");
-	code = o->against != NULL ? demand_refuse(o, file)
-	                          : size_input_read(file, &o->flags, &demand);
+	code = o->held.count > 0 ? demand_refuse(o, file)
+	                         : size_input_read(file, &o->flags, &demand);
 	if (code != EXIT_FINE)
 		return code;
 	here = machine_fingerprint(NULL, 0, NULL);
@@ -205,8 +204,7 @@ static int answer(const struct size_options *o, const char *file)
 		return complain(EXIT_SYSTEM, "out of memory");
 	code = results_gather(o, here, &base);
 	if (code == EXIT_FINE)
-		code = o->against != NULL ? against_print(o, here, &base)
-		                          : plan_print(o, &demand, &base);
+		code = o->held.count > 0 ? held_print(o, &base) : plan_print(o, &demand, &base);
 	samples_free(&base.samples);
 	json_decref(here);
 	return code;
@@ -232,10 +230,10 @@ static const struct option_spec option_table[] = {
                  "folder of a run, default results/latest; repeatable: their cells count\n"
                  "together",
                  AT(results)},
-        {"against", 0, OPTION_TEXT, "DIR",
-         "no plan: hold what this run measured against what the results predict\n"
-         "for its workloads",
-         AT(against)},
+        {"held", 0, OPTION_LIST, "NAME",
+         "no plan: leave this workload of the run out, and hold what was measured\n"
+         "against what the others predict for it; repeatable",
+         AT(held)},
         {"across-machines", 0, OPTION_FLAG, NULL, "take results of another machine too",
          AT(across_machines)},
         {"json", 0, OPTION_FLAG, NULL, "print JSON", AT(json)},
@@ -266,9 +264,13 @@ const struct command command_size = {
                 "Example, from a new clone:\n\n"
                 "  scripts/bench\n"
                 "  atrest size --rate 20k --peak 50k --sizes 1k --max-age 7d --replicas 3\n\n"
-                "--against DIR: which lines are how far off. Exit 1 when one is: CPU of a message\n"
-                "by more than 15 %, a restart by more than 25 %, a block or key file by a byte,\n"
-                "others by more than 256 B + 1 %, the space of a file by more than a block.",
+                "--held NAME: how far off predictions are, by the rounds of one run, so that a\n"
+                "machine that changes meanwhile changes both. Exit 1 when a line is: CPU of a\n"
+                "message by more than 15 %, a restart by more than 25 %, a block or key file by a\n"
+                "byte, others by more than 256 B + 1 %, the space of a file by more than a block.\n"
+                "Example:\n\n"
+                "  atrest run -o sizes publish-128b publish-1k publish-8k\n"
+                "  atrest size --result sizes --held publish-1k",
         .options = option_table,
         .arguments_max = 1,
         .run = run,

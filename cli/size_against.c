@@ -8,9 +8,8 @@
 #include <string.h>
 
 #include "ciphers/cipher.h"
-#include "cli/options.h"
 #include "cli/size_plan.h"
-#include "harness/analysis/sizing.h"
+#include "harness/analysis/sizing_held.h"
 #include "harness/output/table.h"
 #include "store/footprint.h"
 #include "workloads/workload.h"
@@ -21,9 +20,8 @@ struct line {
 	struct sizing_size *mix; /* every message a size of its own */
 	size_t mix_count;
 	struct atr_footprint disk;
-	int is_exact;                   /* the order of the records is known */
-	struct stats_interval measured; /* ns: CPU of a message, or of an opening */
-	struct stats_interval predicted;
+	int is_exact; /* the order of the records is known */
+	struct sizing_held_off off;
 	double blk_off, key_off;    /* bytes, the largest of its rows */
 	double meta_off, state_off; /* beyond what is allowed, 0: within */
 	double allocated_off;       /* blocks of the file system a file */
@@ -31,37 +29,23 @@ struct line {
 };
 
 struct against {
-	const struct samples *base, *held;
+	struct samples held, rest;
 	const char *dir;
 	uint64_t file_system_bytes;
 	struct sizing costs; /* of the policy of the line before */
 	struct sizing_choice choice;
 	char reason[SIZING_TEXT_BYTES]; /* "": all of them are there */
-	double *values;
 	struct table *table;
 	size_t lines, lines_out, lines_missing;
 };
 
 /* ---- which rows ---- */
 
-static int is_counted(const struct sample *row)
-{
-	return row->valid && row->cpu_ns > 0 && strcmp(row->arm, row->cipher) == 0 &&
-	       (strcmp(row->target, "store") == 0 || strcmp(row->target, "nats") == 0) &&
-	       (sizing_is_publish(row) || sizing_is_open(row));
-}
-
-static int is_same_line(const struct sample *a, const struct sample *b)
-{
-	return strcmp(a->workload, b->workload) == 0 && strcmp(a->target, b->target) == 0 &&
-	       strcmp(a->target_version, b->target_version) == 0 &&
-	       strcmp(a->cipher, b->cipher) == 0;
-}
-
 static int is_first(const struct samples *s, size_t index)
 {
 	for (size_t i = 0; i < index; i++)
-		if (is_counted(&s->rows[i]) && is_same_line(&s->rows[i], &s->rows[index]))
+		if (sizing_held_is_counted(&s->rows[i]) &&
+		    sizing_held_is_same(&s->rows[i], &s->rows[index]))
 			return 0;
 	return 1;
 }
@@ -71,10 +55,7 @@ static int is_first(const struct samples *s, size_t index)
 /* The costs by which the line's workload is predicted: its target, its policy. */
 static int costs_find(struct against *a, const struct sample *row)
 {
-	const struct sizing_choice choice = {.target = row->target,
-	                                     .version = row->target_version,
-	                                     .flush = sizing_is_open(row) ? "each" : row->flush,
-	                                     .always = strcmp(row->sync, "always") == 0};
+	const struct sizing_choice choice = sizing_held_choice(row);
 	const struct sizing_choice *before = &a->choice;
 
 	if (before->target != NULL && strcmp(before->target, choice.target) == 0 &&
@@ -83,7 +64,7 @@ static int costs_find(struct against *a, const struct sample *row)
 		return EXIT_FINE;
 	a->choice = choice;
 	a->reason[0] = '\0';
-	if (sizing_make(a->base, &choice, &a->costs, a->reason) == SIZING_MEMORY)
+	if (sizing_make(&a->rest, &choice, &a->costs, a->reason) == SIZING_MEMORY)
 		return complain(EXIT_SYSTEM, "out of memory");
 	return EXIT_FINE;
 }
@@ -157,30 +138,6 @@ static int line_disk(const struct against *a, struct line *l)
 	return EXIT_FINE;
 }
 
-static const struct sizing_arm *arm_of(const struct sizing *s, const char *cipher)
-{
-	for (size_t i = 0; i < SIZING_CIPHERS; i++)
-		if (strcmp(sizing_ciphers[i], cipher) == 0)
-			return &s->arms[i];
-	return &s->arms[0];
-}
-
-static void line_predict(const struct against *a, struct line *l)
-{
-	const struct sizing_arm *arm = arm_of(&a->costs, l->row->cipher);
-
-	l->predicted.estimate = NAN;
-	if (strcmp(a->costs.target, l->row->target) != 0)
-		return;
-	if (sizing_is_open(l->row))
-		l->predicted =
-		        sizing_start(&a->costs, arm, l->mix, l->mix_count, (double)l->mix_count,
-		                     (double)l->disk.blk.bytes, !sizing_is_recover(l->row))
-		                .value;
-	else
-		l->predicted = sizing_at(&arm->publish, l->mix, l->mix_count).value;
-}
-
 /* ---- against what was measured ---- */
 
 static double beyond(double off, double allowed)
@@ -216,20 +173,17 @@ static void row_compare(const struct against *a, struct line *l, const struct sa
 	        fmax(l->allocated_off, fabs(allocated) / (double)a->file_system_bytes / files);
 }
 
-static void line_measure(const struct against *a, struct line *l)
+static int line_measure(const struct against *a, struct line *l)
 {
-	size_t n = 0;
+	const struct sizing_held what = {l->row, l->mix, l->mix_count, (double)l->disk.blk.bytes};
 
-	for (size_t i = 0; i < a->held->count; i++) {
-		const struct sample *row = &a->held->rows[i];
-
-		if (!is_counted(row) || !is_same_line(row, l->row))
-			continue;
-		a->values[n++] = sizing_is_open(row) ? row->acked_s * 1e9 / sizing_openings(row)
-		                                     : (double)row->cpu_ns / (double)row->messages;
-		row_compare(a, l, row);
-	}
-	l->measured = stats_hodges_lehmann(a->values, n);
+	for (size_t i = 0; i < a->held.count; i++)
+		if (sizing_held_is_counted(&a->held.rows[i]) &&
+		    sizing_held_is_same(&a->held.rows[i], l->row))
+			row_compare(a, l, &a->held.rows[i]);
+	return sizing_held_off(&a->held, &a->rest, &a->costs, &what, &l->off) == 0
+	               ? EXIT_FINE
+	               : complain(EXIT_SYSTEM, "out of memory");
 }
 
 static void out_add(struct line *l, int is_out, const char *what)
@@ -242,7 +196,7 @@ static void out_add(struct line *l, int is_out, const char *what)
 
 static double off_pct(const struct line *l)
 {
-	return 100 * (l->predicted.estimate / l->measured.estimate - 1);
+	return 100 * (l->off.ratio.estimate - 1);
 }
 
 static void line_judge(struct line *l)
@@ -250,7 +204,7 @@ static void line_judge(struct line *l)
 	int open = sizing_is_open(l->row);
 
 	out_add(l, !(fabs(off_pct(l)) <= (open ? SIZE_RESTART_PCT : SIZE_CPU_PCT)),
-	        isfinite(l->predicted.estimate) ? open ? "restart" : "cpu" : "no cells");
+	        isfinite(l->off.ratio.estimate) ? open ? "restart" : "cpu" : "no cells");
 	if (!l->is_exact)
 		return;
 	out_add(l, l->blk_off > 0, "blk");
@@ -306,8 +260,8 @@ static void line_put(struct table *t, const struct line *l)
 	table_format(t, "%s %s", l->row->target, l->row->target_version);
 	table_text(t, l->row->cipher);
 	table_text(t, sizing_is_open(l->row) ? "restart" : "CPU");
-	put_ns(t, l->predicted.estimate);
-	put_ns(t, l->measured.estimate);
+	put_ns(t, l->off.predicted.estimate);
+	put_ns(t, l->off.measured.estimate);
 	table_real(t, off_pct(l), 1);
 	snprintf(text, sizeof(text), "%+.1f %%", off_pct(l));
 	table_shown(t, isfinite(off_pct(l)) ? text : "-");
@@ -338,48 +292,63 @@ static int line_make(struct against *a, const struct sample *row)
 	               : costs_find(a, row);
 	if (code == EXIT_FINE)
 		code = line_disk(a, l);
+	if (code == EXIT_FINE)
+		code = line_measure(a, l);
 	if (code == EXIT_FINE) {
-		line_predict(a, l);
-		line_measure(a, l);
 		line_judge(l);
 		line_put(a->table, l);
 		a->lines++;
 		a->lines_out += l->out[0] != '\0';
-		if (!isfinite(l->predicted.estimate) && a->lines_missing++ == 0)
-			(void)complain(EXIT_USAGE, "%s of %s %s under %s: %s", row->workload,
-			               row->target, row->target_version, row->cipher,
-			               a->reason[0] != '\0' ? a->reason
-			               : sizing_is_open(row)
-			                       ? "the results have no open cell of it"
-			                       : "the results have no publish cell of it");
+		if (!isfinite(l->off.ratio.estimate) && a->lines_missing++ == 0)
+			(void)complain(
+			        EXIT_USAGE, "%s of %s %s under %s: %s", row->workload, row->target,
+			        row->target_version, row->cipher,
+			        a->reason[0] != '\0'
+			                ? a->reason
+			                : "no round of the run has both it and the cells that "
+			                  "predict it");
 	}
 	free(l->mix);
 	free(l);
 	return code;
 }
 
-int size_against(const struct samples *base, const struct samples *held, const char *dir,
+/* Each name is a workload whose cost can be predicted. */
+static int names_check(const struct against *a, const struct option_list *names)
+{
+	for (size_t n = 0; n < names->count; n++) {
+		size_t i = 0;
+
+		while (i < a->held.count &&
+		       (!sizing_held_is_counted(&a->held.rows[i]) ||
+		        strcmp(a->held.rows[i].workload, names->value[n]) != 0))
+			i++;
+		if (i == a->held.count)
+			return complain(
+			        EXIT_USAGE,
+			        "--held: found '%s', expected a workload of %s with a valid "
+			        "publish or open cell of the store or a server",
+			        names->value[n], a->dir);
+	}
+	return EXIT_FINE;
+}
+
+int size_against(const struct samples *samples, const struct option_list *names, const char *dir,
                  uint64_t file_system_bytes, int json)
 {
 	struct against *a = calloc(1, sizeof(*a));
-	int code = EXIT_FINE;
+	int code;
 
 	if (a == NULL)
 		return complain(EXIT_SYSTEM, "out of memory");
-	*a = (struct against){.base = base,
-	                      .held = held,
-	                      .dir = dir,
-	                      .file_system_bytes = file_system_bytes,
-	                      .values = calloc(held->count, sizeof(double)),
-	                      .table = make_table()};
-	if (a->values == NULL)
-		code = complain(EXIT_SYSTEM, "out of memory");
-	for (size_t i = 0; i < held->count && code == EXIT_FINE; i++)
-		if (is_counted(&held->rows[i]) && is_first(held, i))
-			code = line_make(a, &held->rows[i]);
-	if (code == EXIT_FINE && a->lines == 0)
-		code = complain(EXIT_USAGE,
-		                "%s: no valid publish or open cell of the store or a server", dir);
+	*a = (struct against){
+	        .dir = dir, .file_system_bytes = file_system_bytes, .table = make_table()};
+	code = sizing_held_split(samples, names->value, names->count, &a->held, &a->rest) == 0
+	               ? names_check(a, names)
+	               : complain(EXIT_SYSTEM, "out of memory");
+	for (size_t i = 0; i < a->held.count && code == EXIT_FINE; i++)
+		if (sizing_held_is_counted(&a->held.rows[i]) && is_first(&a->held, i))
+			code = line_make(a, &a->held.rows[i]);
 	if (code == EXIT_FINE && (json ? table_json : table_print)(a->table, stdout) != 0)
 		code = complain(EXIT_SYSTEM, "the table could not be written");
 	if (code == EXIT_FINE && !json)
@@ -389,7 +358,8 @@ int size_against(const struct samples *base, const struct samples *held, const c
 	if (code == EXIT_FINE && a->lines_out > 0)
 		code = a->lines_missing > 0 ? EXIT_USAGE : EXIT_FAILED;
 	table_free(a->table);
-	free(a->values);
+	samples_free(&a->held);
+	samples_free(&a->rest);
 	free(a);
 	return code;
 }

@@ -1,11 +1,12 @@
-/* size_against.h - prediction against measurement: what one run's costs say of another run's
- * workloads, beside what that one measured.
+/* size_against.h - prediction against measurement: what the costs of a run say of workloads of it
+ * that were held out, beside what was measured in the same rounds (sizing_held.h).
  */
 #ifndef ATREST_CLI_SIZE_AGAINST_H
 #define ATREST_CLI_SIZE_AGAINST_H
 
 #include <stdint.h>
 
+#include "cli/options.h"
 #include "harness/output/samples.h"
 
 /* Limits: what a prediction may be off. */
@@ -13,10 +14,10 @@
 #define SIZE_RESTART_PCT 25
 #define SIZE_META_BYTES  256 /* meta and state files, and 1 % */
 
-/* Prints a table of every publish and open cell of held (its folder: dir), whose targets and
- * policies base has too. EXIT_FINE; EXIT_FAILED, a line is out; or the code of the error that was
- * printed: nothing to compare, a workload file that is not there. */
-int size_against(const struct samples *base, const struct samples *held, const char *dir,
+/* Prints a table of every publish and open cell of the named workloads of a run (its folder: dir),
+ * which predict nothing. EXIT_FINE; EXIT_FAILED, a line is out; or the code of the error that was
+ * printed: a name that is none, nothing that predicts, a workload file that is not there. */
+int size_against(const struct samples *samples, const struct option_list *names, const char *dir,
                  uint64_t file_system_bytes, int json);
 
 #endif

@@ -2,6 +2,7 @@ target_sources(atrest_harness PRIVATE
   analysis/ranks.c
   analysis/stats.c
   analysis/sizing.c
+  analysis/sizing_held.c
   analysis/verdict.c
   analysis/metrics.c
   analysis/summary.c

@@ -1,5 +1,6 @@
-/* test_size_against.c - predictions against a real run of the store: the bytes are those of the
- * format, whatever the machine does meanwhile; and a row that is changed is seen.
+/* test_size_against.c - predictions against workloads that were held out of a real run of the
+ * store: the bytes are those of the format, whatever the machine does meanwhile; and a row that is
+ * changed is seen.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -42,33 +43,37 @@ static void write_workload(const char *name, const char *text)
 	assert_int_equal(replace_file(synthetic_path(folder, name), text, strlen(text)), 0);
 }
 
-/* A few messages of several sizes, in small blocks. The run is held against itself: it is about
- * bytes, and about the mix, which is no point of its curves. */
+#define FILES 6
+
+/* A few messages of several sizes, in small blocks: one size, and others that it predicts. */
 static int make_runs(void **state)
 {
 	static const char common[] = "rounds = 4\nlatency_every = 0\nblock_bytes = 64k\n";
-	char text[512], held[96];
-	char paths[4][96];
-	static const char *const names[] = {"publish-1k.ini", "publish-mix.ini", "open-1k.ini",
-	                                    "open-recover-2k.ini"};
-	static const char *const keys[] = {
+	static const char *const names[FILES] = {"publish-1k.ini",      "open-1k.ini",
+	                                         "open-recover-1k.ini", "publish-mix.ini",
+	                                         "open-2k.ini",         "open-recover-2k.ini"};
+	static const char *const keys[FILES] = {
 	        "messages = 300\nsizes = 1k\n",
-	        "messages = 400\nsizes = 100:70,2k-5k:25,70k:5\nheaders_bytes = 64\n"
-	        "headers_share = 0.3\nsubjects = 20\n",
 	        "operation = open\nmessages = 600\nfill_messages = 300\nsizes = 1k\n",
 	        "operation = open\nclass = open-recover\nstate = none\nmessages = 600\n"
+	        "fill_messages = 300\nsizes = 1k\n",
+	        "messages = 400\nsizes = 100:70,2k-5k:25,70k:5\nheaders_bytes = 64\n"
+	        "headers_share = 0.3\nsubjects = 20\n",
+	        "operation = open\nmessages = 600\nfill_messages = 300\nsizes = 2k\n",
+	        "operation = open\nclass = open-recover\nstate = none\nmessages = 600\n"
 	        "fill_messages = 300\nsizes = 2k\n"};
+	char text[512], all[96], paths[FILES][96];
+	const char *arguments[FILES + 5] = {"run", "--quick", "-o", all};
 
 	(void)state;
 	synthetic_folder(folder);
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < FILES; i++) {
 		snprintf(text, sizeof(text), "%s%s", common, keys[i]);
 		write_workload(names[i], text);
 		snprintf(paths[i], sizeof(paths[i]), "%s/%s", folder, names[i]);
+		arguments[4 + i] = paths[i];
 	}
-	snprintf(held, sizeof(held), "%s/held", folder);
-	const char *const arguments[] = {"run",    "--quick", "-o",     held, paths[0],
-	                                 paths[1], paths[2],  paths[3], NULL};
+	snprintf(all, sizeof(all), "%s/all", folder);
 	(void)atrest(arguments, NULL);
 	return 0;
 }
@@ -83,13 +88,14 @@ static int remove_runs(void **state)
 /* The exit code; *rows is what was printed, a line each. */
 static int against(json_t **rows)
 {
-	char held[96];
+	char all[96];
 	char *out;
 	int code;
 
-	snprintf(held, sizeof(held), "%s/held", folder);
-	const char *const arguments[] = {"size",      "--json", "--result", held,
-	                                 "--against", held,     NULL};
+	snprintf(all, sizeof(all), "%s/all", folder);
+	const char *const arguments[] = {"size",   "--json",          "--result", all,
+	                                 "--held", "publish-mix",     "--held",   "open-2k",
+	                                 "--held", "open-recover-2k", NULL};
 	code = atrest(arguments, &out);
 	*rows = json_loads(out, 0, NULL);
 	free(out);
@@ -108,7 +114,7 @@ static void bytes_are_exact_for_every_cipher(void **state)
 
 	(void)state;
 	(void)against(&rows);
-	assert_int_equal(json_array_size(rows), 12);
+	assert_int_equal(json_array_size(rows), 9);
 	json_array_foreach(rows, i, row)
 	{
 		assert_true(number(row, "blk_bytes") > 100000);
@@ -125,7 +131,7 @@ static void bytes_are_exact_for_every_cipher(void **state)
 /* One figure of one row, then back. */
 static void changed_row_is_out(size_t index, const char *what, uint64_t *figure, struct samples *s)
 {
-	const char *path = synthetic_path(folder, "held/samples.csv");
+	const char *path = synthetic_path(folder, "all/samples.csv");
 	struct samples_writer *w;
 	uint64_t before = *figure;
 	json_t *rows, *row;
@@ -160,7 +166,7 @@ static void changed_rows_are_out(void **state)
 	size_t i = 0;
 
 	(void)state;
-	assert_int_equal(samples_read(synthetic_path(folder, "held/samples.csv"), &s, error), 0);
+	assert_int_equal(samples_read(synthetic_path(folder, "all/samples.csv"), &s, error), 0);
 	/* Not of a round that was set aside. */
 	while (!s.rows[i].valid || strcmp(s.rows[i].workload, "publish-mix") != 0 ||
 	       strcmp(s.rows[i].arm, "aes") != 0)
@@ -172,11 +178,44 @@ static void changed_rows_are_out(void **state)
 	samples_free(&s);
 }
 
+/* error: part of what is said. */
+static void is_refused(const char *const *arguments, const char *error)
+{
+	struct program_result result;
+
+	program_run(&result, arguments, NULL, NULL);
+	if (result.code != 2 || strstr(result.err, error) == NULL)
+		fail_msg("exit %d: %s", result.code, result.err);
+	program_free(&result);
+}
+
+static void what_cannot_be_held_out_is_refused(void **state)
+{
+	char all[96];
+
+	(void)state;
+	snprintf(all, sizeof(all), "%s/all", folder);
+	const char *const unknown[] = {"size",        "--result", all,          "--held",
+	                               "publish-mix", "--held",   "publish-9k", NULL};
+	is_refused(unknown, "--held: found 'publish-9k', expected a workload of ");
+	const char *const several[] = {"size", "--result", all,       "--result",
+	                               all,    "--held",   "open-2k", NULL};
+	is_refused(several, "--held: found 2 of --result, expected one run");
+	/* Nothing is left that predicts them. */
+	const char *const every[] = {"size",    "--result", all,       "--held",
+	                             "open-1k", "--held",   "open-2k", NULL};
+	is_refused(every, "no round of the run has both it and the cells that predict it");
+	const char *const published[] = {"size",        "--result", all,          "--held",
+	                                 "publish-mix", "--held",   "publish-1k", NULL};
+	is_refused(published, "no valid publish cell of store");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(bytes_are_exact_for_every_cipher),
 	        cmocka_unit_test(changed_rows_are_out),
+	        cmocka_unit_test(what_cannot_be_held_out_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, make_runs, remove_runs);

@@ -1,5 +1,5 @@
 /* test_sizing.c - curves and starts from invented rows whose costs are known. */
-#include "harness/analysis/sizing.h"
+#include "harness/analysis/sizing_held.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -322,6 +322,74 @@ static void more_to_read_never_takes_less_time(void **state)
 	samples_free(&s);
 }
 
+/* How far off what the others of the store say of publish-1k under aes is. */
+static struct sizing_held_off off_of(const struct samples *all)
+{
+	static const char *const names[] = {"publish-1k"};
+	struct samples held = {0}, rest = {0};
+	struct sizing_held what = {.mix = &record_1k, .mix_count = 1};
+	struct sizing_held_off off;
+
+	assert_int_equal(sizing_held_split(all, names, 1, &held, &rest), 0);
+	assert_int_equal(held.count + rest.count, all->count);
+	for (size_t i = 0; i < held.count; i++)
+		if (sizing_held_is_counted(&held.rows[i]) && strcmp(held.rows[i].arm, "aes") == 0)
+			what.row = &held.rows[i];
+	const struct sizing_choice choice = sizing_held_choice(what.row);
+	const struct sizing costs = made(&rest, &choice);
+	assert_int_equal(sizing_held_off(&held, &rest, &costs, &what, &off), 0);
+	samples_free(&held);
+	samples_free(&rest);
+	return off;
+}
+
+static void a_machine_that_changes_between_rounds_changes_no_prediction(void **state)
+{
+	struct samples s = {0};
+	struct sizing_held_off before, after;
+
+	(void)state;
+	synthetic_add(&s, synthetic_quick, synthetic_quick_count, quiet, 1);
+	before = off_of(&s);
+	assert_near(before.ratio.estimate, before.predicted.estimate / before.measured.estimate,
+	            1e-9);
+	for (size_t i = 0; i < s.count; i++)
+		s.rows[i].cpu_ns += s.rows[i].cpu_ns / 5 * s.rows[i].round;
+	after = off_of(&s);
+	assert_true(after.measured.estimate > 1.2 * before.measured.estimate);
+	assert_near(after.ratio.estimate, before.ratio.estimate, 1e-3);
+	/* What was measured changes alone: the prediction is off by that. */
+	for (size_t i = 0; i < s.count; i++)
+		if (strcmp(s.rows[i].workload, "publish-1k") == 0)
+			s.rows[i].cpu_ns += s.rows[i].cpu_ns / 4;
+	assert_near(off_of(&s).ratio.estimate, after.ratio.estimate / 1.25, 1e-3);
+	samples_free(&s);
+}
+
+static void rounds_that_lack_a_point_do_not_count(void **state)
+{
+	struct samples s = {0};
+	double before;
+
+	(void)state;
+	synthetic_add(&s, synthetic_quick, synthetic_quick_count, quiet, 1);
+	before = off_of(&s).ratio.estimate;
+	/* But for one round: none of 256 KiB, and another machine. */
+	for (size_t i = 0; i < s.count; i++)
+		if (s.rows[i].round > 0) {
+			if (strcmp(s.rows[i].workload, "publish-256k") == 0)
+				s.rows[i].valid = 0;
+			if (strcmp(s.rows[i].workload, "publish-1k") == 0)
+				s.rows[i].cpu_ns *= 3;
+		}
+	assert_near(off_of(&s).ratio.estimate, before, 1e-3);
+	for (size_t i = 0; i < s.count; i++)
+		s.rows[i].valid &= strcmp(s.rows[i].workload, "publish-256k") != 0;
+	/* Now no round has it: none lacks it. */
+	assert_true(off_of(&s).ratio.estimate < 0.5 * before);
+	samples_free(&s);
+}
+
 static void without_cells_nothing_is_made_up(void **state)
 {
 	struct samples s = {0};
@@ -352,6 +420,8 @@ int main(void)
 	        cmocka_unit_test(results_together_are_more_rounds),
 	        cmocka_unit_test(more_to_read_never_takes_less_time),
 	        cmocka_unit_test(starts_are_a_base_and_what_is_read),
+	        cmocka_unit_test(a_machine_that_changes_between_rounds_changes_no_prediction),
+	        cmocka_unit_test(rounds_that_lack_a_point_do_not_count),
 	        cmocka_unit_test(without_cells_nothing_is_made_up),
 	};
 
