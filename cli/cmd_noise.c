@@ -26,22 +26,13 @@ static const struct option_spec option_table[] = {
          "store (default), nats, nats:VERSION, server, null: as of atrest run", AT(targets.target)},
         {"server", 0, OPTION_LIST, "URL[,URL...]", "a server or cluster that is there",
          AT(targets.servers)},
-        {"user", 0, OPTION_SECRET, "NAME", "to log in to --server, or NATS_USER", AT(targets.user)},
-        {"password", 0, OPTION_SECRET, "TEXT", "or NATS_PASSWORD, which no list of processes shows",
-         AT(targets.password)},
-        {"creds", 0, OPTION_SECRET, "FILE", "credentials, or NATS_CREDS", AT(targets.creds)},
+        RUN_LOGIN_OPTIONS(struct run_arguments),
         {"dir", 0, OPTION_LIST, "NAME=PATH", "where the stores are, default below the results",
          AT(dirs)},
         {"scratch-image", 0, OPTION_TEXT, "SIZE",
          "the stores on a fresh ext4 of that size (4g), for root", AT(scratch_image)},
-        {"set", 0, OPTION_LIST, "KEY=VALUE", "one key of every workload (workloads/README.md)",
-         AT(sets)},
         {"rounds", 0, OPTION_TEXT, "N", "rounds of every cell, default 12", AT(rounds)},
-        {"seed", 0, OPTION_TEXT, "N", "of data and order; default random", AT(seed)},
-        {"label", 0, OPTION_TEXT, "NAME", "instead of the host's name", AT(label)},
-        {"output", 'o', OPTION_TEXT, "DIR", "folder of the results, default results/TIME-LABEL",
-         AT(output)},
-        {"json", 0, OPTION_FLAG, NULL, "prints JSON", AT(json)},
+        RUN_COMMON_OPTIONS,
         {0}};
 
 /* Those that people decide by; all of them are in the JSON. */
@@ -274,7 +265,6 @@ static int run(int argc, char **argv)
 {
 	struct run_arguments arguments = {.cipher = "none"};
 	struct run_request request;
-	char **shown;
 	int first, code;
 
 	code = options_parse(&command_noise, argc, argv, &arguments, &first);
@@ -282,13 +272,10 @@ static int run(int argc, char **argv)
 		return code;
 	if (first == argc)
 		arguments.suite = "noise";
-	code = run_request_make(&arguments, argv + first, (size_t)(argc - first), &request);
-	shown = run_targets_arguments(&arguments.targets, argc, argv);
-	request.options.arguments = shown;
+	code = run_request_make(&arguments, argc, argv, first, &request);
 	if (code == EXIT_FINE)
 		code = run_noise(&request.options, arguments.json);
 	run_request_free(&request);
-	free(shown);
 	return code;
 }
 

@@ -18,17 +18,7 @@ struct resume_arguments {
 #define AT(member) offsetof(struct resume_arguments, member)
 
 static const struct option_spec option_table[] = {
-        {"user", 0, OPTION_SECRET, "NAME", "to log in to --server of the run, or NATS_USER",
-         AT(targets.user)},
-        {"password", 0, OPTION_SECRET, "TEXT", "or NATS_PASSWORD, which no list of processes shows",
-         AT(targets.password)},
-        {"creds", 0, OPTION_SECRET, "FILE", "credentials, or NATS_CREDS", AT(targets.creds)},
-        {"nkey", 0, OPTION_SECRET, "FILE", "seed of an nkey, or NATS_NKEY", AT(targets.nkey)},
-        {"tlscert", 0, OPTION_SECRET, "FILE", "certificate of this client, or NATS_CERT",
-         AT(targets.tls_cert)},
-        {"tlskey", 0, OPTION_SECRET, "FILE", "its private key, or NATS_KEY", AT(targets.tls_key)},
-        {"tlsca", 0, OPTION_SECRET, "FILE", "who signed the server's, or NATS_CA",
-         AT(targets.tls_ca)},
+        RUN_LOGIN_OPTIONS(struct resume_arguments),
         {"json", 0, OPTION_FLAG, NULL, "prints the result as JSON", AT(json)},
         {0}};
 

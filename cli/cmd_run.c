@@ -36,16 +36,7 @@ static const struct option_spec option_table[] = {
          AT(targets.servers)},
         {"replicas", 0, OPTION_TEXT, "N", "of each stream in that cluster, 1 (default) to 5",
          AT(targets.replicas)},
-        {"user", 0, OPTION_SECRET, "NAME", "to log in to --server, or NATS_USER", AT(targets.user)},
-        {"password", 0, OPTION_SECRET, "TEXT", "or NATS_PASSWORD, which no list of processes shows",
-         AT(targets.password)},
-        {"creds", 0, OPTION_SECRET, "FILE", "credentials, or NATS_CREDS", AT(targets.creds)},
-        {"nkey", 0, OPTION_SECRET, "FILE", "seed of an nkey, or NATS_NKEY", AT(targets.nkey)},
-        {"tlscert", 0, OPTION_SECRET, "FILE", "certificate of this client, or NATS_CERT",
-         AT(targets.tls_cert)},
-        {"tlskey", 0, OPTION_SECRET, "FILE", "its private key, or NATS_KEY", AT(targets.tls_key)},
-        {"tlsca", 0, OPTION_SECRET, "FILE", "who signed the server's, or NATS_CA",
-         AT(targets.tls_ca)},
+        RUN_LOGIN_OPTIONS(struct run_arguments),
         {"dir", 0, OPTION_LIST, "NAME=PATH",
          "where the stores are, default below the results; repeatable: each\n"
          "further directory is one more arm per cipher, CIPHER@NAME",
@@ -54,8 +45,6 @@ static const struct option_spec option_table[] = {
          "the stores on a fresh ext4 of that size (4g), loop-mounted for this\n"
          "run below the results; for root, without --dir",
          AT(scratch_image)},
-        {"set", 0, OPTION_LIST, "KEY=VALUE", "one key of every workload (workloads/README.md)",
-         AT(sets)},
         {"suite", 0, OPTION_TEXT, "NAME",
          "quick (default); classes: one size, every kind of operation, from\n"
          "publish to restore; server: what a server is asked for, longer;\n"
@@ -81,8 +70,6 @@ static const struct option_spec option_table[] = {
          AT(rigorous)},
         {"rounds", 0, OPTION_TEXT, "N", "rounds of every cell, made up to whole squares",
          AT(rounds)},
-        {"seed", 0, OPTION_TEXT, "N", "of data and order; default random, in machine.json",
-         AT(seed)},
         {"provider", 0, OPTION_LIST, "CIPHER=PROVIDER",
          "pins a library, such as chachapoly=sodium; default: measured once", AT(providers)},
         {"arm", 0, OPTION_LIST, "NAME=PROGRAM",
@@ -97,14 +84,9 @@ static const struct option_spec option_table[] = {
          "(a server's as DIR/WORKLOAD-ARM-nats-VERSION), and their key as DIR/key\n"
          "(one line, mode 0600)",
          AT(keep_stores)},
-        {"label", 0, OPTION_TEXT, "NAME", "instead of the host's name", AT(label)},
-        {"output", 'o', OPTION_TEXT, "DIR",
-         "folder of the results, default results/TIME-LABEL; a run with it\n"
-         "leaves results/latest where it points to",
-         AT(output)},
         {"dry-run", 0, OPTION_FLAG, NULL, "prints the plan, bytes needed and time; writes nothing",
          AT(dry_run)},
-        {"json", 0, OPTION_FLAG, NULL, "prints plan or result as JSON", AT(json)},
+        RUN_COMMON_OPTIONS,
         /* Not for people: a slowdown that the campaigns of tests must find. */
         {"inject", 0, OPTION_LIST, "ARM=NS", NULL, AT(injects)},
         {0}};
@@ -304,15 +286,13 @@ static int run(int argc, char **argv)
 	struct run_arguments arguments = {0};
 	struct run_request request;
 	struct plan plan;
-	char error[512], **shown;
+	char error[512];
 	int first, code;
 
 	code = options_parse(&command_run, argc, argv, &arguments, &first);
 	if (code != OPTIONS_GO_ON)
 		return code;
-	code = run_request_make(&arguments, argv + first, (size_t)(argc - first), &request);
-	shown = run_targets_arguments(&arguments.targets, argc, argv);
-	request.options.arguments = shown;
+	code = run_request_make(&arguments, argc, argv, first, &request);
 	if (code == EXIT_FINE && run_prepare(&request.options, &plan, error) != 0)
 		code = complain(EXIT_USAGE, "%s", error);
 	else if (code == EXIT_FINE) {
@@ -320,7 +300,6 @@ static int run(int argc, char **argv)
 		plan_free(&plan);
 	}
 	run_request_free(&request);
-	free(shown);
 	return code;
 }
 
@@ -336,7 +315,8 @@ const struct command command_run = {
                 "Every round runs one slice of each arm of a workload back to back: none, none\n"
                 "again (the twin, which shows the noise), and the ciphers. The results are a\n"
                 "folder with samples.csv, summary.csv, machine.json, the workloads as they were\n"
-                "run, plots and report.html; results/latest points to the newest.\n"
+                "run, plots and report.html; results/latest points to the newest whose folder\n"
+                "was not given with --output.\n"
                 "\n"
                 "Ctrl-C ends the run with the rounds that are complete (atrest resume DIR goes\n"
                 "on with it, atrest report DIR makes a page of them); a second one ends it at\n"

@@ -14,13 +14,7 @@ static const struct option_spec option_table[] = {
         {"dir", 0, OPTION_LIST, "NAME=PATH", "where the stores are, default below the results",
          AT(dirs)},
         {"rounds", 0, OPTION_TEXT, "N", "rounds of the slowdowns, default 12", AT(rounds)},
-        {"set", 0, OPTION_LIST, "KEY=VALUE", "one key of every workload (workloads/README.md)",
-         AT(sets)},
-        {"seed", 0, OPTION_TEXT, "N", "of data and order; default random", AT(seed)},
-        {"label", 0, OPTION_TEXT, "NAME", "instead of the host's name", AT(label)},
-        {"output", 'o', OPTION_TEXT, "DIR", "folder of the results, default results/TIME-LABEL",
-         AT(output)},
-        {"json", 0, OPTION_FLAG, NULL, "prints JSON", AT(json)},
+        RUN_COMMON_OPTIONS,
         {0}};
 
 static int prove_in(const struct run_arguments *arguments, const struct run_request *request)

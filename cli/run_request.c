@@ -322,7 +322,7 @@ static void warn_run(const char *text)
 	warn_line("%s", text);
 }
 
-int run_request_make(const struct run_arguments *arguments, char *const *files, size_t count,
+int run_request_make(const struct run_arguments *arguments, int argc, char *const *argv, int first,
                      struct run_request *request)
 {
 	struct run_options *o = &request->options;
@@ -335,6 +335,9 @@ int run_request_make(const struct run_arguments *arguments, char *const *files, 
 	o->output = arguments->output;
 	o->keep = arguments->keep_stores;
 	o->warn = warn_run;
+	o->arguments = request->arguments = run_targets_arguments(&arguments->targets, argc, argv);
+	if (o->arguments == NULL)
+		return complain(EXIT_SYSTEM, "out of memory");
 	code = read_rounds(arguments, &o->request.rounds);
 	if (code == EXIT_FINE)
 		code = read_rule(arguments, o);
@@ -355,7 +358,8 @@ int run_request_make(const struct run_arguments *arguments, char *const *files, 
 	if (code == EXIT_FINE)
 		code = read_injections(arguments, request);
 	if (code == EXIT_FINE)
-		code = run_cells_read(arguments, files, count, sync, request);
+		code = run_cells_read(arguments, argv + first, (size_t)(argc - first), sync,
+		                      request);
 	if (code == EXIT_FINE)
 		code = read_providers(arguments, o);
 	free(sync);
@@ -368,6 +372,7 @@ void run_request_free(struct run_request *request)
 	for (size_t i = 0; i < request->options.injection_count; i++)
 		free((char *)(uintptr_t)request->injections[i].arm);
 	free(request->injections);
+	free(request->arguments);
 	free(request->ciphers);
 	memset(request, 0, sizeof(*request));
 }

@@ -31,6 +31,20 @@ struct run_arguments {
 	int json;
 };
 
+/* Rows of the option table of each command that makes runs. */
+/* clang-format off */
+#define RUN_COMMON_OPTIONS                                                                         \
+	{"set", 0, OPTION_LIST, "KEY=VALUE", "one key of every workload (workloads/README.md)",    \
+	 offsetof(struct run_arguments, sets)},                                                    \
+	{"seed", 0, OPTION_TEXT, "N", "of data and order; default random, in machine.json",        \
+	 offsetof(struct run_arguments, seed)},                                                    \
+	{"label", 0, OPTION_TEXT, "NAME", "instead of the host's name",                            \
+	 offsetof(struct run_arguments, label)},                                                   \
+	{"output", 'o', OPTION_TEXT, "DIR", "folder of the results, default results/TIME-LABEL",   \
+	 offsetof(struct run_arguments, output)},                                                  \
+	{"json", 0, OPTION_FLAG, NULL, "prints JSON", offsetof(struct run_arguments, json)}
+/* clang-format on */
+
 /* Owns what the options of a run borrow. */
 struct run_request {
 	struct run_options options;
@@ -38,12 +52,14 @@ struct run_request {
 	struct plan_choice *choices;
 	struct run_injection *injections;
 	char **notes;
-	char *ciphers; /* the list, cut at its commas */
+	char **arguments; /* those to be shown */
+	char *ciphers;    /* the list, cut at its commas */
 };
 
-/* Fills request from arguments and workload files (count 0: a suite). EXIT_FINE, or the
- * code of the error it has printed. */
-int run_request_make(const struct run_arguments *arguments, char *const *files, size_t count,
+/* Fills request from arguments, which were parsed from argv, and from the workload files that are
+ * left there from first on (none: a suite). EXIT_FINE, or the code of the error it has printed;
+ * run_request_free in either case. */
+int run_request_make(const struct run_arguments *arguments, int argc, char *const *argv, int first,
                      struct run_request *request);
 void run_request_free(struct run_request *request);
 

@@ -19,6 +19,27 @@ struct run_target_arguments {
 	const char *tls_cert, *tls_key, *tls_ca;
 };
 
+/* Rows of a command's option table: how to log in; o is its struct, which has a struct
+ * run_target_arguments targets. */
+/* clang-format off */
+#define RUN_LOGIN_OPTIONS(o)                                                                       \
+	{"user", 0, OPTION_SECRET, "NAME", "to log in to --server, or NATS_USER",                  \
+	 offsetof(o, targets.user)},                                                               \
+	{"password", 0, OPTION_SECRET, "TEXT",                                                     \
+	 "or NATS_PASSWORD, which no list of processes shows",                                     \
+	 offsetof(o, targets.password)},                                                           \
+	{"creds", 0, OPTION_SECRET, "FILE", "credentials, or NATS_CREDS",                          \
+	 offsetof(o, targets.creds)},                                                              \
+	{"nkey", 0, OPTION_SECRET, "FILE", "seed of an nkey, or NATS_NKEY",                        \
+	 offsetof(o, targets.nkey)},                                                               \
+	{"tlscert", 0, OPTION_SECRET, "FILE", "certificate of this client, or NATS_CERT",          \
+	 offsetof(o, targets.tls_cert)},                                                           \
+	{"tlskey", 0, OPTION_SECRET, "FILE", "its private key, or NATS_KEY",                       \
+	 offsetof(o, targets.tls_key)},                                                            \
+	{"tlsca", 0, OPTION_SECRET, "FILE", "who signed the server's, or NATS_CA",                 \
+	 offsetof(o, targets.tls_ca)}
+/* clang-format on */
+
 /* Fills targets, servers and server of options; a nats-server is looked for, and fetched when
  * there is none of its version. EXIT_FINE, or the code of the error it has printed. */
 int run_targets_read(const struct run_target_arguments *a, struct run_options *options);

@@ -8,6 +8,7 @@
 
 int selftest_proofs_request(const struct run_arguments *arguments, struct run_request *request)
 {
+	static char *const no_words[] = {NULL};
 	struct run_arguments own = {.suite = "selftest",
 	                            .sets = arguments->sets,
 	                            .seed = arguments->seed,
@@ -17,7 +18,7 @@ int selftest_proofs_request(const struct run_arguments *arguments, struct run_re
 
 	if (arguments->dirs.count > 0)
 		own.dirs.value[own.dirs.count++] = arguments->dirs.value[0];
-	return run_request_make(&own, NULL, 0, request);
+	return run_request_make(&own, 0, no_words, 0, request);
 }
 
 int selftest_proofs_make(const struct run_request *request, const char *folder,
