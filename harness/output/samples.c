@@ -113,8 +113,9 @@ static off_t offset_of_line(const char *text, size_t bytes, size_t lines)
 	const char *at = text;
 	while (lines-- > 0) {
 		at = memchr(at, '\n', bytes - (size_t)(at - text));
-		if (at++ == NULL)
+		if (at == NULL)
 			return -1;
+		at++;
 	}
 	return at - text;
 }
