@@ -199,7 +199,7 @@ static void store_done(struct run *run, const struct plan_slice *slice, const st
 /* The rows of the round at work, into file and memory. */
 static void round_write(struct run *run)
 {
-	const struct round_rows *round = run->round;
+	const struct round_rows *round = &run->round;
 	char text[256];
 	int rc = samples_writer_add_rows(run->writer, round->rows, round->count);
 
@@ -247,7 +247,7 @@ static void row_spoil(struct run *run, const struct plan_slice *slice, struct sa
 	run_note_fault(run->result, error->fault, text);
 	/* What ends the run is told then, once. */
 	if (error->fault == TARGET_SYSTEM || error->fault == TARGET_USAGE) {
-		run->result->fault_row = run->result->samples.count + run->round->count + 1;
+		run->result->fault_row = run->result->samples.count + run->round.count + 1;
 		(void)provenance_warn(&run->provenance, text);
 		return;
 	}
@@ -294,7 +294,7 @@ static void run_slice(struct run *run, const struct plan_slice *slice, uint32_t 
 	if (reply->warning[0] != '\0')
 		run_warn(run, reply->warning);
 	histograms_keep(run, reply);
-	run->round->rows[run->round->count++] = reply->row;
+	run->round.rows[run->round.count++] = reply->row;
 	store_done(run, slice, order, rc == 0);
 }
 
@@ -380,7 +380,7 @@ static void square_end(struct run *run, const struct schedule_step *step)
 /* 1 when the round is to be run again: its rows are not valid then, and say why. */
 static int round_set_aside(struct run *run, const struct schedule_step *step)
 {
-	struct round_rows *round = run->round;
+	struct round_rows *round = &run->round;
 	char reason[REPEAT_TEXT_BYTES], text[320];
 
 	/* By what is expected of the cell: what is measured may not choose. */
@@ -412,7 +412,7 @@ static void run_round(struct run *run, const struct schedule_step *step, struct 
 	int again;
 
 	plan_round(run->plan, step->cell, step->round, slices);
-	run->round->count = 0;
+	run->round.count = 0;
 	square_ready(run, slices);
 	for (size_t i = 0; i < cell->arm_count && !is_over(run); i++) {
 		progress_show(run, &slices[i], step->attempt);
@@ -420,7 +420,7 @@ static void run_round(struct run *run, const struct schedule_step *step, struct 
 		run->done_s += prepare_slice_s(cell);
 	}
 	/* Of a round that a signal cut short nothing is kept; one that a fault ended shows it. */
-	if (run->round->count < cell->arm_count && !run->result->system && !run->result->usage)
+	if (run->round.count < cell->arm_count && !run->result->system && !run->result->usage)
 		return;
 	again = round_set_aside(run, step);
 	/* It has taken its time and is still to come. */
@@ -606,7 +606,7 @@ static int open_folder(struct run *run, struct target_error *error)
 }
 
 /* Folder and rows of a run that goes on. */
-static int take_past(struct run *run)
+static void take_past(struct run *run)
 {
 	struct run_past *past = run->options->past;
 
@@ -617,7 +617,6 @@ static int take_past(struct run *run)
 	past->folder.fd = -1;
 	memset(&past->samples, 0, sizeof(past->samples));
 	run_take_failures(run->result, past->machine);
-	return 0;
 }
 
 void run_execute(struct run_options *options, struct plan *plan, struct run_result *result)
@@ -631,9 +630,8 @@ void run_execute(struct run_options *options, struct plan *plan, struct run_resu
 	if (run != NULL) {
 		run->arms = calloc(plan->cell_count * PLAN_ARMS_MAX, sizeof(*run->arms));
 		run->squares = calloc(plan->cell_count, sizeof(*run->squares));
-		run->round = calloc(1, sizeof(*run->round));
 	}
-	if (run == NULL || run->arms == NULL || run->squares == NULL || run->round == NULL)
+	if (run == NULL || run->arms == NULL || run->squares == NULL)
 		goto done;
 	run->options = options;
 	run->plan = plan;
@@ -641,8 +639,10 @@ void run_execute(struct run_options *options, struct plan *plan, struct run_resu
 	run->synced = run_synced(options);
 	catch_signals();
 	rc = run_check(run, &error);
-	if (rc == 0)
-		rc = options->past == NULL ? open_folder(run, &error) : take_past(run);
+	if (rc == 0 && options->past != NULL)
+		take_past(run);
+	else if (rc == 0)
+		rc = open_folder(run, &error);
 	if (rc == 0)
 		rc = run_place(run, &error);
 	if (rc == 0)
@@ -661,7 +661,6 @@ done:
 		atr_secret_free(run->key);
 		free(run->arms);
 		free(run->squares);
-		free(run->round);
 	}
 	free(run);
 }

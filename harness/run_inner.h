@@ -39,7 +39,7 @@ struct run {
 	struct provenance provenance;
 	json_t *plan_file; /* of a new run, to be written */
 	struct progress progress;
-	struct round_rows *round;
+	struct round_rows round;
 	struct arm_state *arms; /* cell * PLAN_ARMS_MAX + arm */
 	uint32_t *squares; /* of each cell: the square that its workers were started for, from 1; 0:
 	                      none */

@@ -224,63 +224,48 @@ static enum schedule_state next_widest(const struct plan *plan, const struct sch
 	return state;
 }
 
-/* A square has begun: the last row is not of its last round. */
-static int in_square(const struct plan *plan, const struct samples *s, struct schedule_step *step)
+/* What the last row decides alone: its round was set aside and is run again; or, by width, it is not
+ * the last round of its square. 0: nothing. */
+static int goes_on(const struct plan *plan, const struct schedule_rule *rule,
+                   const struct samples *s, struct schedule_step *step)
 {
-	const struct sample *last;
-	size_t c;
+	const struct sample *last = s->count == 0 ? NULL : &s->rows[s->count - 1];
+	size_t c = last == NULL ? plan->cell_count : cell_of(plan, last);
 
-	if (s->count == 0)
-		return 0;
-	last = &s->rows[s->count - 1];
-	c = cell_of(plan, last);
-	if (c == plan->cell_count || (last->round + 1) % plan->cells[c].square_rounds == 0)
+	memset(step, 0, sizeof(*step));
+	if (c == plan->cell_count)
 		return 0;
 	step->cell = (uint32_t)c;
-	step->round = (uint32_t)last->round + 1;
-	return 1;
-}
-
-static enum schedule_state next_square(const struct plan *plan, const struct schedule_rule *rule,
-                                       const struct samples *samples, const uint32_t *rounds,
-                                       double used_s, struct schedule_step *step)
-{
-	enum schedule_state state = SCHEDULE_NEXT;
-
-	if (in_square(plan, samples, step))
-		return SCHEDULE_NEXT;
-	if (next_planned(plan, rounds, step) != 0)
-		state = next_widest(plan, rule, samples, step);
-	/* One square is always run: a budget that is too small for it says nothing otherwise. */
-	if (state == SCHEDULE_NEXT && rule->budget_s > 0 && samples->count > 0 &&
-	    used_s + schedule_square_s(plan, step->cell, samples) > rule->budget_s)
-		return SCHEDULE_BUDGET;
-	return state;
+	step->round = (uint32_t)last->round;
+	if (samples_set_aside(last)) {
+		step->attempt = (uint32_t)last->attempt + 1;
+		return 1;
+	}
+	step->round++;
+	return rule->precision_points > 0 && step->round % plan->cells[c].square_rounds != 0;
 }
 
 enum schedule_state schedule_next(const struct plan *plan, const struct schedule_rule *rule,
                                   const struct samples *samples, double used_s,
                                   struct schedule_step *step)
 {
-	const struct sample *last = samples->count == 0 ? NULL : &samples->rows[samples->count - 1];
-	enum schedule_state state;
+	enum schedule_state state = SCHEDULE_NEXT;
 	uint32_t *rounds;
 
-	memset(step, 0, sizeof(*step));
-	if (last != NULL && samples_set_aside(last)) {
-		step->cell = (uint32_t)cell_of(plan, last);
-		step->round = (uint32_t)last->round;
-		step->attempt = (uint32_t)last->attempt + 1;
+	if (goes_on(plan, rule, samples, step))
 		return SCHEDULE_NEXT;
-	}
 	rounds = count_rounds(plan, samples);
 	if (rounds == NULL)
 		return SCHEDULE_MEMORY;
-	if (rule->precision_points > 0)
-		state = next_square(plan, rule, samples, rounds, used_s, step);
-	else
-		state = next_planned(plan, rounds, step) == 0 ? SCHEDULE_NEXT : SCHEDULE_DONE;
+	if (next_planned(plan, rounds, step) != 0)
+		state = rule->precision_points > 0 ? next_widest(plan, rule, samples, step)
+		                                   : SCHEDULE_DONE;
 	free(rounds);
+	/* One square is always run: a budget that is too small for it says nothing otherwise. */
+	if (state == SCHEDULE_NEXT && rule->precision_points > 0 && rule->budget_s > 0 &&
+	    samples->count > 0 &&
+	    used_s + schedule_square_s(plan, step->cell, samples) > rule->budget_s)
+		return SCHEDULE_BUDGET;
 	return state;
 }
 
@@ -326,19 +311,9 @@ static int follow(const struct plan *plan, const struct schedule_rule *rule,
                   const struct samples *before, const uint32_t *rounds, const struct sample *row,
                   struct schedule_step *step)
 {
-	const struct sample *last = before->count == 0 ? NULL : &before->rows[before->count - 1];
 	size_t c = cell_of(plan, row);
 
-	memset(step, 0, sizeof(*step));
-	if (last != NULL && samples_set_aside(last)) {
-		step->cell = (uint32_t)cell_of(plan, last);
-		step->round = (uint32_t)last->round;
-		step->attempt = (uint32_t)last->attempt + 1;
-		return 0;
-	}
-	if (rule->precision_points > 0 && in_square(plan, before, step))
-		return 0;
-	if (next_planned(plan, rounds, step) == 0)
+	if (goes_on(plan, rule, before, step) || next_planned(plan, rounds, step) == 0)
 		return 0;
 	if (!(rule->precision_points > 0) || c == plan->cell_count)
 		return -1;

@@ -43,10 +43,10 @@ struct thread {
 	uint64_t quota; /* sequential readers: how many */
 	struct target_publisher *publisher;
 	struct target_reader *reader;
+	const uint64_t *due_ns; /* of the session */
 	uint64_t now_ns;      /* last reading of the clock */
 	uint64_t injected_ns; /* of the order */
 	int64_t owed_ns;      /* of it, not yet waited */
-	uint64_t intended_ns; /* when the operation at hand was to start; 0: as soon as possible */
 	uint64_t payload_bytes;
 	uint64_t operations;
 	uint64_t acknowledged;

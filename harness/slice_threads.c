@@ -45,33 +45,43 @@ static inline uint64_t start_of(struct thread *t, uint32_t every, uint64_t i, in
 	return 0;
 }
 
-static inline void record_latency(struct thread *t, uint64_t started_ns, uint64_t intended_ns)
+/* Open loop: when operation i is to start. */
+static inline uint64_t intended_ns(const struct thread *t, uint64_t i)
+{
+	return t->slice->started_ns + t->due_ns[i];
+}
+
+/* Operation i has ended. */
+static inline void record_latency(struct thread *t, uint64_t i, uint64_t started_ns)
 {
 	if (started_ns == 0)
 		return;
 	t->now_ns = clock_ns();
 	histogram_record(&t->latency, t->now_ns - started_ns);
-	if (intended_ns != 0)
-		histogram_record(&t->response, t->now_ns - intended_ns);
+	if (__builtin_expect(t->due_ns != NULL, 0))
+		histogram_record(&t->response, t->now_ns - intended_ns(t, i));
 }
 
-/* Open loop: waits for the moment operation i is to start at. One that is past is late, and starts
- * at once: what the operations before it took longer is part of its response time. */
-static inline int pace(struct thread *t, uint64_t i)
+/* One that is past is late, and starts at once: what the operations before it took longer is part
+ * of its response time. */
+static __attribute__((noinline)) int wait_until(struct thread *t, uint64_t at_ns)
 {
 	const struct session *s = t->slice->session;
 
-	if (s->due_ns == NULL)
-		return 0;
-	t->intended_ns = t->slice->started_ns + s->due_ns[i];
 	t->now_ns = clock_ns();
-	if (t->now_ns >= t->intended_ns)
+	if (t->now_ns >= at_ns)
 		return 0;
 	if (t->publisher != NULL && s->target->serve != NULL &&
-	    s->target->serve(t->publisher, t->intended_ns, t->slice->spin_ns, &t->error) != 0)
+	    s->target->serve(t->publisher, at_ns, t->slice->spin_ns, &t->error) != 0)
 		return -1;
-	t->now_ns = pacing_wait(t->intended_ns, t->slice->spin_ns);
+	t->now_ns = pacing_wait(at_ns, t->slice->spin_ns);
 	return 0;
+}
+
+/* Operation i may start. */
+static inline int pace(struct thread *t, uint64_t i)
+{
+	return t->due_ns == NULL ? 0 : wait_until(t, intended_ns(t, i));
 }
 
 /* Waits as long as the operations so far owe, less what the last wait was too long. */
@@ -101,7 +111,7 @@ static void publish_acked(void *arg, struct target_ticket ticket, uint64_t seque
 {
 	struct thread *t = arg;
 
-	record_latency(t, ticket.started_ns, ticket.intended_ns);
+	record_latency(t, ticket.op - t->slice->first_op, ticket.started_ns);
 	t->acknowledged++;
 	if (t->notes)
 		generator_note(t->slice->session->generator, t->stream, sequence, ticket.op);
@@ -121,10 +131,9 @@ static int publish_loop(struct thread *t)
 			if (pace(t, i) != 0)
 				return -1;
 			int on_their_way = t->acknowledged != t->operations;
-			struct target_ticket ticket = {.op = slice->first_op + i,
-			                               .started_ns =
-			                                       start_of(t, every, i, on_their_way),
-			                               .intended_ns = t->intended_ns};
+			struct target_ticket ticket = {
+			        .op = slice->first_op + i,
+			        .started_ns = start_of(t, every, i, on_their_way)};
 			inject(t);
 			generator_message(s->generator, t->stream, ticket.op, &m);
 			if (target->submit(t->publisher, &m, ticket, &t->error) != 0)
@@ -136,11 +145,11 @@ static int publish_loop(struct thread *t)
 	return target->drain(t->publisher, &t->error);
 }
 
-/* One message was read as that sequence: it must be the right one. */
-static int read_one(struct thread *t, uint64_t sequence, const struct target_message *m,
+/* Operation i read one message as that sequence: it must be the right one. */
+static int read_one(struct thread *t, uint64_t i, uint64_t sequence, const struct target_message *m,
                     uint64_t started_ns)
 {
-	record_latency(t, started_ns, t->intended_ns);
+	record_latency(t, i, started_ns);
 	t->payload_bytes += m->payload_bytes;
 	t->operations++;
 	t->checked++;
@@ -174,7 +183,7 @@ static int get_one(struct thread *t, uint32_t every, uint64_t i)
 	inject(t);
 	if (s->target->get(t->reader, sequence, &m, &t->error) != 0)
 		return -1;
-	return read_one(t, sequence, &m, started_ns);
+	return read_one(t, i, sequence, &m, started_ns);
 }
 
 static int random_loop(struct thread *t)
@@ -201,7 +210,7 @@ static int sequential_loop(struct thread *t)
 			        &t->error, TARGET_VERIFY,
 			        "reading ended before sequence %llu, expected %llu messages",
 			        (unsigned long long)sequence, (unsigned long long)filled);
-		if (rc != 0 || read_one(t, sequence, &m, started_ns) != 0)
+		if (rc != 0 || read_one(t, i, sequence, &m, started_ns) != 0)
 			return -1;
 		if (i % CHUNK_MAX == 0 &&
 		    atomic_load_explicit(&t->slice->stop, memory_order_relaxed))
@@ -223,7 +232,7 @@ static int last_one(struct thread *t, uint32_t every, uint64_t i)
 	inject(t);
 	if (s->target->last(t->reader, subject, &m, &t->error) != 0)
 		return -1;
-	return read_one(t, sequence, &m, started_ns);
+	return read_one(t, i, sequence, &m, started_ns);
 }
 
 static int last_loop(struct thread *t)
@@ -252,7 +261,7 @@ static int tail_loop(struct thread *t)
 				rc = target_fail(&t->error, TARGET_VERIFY,
 				                 "sequence %llu was acknowledged and is not there",
 				                 (unsigned long long)sequence);
-			if (rc != 0 || read_one(t, sequence, &m, 0) != 0)
+			if (rc != 0 || read_one(t, 0, sequence, &m, 0) != 0)
 				return -1;
 		}
 		if (ended)
@@ -272,7 +281,7 @@ static int delete_one(struct thread *t, uint32_t every, uint64_t i)
 	inject(t);
 	if (s->target->remove(t->publisher, sequence, &t->error) != 0)
 		return -1;
-	record_latency(t, started_ns, t->intended_ns);
+	record_latency(t, i, started_ns);
 	generator_message(s->generator, t->stream, sequence - 1, &m);
 	t->payload_bytes += m.payload_bytes;
 	t->operations++;
@@ -294,7 +303,7 @@ static int whole_loop(struct thread *t)
 		inject(t);
 		if (whole_call(t->slice, &t->error) != 0)
 			return -1;
-		record_latency(t, started_ns, t->intended_ns);
+		record_latency(t, i, started_ns);
 		t->operations += s->setup.workload.fill_messages;
 		t->payload_bytes += s->fill_payload_bytes;
 	}
@@ -356,6 +365,7 @@ static int thread_open(struct slice *slice, struct thread *t, uint32_t index, in
 	const struct workload *w = &s->setup.workload;
 
 	t->slice = slice;
+	t->due_ns = s->due_ns;
 	t->injected_ns = slice->order->injected_ns;
 	t->notes = generator_needs_notes(s->generator);
 	t->stream = index % w->streams;

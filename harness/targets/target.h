@@ -50,9 +50,8 @@ struct target_message {
 
 /* Goes with a message and comes back with its acknowledgement. */
 struct target_ticket {
-	uint64_t op;          /* which message (generator.h) */
-	uint64_t started_ns;  /* when it was handed over, 0 = nobody asks */
-	uint64_t intended_ns; /* when it was to be, 0 = as soon as possible */
+	uint64_t op;         /* which message (generator.h) */
+	uint64_t started_ns; /* when it was handed over, 0 = nobody asks */
 };
 
 typedef void target_acked_fn(void *arg, struct target_ticket ticket, uint64_t sequence);
