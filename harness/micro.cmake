@@ -7,6 +7,6 @@ if(ATREST_WITH_GBENCH)
   install(TARGETS atrest-micro)
 endif()
 # atrest-count: fixed work for counting instructions; scripts/count-instructions.
-add_executable(atrest-count micro/count.c)
+add_executable(atrest-count micro/count.c micro/bench.c)
 target_link_libraries(atrest-count PRIVATE atrest_warnings atrest_store atrest_ciphers PkgConfig::JANSSON)
 target_include_directories(atrest-count PRIVATE ${PROJECT_SOURCE_DIR})

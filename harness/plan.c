@@ -187,6 +187,14 @@ static int plan_cell(struct plan *plan, const struct plan_choice *choice, char e
 	return 0;
 }
 
+int plan_cell_has(const struct plan_cell *cell, const char *workload, const char *target,
+                  const char *version)
+{
+	return strcmp(cell->workload->name, workload) == 0 &&
+	       strcmp(cell->target->name, target) == 0 &&
+	       (cell->target->version[0] == '\0' || strcmp(cell->target->version, version) == 0);
+}
+
 void plan_cell_workload(const struct plan_cell *cell, struct workload *out)
 {
 	*out = *cell->workload;

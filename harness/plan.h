@@ -121,6 +121,11 @@ void plan_round(const struct plan *plan, uint32_t cell, uint32_t round, struct p
 #define PLAN_TARGET_BYTES 64
 const char *plan_target_text(const struct plan_target *target, char text[PLAN_TARGET_BYTES]);
 
+/* 1 when a row with these columns is of the cell. The version of a server that is there is known to
+ * its rows alone. */
+int plan_cell_has(const struct plan_cell *cell, const char *workload, const char *target,
+                  const char *version);
+
 /* The cell's workload as a slice of its target has it. */
 void plan_cell_workload(const struct plan_cell *cell, struct workload *out);
 

@@ -49,23 +49,23 @@ static json_t *targets(const struct plan_request *request)
 	return whole_list(a, request->target_count);
 }
 
-static json_t *servers(const struct plan_request *request)
+json_t *plan_file_servers(const struct plan_request *request)
 {
 	json_t *a = json_array();
 
 	for (size_t i = 0; i < request->server_count; i++)
 		json_array_append_new(a, json_pack("{ss ss}", "cipher", request->servers[i].cipher,
 		                                   "urls", request->servers[i].urls));
-	return a;
+	return whole_list(a, request->server_count);
 }
 
-static json_t *ciphers(const struct plan_request *request)
+json_t *plan_file_ciphers(const struct plan_request *request)
 {
 	json_t *a = json_array();
 
 	for (size_t i = 0; i < request->cipher_count; i++)
 		json_array_append_new(a, json_string(request->ciphers[i]));
-	return a;
+	return whole_list(a, request->cipher_count);
 }
 
 /* Their rounds as they are planned: made up to whole squares they stay what they are. */
@@ -119,9 +119,10 @@ json_t *plan_file_json(const struct run_options *options, const struct plan *pla
 	return json_pack(
 	        "{ss si sI so so so so so so so so sI so ss* so sI sb}", "schema", PLAN_FILE_SCHEMA,
 	        "version", PLAN_FILE_VERSION, "seed", (json_int_t)request->seed, "rule",
-	        rule(options), "targets", targets(request), "servers", servers(request), "ciphers",
-	        ciphers(request), "directories", places(request->dirs, request->dir_count),
-	        "programs", places(request->programs, request->program_count), "cells", cells(plan),
+	        rule(options), "targets", targets(request), "servers", plan_file_servers(request),
+	        "ciphers", plan_file_ciphers(request), "directories",
+	        places(request->dirs, request->dir_count), "programs",
+	        places(request->programs, request->program_count), "cells", cells(plan),
 	        "injections", injections(options), "replicas", (json_int_t)options->server.replicas,
 	        "providers", providers(&options->providers), "label", options->label, "keep_stores",
 	        options->keep == NULL ? json_null() : absolute(options->keep),

@@ -31,6 +31,10 @@ struct plan_file {
  * become absolute. made_up: of the folder. */
 json_t *plan_file_json(const struct run_options *options, const struct plan *plan, int made_up);
 
+/* Of a request: its servers and the names of its ciphers. NULL: memory, or one is not UTF-8. */
+json_t *plan_file_servers(const struct plan_request *request);
+json_t *plan_file_ciphers(const struct plan_request *request);
+
 /* Reads <folder>/plan.json and the workloads beside it. 0; or -1, *out is empty and error says
  * what was found and what was expected: TARGET_USAGE, of another version TARGET_SYSTEM. */
 int plan_file_read(const struct run_folder *folder, struct plan_file *out,

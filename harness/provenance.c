@@ -11,6 +11,7 @@
 #include "harness/measure/machine.h"
 #include "harness/output/fingerprint.h"
 #include "harness/output/replace.h"
+#include "harness/plan_file.h"
 
 #define PROGRAM_BYTES_MAX ((size_t)1 << 30)
 
@@ -23,15 +24,6 @@ static json_t *time_now(void)
 	gmtime_r(&now, &utc);
 	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc);
 	return json_string(text);
-}
-
-static json_t *names(const char *const *list, size_t count)
-{
-	json_t *a = json_array();
-
-	for (size_t i = 0; i < count; i++)
-		json_array_append_new(a, json_string(list[i]));
-	return a;
 }
 
 static json_t *targets(const struct plan_request *request)
@@ -47,16 +39,6 @@ static json_t *targets(const struct plan_request *request)
 			json_object_set_new(o, "program", json_string(t->program));
 		json_array_append_new(a, o);
 	}
-	return a;
-}
-
-static json_t *servers(const struct plan_request *request)
-{
-	json_t *a = json_array();
-
-	for (size_t i = 0; i < request->server_count; i++)
-		json_array_append_new(a, json_pack("{ss ss}", "cipher", request->servers[i].cipher,
-		                                   "urls", request->servers[i].urls));
 	return a;
 }
 
@@ -161,9 +143,9 @@ int provenance_start(struct provenance *p, const struct run_options *options, si
 	p->run = json_pack("{so so sI sI so so so so so so s{}}", "started", time_now(),
 	                   "arguments", arguments(options->arguments), "seed",
 	                   (json_int_t)request->seed, "slices", (json_int_t)slices, "targets",
-	                   targets(request), "servers", servers(request), "ciphers",
-	                   names(request->ciphers, request->cipher_count), "directories",
-	                   directories(request), "programs", programs(request, hellos), "providers",
+	                   targets(request), "servers", plan_file_servers(request), "ciphers",
+	                   plan_file_ciphers(request), "directories", directories(request),
+	                   "programs", programs(request, hellos), "providers",
 	                   providers(&options->providers), "libraries");
 	json_object_set_new(p->run, "program",
 	                    json_pack("{so}", "sha256", digest("/proc/self/exe")));

@@ -20,10 +20,7 @@ static double rate_before(const struct run *run, const struct plan_cell *cell)
 
 	for (size_t i = 0; i < samples->count; i++) {
 		const struct sample *row = &samples->rows[i];
-		if (strcmp(row->workload, cell->workload->name) == 0 &&
-		    strcmp(row->target, cell->target->name) == 0 &&
-		    (cell->target->version[0] == '\0' ||
-		     strcmp(row->target_version, cell->target->version) == 0))
+		if (plan_cell_has(cell, row->workload, row->target, row->target_version))
 			return row->rate_msgs_s;
 	}
 	return 0;

@@ -12,22 +12,13 @@
 
 /* ---- rows and cells ---- */
 
-/* The version of a server that is there is known to its rows alone. */
-static int is_of(const struct plan_cell *cell, const char *workload, const char *target,
-                 const char *version)
-{
-	return strcmp(cell->workload->name, workload) == 0 &&
-	       strcmp(cell->target->name, target) == 0 &&
-	       (cell->target->version[0] == '\0' || strcmp(cell->target->version, version) == 0);
-}
-
 /* cell_count when it is of none. */
 static size_t cell_of(const struct plan *plan, const struct sample *row)
 {
 	size_t c = 0;
 
 	while (c < plan->cell_count &&
-	       !is_of(&plan->cells[c], row->workload, row->target, row->target_version))
+	       !plan_cell_has(&plan->cells[c], row->workload, row->target, row->target_version))
 		c++;
 	return c;
 }
@@ -122,7 +113,7 @@ static double widest_of(const struct plan_cell *cell, const struct summary *summ
 		const struct summary_row *row = &summary->rows[i];
 		/* fmax passes over a NAN. */
 		if (is_compared(row) &&
-		    is_of(cell, row->workload, row->target, row->target_version))
+		    plan_cell_has(cell, row->workload, row->target, row->target_version))
 			widest = fmax(widest, width_of(row));
 	}
 	return widest;
@@ -224,8 +215,8 @@ static enum schedule_state next_widest(const struct plan *plan, const struct sch
 	return state;
 }
 
-/* What the last row decides alone: its round was set aside and is run again; or, by width, it is not
- * the last round of its square. 0: nothing. */
+/* What the last row decides alone: its round was set aside and is run again; or, by width, it is
+ * not the last round of its square. 0: nothing. */
 static int goes_on(const struct plan *plan, const struct schedule_rule *rule,
                    const struct samples *s, struct schedule_step *step)
 {

@@ -131,9 +131,9 @@ static int publish_loop(struct thread *t)
 			if (pace(t, i) != 0)
 				return -1;
 			int on_their_way = t->acknowledged != t->operations;
-			struct target_ticket ticket = {
-			        .op = slice->first_op + i,
-			        .started_ns = start_of(t, every, i, on_their_way)};
+			struct target_ticket ticket = {.op = slice->first_op + i,
+			                               .started_ns =
+			                                       start_of(t, every, i, on_their_way)};
 			inject(t);
 			generator_message(s->generator, t->stream, ticket.op, &m);
 			if (target->submit(t->publisher, &m, ticket, &t->error) != 0)

@@ -17,7 +17,6 @@
  * depends on the bytes of random keys. System calls are one instruction each.
  */
 #include <fcntl.h>
-#include <ftw.h>
 #include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
@@ -27,8 +26,8 @@
 #include <unistd.h>
 
 #include "ciphers/cipher.h"
+#include "harness/micro/bench.h"
 #include "store/keyfile.h"
-#include "store/store.h"
 
 #define MESSAGES      2048u /* a little more than a block */
 #define FIRST         64u   /* before what is counted */
@@ -55,22 +54,6 @@ struct counter {
 	uint8_t sealed[ATR_KEYFILE_BYTES_MAX];
 	size_t sealed_bytes;
 };
-
-static _Noreturn void die(const char *what, const char *why)
-{
-	(void)fprintf(stderr, "error: %s: %s\n", what, why);
-	exit(4);
-}
-
-static void check(enum atr_status status, const struct atr_error *err)
-{
-	char line[1600];
-
-	if (status == ATR_OK)
-		return;
-	atr_error_line(err, line, sizeof line);
-	die("the store", line);
-}
 
 /* ---- the store ---- */
 
@@ -115,7 +98,7 @@ static void append_some(struct counter *c, unsigned count)
 	for (unsigned i = 0; i < count; i++, c->at++) {
 		m.payload = c->pool + c->at * 4096 % (POOL_BYTES - PAYLOAD_BYTES);
 		m.time_ns = (int64_t)(1700000000000000000u + c->at * 1000);
-		check(atr_store_append(c->store, &m, NULL, &err), &err);
+		bench_check(atr_store_append(c->store, &m, NULL, &err), &err);
 	}
 }
 
@@ -125,9 +108,9 @@ static void read_some(struct counter *c, unsigned count)
 	struct atr_error err;
 
 	for (unsigned i = 0; i < count; i++) {
-		check(atr_reader_next(c->reader, c->at, &m, &err), &err);
+		bench_check(atr_reader_next(c->reader, c->at, &m, &err), &err);
 		if (m.sequence != c->at || m.payload_bytes != PAYLOAD_BYTES)
-			die("the store", "another message than was appended");
+			bench_die("the store", "another message than was appended");
 		c->at++;
 	}
 }
@@ -137,7 +120,7 @@ static void append_ready(struct counter *c)
 	struct atr_store_options o = options_of(c);
 	struct atr_error err;
 
-	check(atr_store_create(c->dir, &o, &c->store, &err), &err);
+	bench_check(atr_store_create(c->dir, &o, &c->store, &err), &err);
 	c->at = 1;
 	append_some(c, FIRST);
 }
@@ -146,7 +129,7 @@ static void append_end(struct counter *c)
 {
 	struct atr_error err;
 
-	check(atr_store_close(c->store, &err), &err);
+	bench_check(atr_store_close(c->store, &err), &err);
 }
 
 static void open_store(struct counter *c)
@@ -154,7 +137,7 @@ static void open_store(struct counter *c)
 	struct atr_store_options o = options_of(c);
 	struct atr_error err;
 
-	check(atr_store_open(c->dir, &o, &c->store, &err), &err);
+	bench_check(atr_store_open(c->dir, &o, &c->store, &err), &err);
 }
 
 static void read_ready(struct counter *c)
@@ -162,7 +145,7 @@ static void read_ready(struct counter *c)
 	struct atr_error err;
 
 	open_store(c);
-	check(atr_reader_open(c->store, &c->reader, &err), &err);
+	bench_check(atr_reader_open(c->store, &c->reader, &err), &err);
 	c->at = 1;
 	read_some(c, FIRST);
 }
@@ -172,7 +155,7 @@ static void read_end(struct counter *c)
 	struct atr_error err;
 
 	atr_reader_close(c->reader);
-	check(atr_store_close(c->store, &err), &err);
+	bench_check(atr_store_close(c->store, &err), &err);
 }
 
 /* Opened once before, so the state file is removed here and, if closing made one, again. */
@@ -182,7 +165,7 @@ static void recover_ready(struct counter *c)
 
 	(void)snprintf(path, sizeof path, "%s/msgs/index.db", c->dir);
 	if (unlink(path) != 0)
-		die(path, "there is no state file to remove");
+		bench_die(path, "there is no state file to remove");
 	open_store(c);
 	append_end(c);
 	(void)unlink(path);
@@ -197,7 +180,7 @@ static void stream_ready(struct counter *c, size_t ahead_bytes)
 
 	c->stream = atr_keystream_new(c->cipher, key, nonce, ahead_bytes);
 	if (c->stream == NULL)
-		die("the cipher", "no context");
+		bench_die("the cipher", "no context");
 	c->at = 0;
 }
 
@@ -207,7 +190,7 @@ static void xor_some(struct counter *c, size_t bytes, uint64_t end)
 		size_t from = (size_t)(c->at % (POOL_BYTES - bytes + 1)) & ~(size_t)63;
 
 		if (atr_keystream_xor(c->stream, c->at, c->pool + from, c->out, bytes) != 0)
-			die("the cipher", "the library failed");
+			bench_die("the cipher", "the library failed");
 		c->at += bytes;
 	}
 }
@@ -237,7 +220,7 @@ static void seal_keys(struct counter *c, unsigned count)
 		if (atr_keyfile_make(&atr_file_real, c->cipher, &seed) != ATR_OK ||
 		    atr_keyfile_seal(&seed, server_key, sizeof server_key - 1, ACCOUNT, STREAM ":1",
 		                     c->sealed, &c->sealed_bytes) != ATR_OK)
-			die("the key file", "it could not be sealed");
+			bench_die("the key file", "it could not be sealed");
 }
 
 static void open_keys(struct counter *c, unsigned count)
@@ -248,7 +231,7 @@ static void open_keys(struct counter *c, unsigned count)
 	for (unsigned i = 0; i < count; i++)
 		if (atr_keyfile_open(&ring, c->cipher, ACCOUNT, STREAM ":1", c->sealed,
 		                     c->sealed_bytes, &seed) != ATR_OK)
-			die("the key file", "it did not open");
+			bench_die("the key file", "it did not open");
 }
 
 static void key_seal_ready(struct counter *c)
@@ -338,14 +321,6 @@ static const struct operation {
 
 /* ---- the program ---- */
 
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
-}
-
 static void fill_pool(struct counter *c)
 {
 	uint64_t x = 0x9e3779b97f4a7c15u;
@@ -353,7 +328,7 @@ static void fill_pool(struct counter *c)
 	c->pool = malloc(POOL_BYTES);
 	c->out = malloc(POOL_BYTES);
 	if (c->pool == NULL || c->out == NULL)
-		die("memory", "none left");
+		bench_die("memory", "none left");
 	for (size_t i = 0; i < POOL_BYTES; i++) {
 		x ^= x << 13;
 		x ^= x >> 7;
@@ -434,13 +409,13 @@ int main(int argc, char **argv)
 		parent = "/tmp";
 	if (snprintf(work, sizeof work, "%s/atrest-count-XXXXXX", parent) >= (int)sizeof work - 8 ||
 	    mkdtemp(work) == NULL)
-		die(parent, "no directory can be made there");
+		bench_die(parent, "no directory can be made there");
 	if (atr_store_path(c.dir, sizeof c.dir, work, ACCOUNT, STREAM) != 0)
-		die(parent, "the path is too long");
+		bench_die(parent, "the path is too long");
 	json_object_seed(1); /* else the order of members in its tables is random */
 	fill_pool(&c);
 	run_operations(&c);
-	(void)nftw(work, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	bench_remove(work);
 	free(c.pool);
 	free(c.out);
 	return fflush(stdout) == 0 ? 0 : 4;

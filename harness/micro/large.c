@@ -14,7 +14,6 @@
  *   open, rebuilt  ms to open with index.db and without
  */
 #include <fcntl.h>
-#include <ftw.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -28,7 +27,7 @@
 
 #include "harness/analysis/stats.h"
 #include "harness/measure/clock.h"
-#include "store/store.h"
+#include "harness/micro/bench.h"
 
 #define PAYLOAD_BYTES 128
 #define POOL_BYTES    ((size_t)4 * 1024 * 1024)
@@ -52,22 +51,6 @@ struct row {
 	struct figures one[ROUNDS_MAX], many[ROUNDS_MAX], same[ROUNDS_MAX];
 };
 
-static _Noreturn void die(const char *what, const char *why)
-{
-	(void)fprintf(stderr, "error: %s: %s\n", what, why);
-	exit(4);
-}
-
-static void check(enum atr_status status, const struct atr_error *err)
-{
-	char line[1600];
-
-	if (status == ATR_OK)
-		return;
-	atr_error_line(err, line, sizeof line);
-	die("the store", line);
-}
-
 /* ---- in the child ---- */
 
 static double resident_bytes(void)
@@ -76,7 +59,7 @@ static double resident_bytes(void)
 	FILE *f = fopen("/proc/self/statm", "r");
 
 	if (f == NULL || fscanf(f, "%lu %lu", &size, &resident) != 2)
-		die("/proc/self/statm", "cannot be read");
+		bench_die("/proc/self/statm", "cannot be read");
 	(void)fclose(f);
 	return (double)resident * (double)sysconf(_SC_PAGESIZE);
 }
@@ -115,9 +98,9 @@ static double append_some(struct atr_store *store, const uint8_t *pool, uint64_t
 				subject[--digit] = (char)('0' + n % 10);
 		}
 		m.payload = pool + i * PAYLOAD_BYTES % (POOL_BYTES - PAYLOAD_BYTES);
-		check(atr_store_append(store, &m, NULL, &err), &err);
+		bench_check(atr_store_append(store, &m, NULL, &err), &err);
 	}
-	check(atr_store_flush(store, &err), &err);
+	bench_check(atr_store_flush(store, &err), &err);
 	return (double)(clock_ns() - start) / (double)(end - first);
 }
 
@@ -131,9 +114,9 @@ static void child_append(const char *dir, const char *cipher, uint64_t messages,
 	struct atr_error err;
 
 	if (pool == NULL || atr_file_real.random(NULL, pool, POOL_BYTES) != 0)
-		die("memory", "none left");
-	check(atr_store_create(dir, &o, &store, &err), &err);
-	check(atr_store_fill_keys(store, &err), &err);
+		bench_die("memory", "none left");
+	bench_check(atr_store_create(dir, &o, &store, &err), &err);
+	bench_check(atr_store_fill_keys(store, &err), &err);
 	(void)append_some(store, pool, 0, million, subjects);
 	f.rss_first = resident_bytes();
 	f.second_ns = append_some(store, pool, million, 2 * million, subjects);
@@ -141,7 +124,7 @@ static void child_append(const char *dir, const char *cipher, uint64_t messages,
 		(void)append_some(store, pool, 2 * million, messages - million, subjects);
 	f.last_ns = append_some(store, pool, messages - million, messages, subjects);
 	f.rss_end = resident_bytes();
-	check(atr_store_close(store, &err), &err);
+	bench_check(atr_store_close(store, &err), &err);
 	free(pool);
 	(void)printf("%f %f %f %f\n", f.second_ns, f.last_ns, f.rss_first, f.rss_end);
 }
@@ -158,11 +141,11 @@ static void child_open(const char *dir, const char *cipher, uint64_t messages)
 	/* a flusher's 6 MiB of buffers, touched when it starts, belong to appending */
 	o.flush = ATR_FLUSH_EACH;
 	start = clock_ns();
-	check(atr_store_open(dir, &o, &store, &err), &err);
+	bench_check(atr_store_open(dir, &o, &store, &err), &err);
 	ms = (double)(clock_ns() - start) / 1e6;
 	atr_store_state(store, &s);
 	if (s.messages != messages)
-		die(dir, "another number of messages than was appended");
+		bench_die(dir, "another number of messages than was appended");
 	(void)printf("%f %f\n", ms, resident_bytes());
 	/* as it was: nothing is written, not even a state file */
 	_exit(fflush(stdout) == 0 ? 0 : 4);
@@ -179,7 +162,7 @@ static FILE *start_child(const char *step, const char *dir, const char *cipher, 
 	(void)snprintf(count, sizeof count, "%" PRIu64, messages);
 	(void)snprintf(names, sizeof names, "%" PRIu64, subjects);
 	if (pipe(ends) != 0 || (*pid = fork()) < 0)
-		die("a child", "no process");
+		bench_die("a child", "no process");
 	if (*pid == 0) {
 		(void)dup2(ends[1], STDOUT_FILENO);
 		(void)execl("/proc/self/exe", "atrest-large", "--step", step, dir, cipher, count,
@@ -195,7 +178,7 @@ static void end_child(FILE *from, pid_t pid, int complete)
 	int status;
 
 	if (waitpid(pid, &status, 0) != pid || status != 0 || !complete)
-		die("a child", "the measuring process failed");
+		bench_die("a child", "the measuring process failed");
 	(void)fclose(from);
 }
 
@@ -208,21 +191,13 @@ static void measure_open(const char *dir, const char *cipher, uint64_t messages,
 	end_child(from, pid, from != NULL && fscanf(from, "%lf %lf", ms, rss) == 2);
 }
 
-static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *where)
-{
-	(void)st;
-	(void)kind;
-	(void)where;
-	return remove(path);
-}
-
 /* What earlier streams left to be written back would be paid for by the next one. */
 static void drain(const char *parent)
 {
 	int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0 || syncfs(fd) != 0)
-		die(parent, "cannot be synced");
+		bench_die(parent, "cannot be synced");
 	(void)close(fd);
 	sync(); /* and below it, where it is an image in a file */
 }
@@ -236,7 +211,7 @@ static void measure(const char *parent, const char *cipher, uint64_t messages, u
 	FILE *from;
 
 	if (snprintf(dir, sizeof dir, "%s/stream", parent) >= (int)sizeof dir)
-		die(parent, "path too long");
+		bench_die(parent, "path too long");
 	drain(parent);
 	from = start_child("append", dir, cipher, messages, subjects, &pid);
 	end_child(from, pid,
@@ -244,12 +219,12 @@ static void measure(const char *parent, const char *cipher, uint64_t messages, u
 	                                 &out->rss_first, &out->rss_end) == 4);
 	(void)snprintf(state, sizeof state, "%s/msgs/index.db", dir);
 	if (access(state, F_OK) != 0)
-		die(state, "was not written");
+		bench_die(state, "was not written");
 	measure_open(dir, cipher, messages, &out->open_ms, &out->open_rss);
 	if (unlink(state) != 0)
-		die(state, "cannot be removed");
+		bench_die(state, "cannot be removed");
 	measure_open(dir, cipher, messages, &out->rebuilt_ms, &ignored);
-	(void)nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	bench_remove(dir);
 }
 
 static double median_of(const struct figures *f, size_t offset, unsigned rounds)
@@ -423,7 +398,7 @@ int main(int argc, char **argv)
 	if (snprintf(dir, sizeof dir, "%s/atrest-large-XXXXXX",
 	             optind < argc ? argv[optind] : ".") >= (int)sizeof dir ||
 	    mkdtemp(dir) == NULL)
-		die(optind < argc ? argv[optind] : ".", "no directory can be made there");
+		bench_die(optind < argc ? argv[optind] : ".", "no directory can be made there");
 	measure_rounds(dir, messages, subjects, rounds, rows);
 	print_all(rows, messages, subjects, rounds, as_json);
 	(void)rmdir(dir);

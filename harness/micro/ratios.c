@@ -1,7 +1,6 @@
 /* ratios.c - atrest-ratios: rounds, rows, printing. See ratios.h. */
 #include "harness/micro/ratios.h"
 
-#include <ftw.h>
 #include <getopt.h>
 #include <jansson.h>
 #include <math.h>
@@ -33,12 +32,6 @@ static int as_json;
 static clockid_t clock_id = CLOCK_MONOTONIC;
 static json_t *json_rows;
 static unsigned missed;
-
-void ratios_die(const char *what, const char *why)
-{
-	(void)fprintf(stderr, "error: %s: %s\n", what, why);
-	exit(4);
-}
 
 uint64_t ratios_now_ns(void)
 {
@@ -196,7 +189,7 @@ static void print_memory(const char *dir)
 	ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
 
 	if (n <= 0)
-		ratios_die("/proc/self/exe", "cannot be read");
+		bench_die("/proc/self/exe", "cannot be read");
 	program[n] = '\0';
 	for (size_t cipher = 0; cipher < RATIOS_CIPHERS; cipher++) {
 		struct memory m = {0};
@@ -258,14 +251,6 @@ static void print_parts(void)
 
 /* ---- main ---- */
 
-static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *where)
-{
-	(void)st;
-	(void)kind;
-	(void)where;
-	return remove(path);
-}
-
 static int usage(void)
 {
 	(void)fprintf(
@@ -309,7 +294,7 @@ int main(int argc, char **argv)
 
 	ratios_pool = malloc(RATIOS_POOL_BYTES);
 	if (ratios_pool == NULL || atr_file_real.random(NULL, ratios_pool, RATIOS_POOL_BYTES) != 0)
-		ratios_die("memory", "none left");
+		bench_die("memory", "none left");
 	if (argc == 6 && strcmp(argv[1], "--memory") == 0)
 		return memory_child(argv[2], argv[3], argv[4], argv[5]);
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
@@ -329,7 +314,7 @@ int main(int argc, char **argv)
 	if (snprintf(dir, sizeof dir, "%s/atrest-ratios-XXXXXX",
 	             optind < argc ? argv[optind] : ".") >= (int)sizeof dir ||
 	    mkdtemp(dir) == NULL)
-		ratios_die(optind < argc ? argv[optind] : ".", "no directory can be made there");
+		bench_die(optind < argc ? argv[optind] : ".", "no directory can be made there");
 	json_rows = json_array();
 	measure_rounds(dir);
 	print_parts();
@@ -341,7 +326,7 @@ int main(int argc, char **argv)
 	else
 		(void)printf("%u rows missed their target\n", missed);
 	json_decref(json_rows);
-	(void)nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	bench_remove(dir);
 	free(ratios_pool);
 	return 0;
 }

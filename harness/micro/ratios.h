@@ -18,6 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "harness/micro/bench.h"
+
 #define RATIOS_SIZES      5
 #define RATIOS_CIPHERS    3
 #define RATIOS_ROUNDS_MAX 50
@@ -37,8 +39,6 @@ uint64_t ratios_now_ns(void);
 size_t ratios_record_bytes(size_t size);
 /* What a slice of appends writes, when each record is written by itself. */
 uint64_t ratios_each_bytes(size_t size);
-/* Prints an error line and exits with code 4: a benchmark has nothing to clean up for. */
-_Noreturn void ratios_die(const char *what, const char *why);
 
 /* ---- ratios_parts.c ---- */
 

@@ -31,7 +31,7 @@ static int open_next(const char *dir)
 	(void)snprintf(path, sizeof path, "%s/part-%llu", dir, (unsigned long long)files_made++);
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 	if (fd < 0)
-		ratios_die(path, "cannot be created");
+		bench_die(path, "cannot be created");
 	return fd;
 }
 
@@ -39,13 +39,13 @@ static int open_next(const char *dir)
 static void finish(int fd)
 {
 	if (ftruncate(fd, 0) != 0 || close(fd) != 0)
-		ratios_die("a measuring file", "cannot be cut");
+		bench_die("a measuring file", "cannot be cut");
 }
 
 static void put(int fd, const void *from, size_t bytes, size_t offset)
 {
 	if (pwrite(fd, from, bytes, (off_t)offset) != (ssize_t)bytes)
-		ratios_die("a measuring file", "cannot be written");
+		bench_die("a measuring file", "cannot be written");
 }
 
 /* ns per pwrite of `bytes`, appending in files of a block's size, and ns per byte read back from
@@ -69,7 +69,7 @@ static double time_writes(const char *dir, size_t bytes, uint64_t total_bytes, d
 		for (size_t at = 0; at < BLOCK_BYTES; at += READ_PIECE_BYTES)
 			if (pread(fd[i], scratch, READ_PIECE_BYTES, (off_t)at) !=
 			    (ssize_t)READ_PIECE_BYTES)
-				ratios_die("a measuring file", "cannot be read");
+				bench_die("a measuring file", "cannot be read");
 	if (read_byte != NULL)
 		*read_byte = (double)(ratios_now_ns() - start) / (double)(files * BLOCK_BYTES);
 	for (i = files; i > 0;)
@@ -85,7 +85,7 @@ static uint8_t *new_scratch(void)
 	void *memory = NULL;
 
 	if (posix_memalign(&memory, 4096, BLOCK_BYTES) != 0)
-		ratios_die("memory", "none left");
+		bench_die("memory", "none left");
 	memset(memory, 0, BLOCK_BYTES);
 	return memory;
 }
@@ -142,12 +142,12 @@ static double time_cipher(const char *name, size_t bytes)
 	uint64_t start, calls = 0, offset = 0;
 
 	if (s == NULL)
-		ratios_die(name, "no cipher context");
+		bench_die(name, "no cipher context");
 	start = ratios_now_ns();
 	do {
 		for (unsigned i = 0; i < 8; i++, offset += bytes)
 			if (atr_keystream_xor(s, offset, ratios_pool, scratch, bytes) != 0)
-				ratios_die(name, "the cipher failed");
+				bench_die(name, "the cipher failed");
 		calls += 8;
 	} while (ratios_now_ns() - start < LOOP_NS);
 	start = ratios_now_ns() - start;

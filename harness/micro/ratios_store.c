@@ -11,7 +11,6 @@
 #include "harness/analysis/stats.h"
 #include "harness/measure/clock.h"
 #include "harness/micro/ratios.h"
-#include "store/store.h"
 
 #define SLICE_MESSAGES UINT64_C(500000)
 #define SYNC_MESSAGES  24
@@ -19,16 +18,6 @@
 
 static const uint8_t key[] = "ratios key";
 static uint64_t streams_made;
-
-static void check(enum atr_status status, const struct atr_error *err)
-{
-	char line[1600];
-
-	if (status == ATR_OK)
-		return;
-	atr_error_line(err, line, sizeof line);
-	ratios_die("the store", line);
-}
 
 static struct atr_store_options options_of(const char *cipher)
 {
@@ -73,9 +62,9 @@ static double time_append(struct atr_store *store, size_t payload_bytes, uint64_
 	for (uint64_t i = 0; i < count; i++) {
 		m.payload = ratios_pool + at;
 		at = at + 2 * step <= RATIOS_POOL_BYTES ? at + step : 0;
-		check(atr_store_append(store, &m, NULL, &err), &err);
+		bench_check(atr_store_append(store, &m, NULL, &err), &err);
 	}
-	check(atr_store_flush(store, &err), &err);
+	bench_check(atr_store_flush(store, &err), &err);
 	return (double)(ratios_now_ns() - start);
 }
 
@@ -86,9 +75,9 @@ static double time_next(struct atr_store *store, uint64_t count)
 	struct atr_error err;
 	uint64_t start = ratios_now_ns();
 
-	check(atr_reader_open(store, &reader, &err), &err);
+	bench_check(atr_reader_open(store, &reader, &err), &err);
 	for (uint64_t i = 1; i <= count; i++)
-		check(atr_reader_next(reader, i, &m, &err), &err);
+		bench_check(atr_reader_next(reader, i, &m, &err), &err);
 	start = ratios_now_ns() - start;
 	atr_reader_close(reader);
 	return (double)start;
@@ -102,15 +91,15 @@ static double time_get(struct atr_store *store, uint64_t count)
 	struct atr_message m;
 	struct atr_error err;
 
-	check(atr_reader_open(store, &reader, &err), &err);
+	bench_check(atr_reader_open(store, &reader, &err), &err);
 	for (uint64_t i = 1; i <= count; i += stride)
-		check(atr_reader_get(reader, i, &m, &err), &err);
+		bench_check(atr_reader_get(reader, i, &m, &err), &err);
 	start = ratios_now_ns();
 	for (unsigned i = 0; i < GETS; i++) {
 		random ^= random << 13;
 		random ^= random >> 7;
 		random ^= random << 17;
-		check(atr_reader_get(reader, 1 + random % count, &m, &err), &err);
+		bench_check(atr_reader_get(reader, 1 + random % count, &m, &err), &err);
 	}
 	start = ratios_now_ns() - start;
 	atr_reader_close(reader);
@@ -129,7 +118,7 @@ static void cut_files(const char *stream)
 	while (dir != NULL && (entry = readdir(dir)) != NULL) {
 		(void)snprintf(path, sizeof path, "%s/msgs/%s", stream, entry->d_name);
 		if (entry->d_name[0] != '.' && truncate(path, 0) != 0)
-			ratios_die(path, "cannot be cut");
+			bench_die(path, "cannot be cut");
 	}
 	if (dir != NULL)
 		(void)closedir(dir);
@@ -142,14 +131,14 @@ static void remove_index(const char *stream)
 
 	(void)snprintf(path, sizeof path, "%s/msgs/index.db", stream);
 	if (unlink(path) != 0)
-		ratios_die(path, "cannot be removed");
+		bench_die(path, "cannot be removed");
 }
 
 static void close_store(struct atr_store *store)
 {
 	struct atr_error err;
 
-	check(atr_store_close(store, &err), &err);
+	bench_check(atr_store_close(store, &err), &err);
 }
 
 static void measure_async(const char *dir, const struct atr_store_options *base, size_t size,
@@ -163,8 +152,8 @@ static void measure_async(const char *dir, const struct atr_store_options *base,
 	struct atr_error err;
 
 	o.flush = ATR_FLUSH_ASYNC;
-	check(atr_store_create(path, &o, &store, &err), &err);
-	check(atr_store_fill_keys(store, &err), &err);
+	bench_check(atr_store_create(path, &o, &store, &err), &err);
+	bench_check(atr_store_fill_keys(store, &err), &err);
 	out->async = time_append(store, ratios_payload[size], count) / (double)count;
 	out->read = time_next(store, count) / (double)count;
 	close_store(store);
@@ -177,12 +166,12 @@ static void measure_async(const char *dir, const struct atr_store_options *base,
 	/* a flusher's 6 MiB of buffers, touched when it starts, belong to appending */
 	o.flush = ATR_FLUSH_EACH;
 	start = ratios_now_ns();
-	check(atr_store_open(path, &o, &store, &err), &err);
+	bench_check(atr_store_open(path, &o, &store, &err), &err);
 	out->open_state_ms = (double)(ratios_now_ns() - start) / 1e6;
 	close_store(store);
 	remove_index(path);
 	start = ratios_now_ns();
-	check(atr_store_open(path, &o, &store, &err), &err);
+	bench_check(atr_store_open(path, &o, &store, &err), &err);
 	out->open = (double)(ratios_now_ns() - start) / (double)count;
 	out->get = time_get(store, count);
 	close_store(store);
@@ -205,24 +194,24 @@ static void measure_always(const char *dir, const struct atr_store_options *base
 	int fd;
 
 	o.sync = ATR_SYNC_ALWAYS;
-	check(atr_store_create(path, &o, &store, &err), &err);
-	check(atr_store_fill_keys(store, &err), &err);
+	bench_check(atr_store_create(path, &o, &store, &err), &err);
+	bench_check(atr_store_fill_keys(store, &err), &err);
 	(void)snprintf(file, sizeof file, "%s/bare", path);
 	fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
 	if (fd < 0)
-		ratios_die(file, "cannot be created");
+		bench_die(file, "cannot be created");
 	(void)time_append(store, ratios_payload[size], 1); /* the block is made */
 	for (size_t i = 0; i < SYNC_MESSAGES; i++) {
 		start = ratios_now_ns();
 		if (pwrite(fd, ratios_pool, r, (off_t)(i * r)) != (ssize_t)r || fsync(fd) != 0)
-			ratios_die(file, "cannot be written");
+			bench_die(file, "cannot be written");
 		bare[i] = (double)(ratios_now_ns() - start);
 		ours[i] = time_append(store, ratios_payload[size], 1);
 	}
 	out->always = stats_median(ours, SYNC_MESSAGES);
 	out->always_parts = stats_median(bare, SYNC_MESSAGES);
 	if (ftruncate(fd, 0) != 0 || close(fd) != 0)
-		ratios_die(file, "cannot be cut");
+		bench_die(file, "cannot be cut");
 	close_store(store);
 	cut_files(path);
 }
@@ -238,8 +227,8 @@ void figures_measure(const char *dir, size_t cipher, size_t size, struct figures
 	measure_async(dir, &o, size, out);
 
 	path = next_stream(dir);
-	check(atr_store_create(path, &o, &store, &err), &err);
-	check(atr_store_fill_keys(store, &err), &err);
+	bench_check(atr_store_create(path, &o, &store, &err), &err);
+	bench_check(atr_store_fill_keys(store, &err), &err);
 	out->each = time_append(store, ratios_payload[size], count) / (double)count;
 	close_store(store);
 	cut_files(path);
@@ -274,9 +263,9 @@ int memory_child(const char *step, const char *dir, const char *cipher, const ch
 	o.flush = ATR_FLUSH_ASYNC;
 	if (strcmp(step, "open") == 0)
 		remove_index(dir); /* reading all blocks is what takes memory */
-	check(strcmp(step, "append") == 0 ? atr_store_create(dir, &o, &store, &err)
-	                                  : atr_store_open(dir, &o, &store, &err),
-	      &err);
+	bench_check(strcmp(step, "append") == 0 ? atr_store_create(dir, &o, &store, &err)
+	                                        : atr_store_open(dir, &o, &store, &err),
+	            &err);
 	if (strcmp(step, "append") == 0)
 		(void)time_append(store, ratios_payload[2], count);
 	if (strcmp(step, "read") == 0)
@@ -298,7 +287,7 @@ static uint64_t run_child(const char *program, const char *step, const char *dir
 
 	(void)snprintf(text, sizeof text, "%" PRIu64, bytes);
 	if (pipe(ends) != 0 || (pid = fork()) < 0)
-		ratios_die("memory", "no process");
+		bench_die("memory", "no process");
 	if (pid == 0) {
 		(void)dup2(ends[1], STDOUT_FILENO);
 		(void)execl(program, program, "--memory", step, dir, cipher, text, (char *)NULL);
@@ -307,7 +296,7 @@ static uint64_t run_child(const char *program, const char *step, const char *dir
 	(void)close(ends[1]);
 	from = fdopen(ends[0], "r");
 	if (from == NULL || fscanf(from, "%" SCNu64 " %" SCNu64, &peak, blocks) != 2)
-		ratios_die("memory", "the measuring process failed");
+		bench_die("memory", "the measuring process failed");
 	(void)fclose(from);
 	(void)waitpid(pid, &ended, 0);
 	return peak;

@@ -178,15 +178,30 @@ static void put_lost(struct table *t, const struct summary_row *row, enum verdic
 	}
 }
 
-static void put_value(struct table *t, const struct summary_row *row,
-                      const char *(*format)(double, char[TABLE_NUMBER_BYTES]))
+void headline_put_value(struct table *t, const struct summary_row *row,
+                        const char *(*format)(double, char[TABLE_NUMBER_BYTES]))
 {
 	char number[TABLE_NUMBER_BYTES];
 	table_text(t, row != NULL ? format(row->value, number) : "");
 }
 
-static void put_table_row(struct table *t, const struct summary *s, const struct summary_row *row,
-                          int first, int clients)
+void headline_put_arm(struct table *t, const struct summary_row *before,
+                      const struct summary_row *row)
+{
+	int first = before == NULL || strcmp(before->workload, row->workload) != 0 ||
+	            !summary_same_target(before, row);
+
+	table_text(t, first ? row->workload : "");
+	if (first && summary_is_server(row))
+		table_format(t, "%s %s", row->target, row->target_version);
+	else
+		table_text(t, first ? row->target : "");
+	table_text(t, row->arm);
+}
+
+static void put_table_row(struct table *t, const struct summary *s,
+                          const struct summary_row *before, const struct summary_row *row,
+                          int clients)
 {
 	char number[HEADLINE_TEXT_BYTES];
 	enum verdict v = headline_verdict(row);
@@ -196,22 +211,18 @@ static void put_table_row(struct table *t, const struct summary *s, const struct
 	const struct summary_row *disk = summary_find(s, row, row->arm, "disk_allocated_bytes");
 
 	table_row(t);
-	table_text(t, first ? row->workload : "");
-	if (first && summary_is_server(row))
-		table_format(t, "%s %s", row->target, row->target_version);
-	else
-		table_text(t, first ? row->target : "");
-	table_text(t, row->arm);
-	put_value(t, cpu, table_ns);
+	headline_put_arm(t, before, row);
+	headline_put_value(t, cpu, table_ns);
 	if (cpu != NULL && !baseline)
 		table_text(t, headline_ns(headline_added(cpu), number));
 	else
 		table_text(t, "");
 	if (clients)
-		put_value(t, summary_find(s, row, row->arm, "client_cpu_ns_per_msg"), table_ns);
-	put_value(t, row, table_count);
+		headline_put_value(t, summary_find(s, row, row->arm, "client_cpu_ns_per_msg"),
+		                   table_ns);
+	headline_put_value(t, row, table_count);
 	put_lost(t, row, v);
-	put_value(t, p99, table_ns);
+	headline_put_value(t, p99, table_ns);
 	if (disk != NULL && isfinite(disk->overhead_pct) && !baseline)
 		table_text(t,
 		           headline_percent((struct stats_interval){disk->overhead_pct, NAN, NAN},
@@ -256,9 +267,7 @@ struct table *headline_table(const struct summary *s)
 		const struct summary_row *row = &s->rows[i];
 		if (strcmp(row->metric, "throughput_msgs_s") != 0)
 			continue;
-		int first = before == NULL || strcmp(before->workload, row->workload) != 0 ||
-		            !summary_same_target(before, row);
-		put_table_row(t, s, row, first, clients);
+		put_table_row(t, s, before, row, clients);
 		before = row;
 	}
 	return t;

@@ -38,6 +38,19 @@ const char *headline_subject(const struct summary_row *cell, char text[HEADLINE_
  * has invalid rows. */
 void headline_sentence(const struct summary *s, char text[HEADLINE_BYTES]);
 
+/* Adds to a sentence; what is longer than it is cut. */
+void headline_say(char text[HEADLINE_BYTES], const char *format, ...)
+        __attribute__((format(printf, 2, 3)));
+
+/* The first three columns, workload, target and arm, of a row behind another one of its metric; of
+ * the same cell (NULL: there is none before) the arm alone is shown. */
+void headline_put_arm(struct table *t, const struct summary_row *before,
+                      const struct summary_row *row);
+
+/* The value of a row, NULL: nothing. */
+void headline_put_value(struct table *t, const struct summary_row *row,
+                        const char *(*format)(double value, char text[TABLE_NUMBER_BYTES]));
+
 /* A row per cell and arm; "client" is there where a client has CPU time of its own. NULL: memory.
  * The caller frees it. */
 struct table *headline_table(const struct summary *s);

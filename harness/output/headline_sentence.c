@@ -10,10 +10,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-static void say(char text[HEADLINE_BYTES], const char *format, ...)
-        __attribute__((format(printf, 2, 3)));
-
-static void say(char text[HEADLINE_BYTES], const char *format, ...)
+void headline_say(char text[HEADLINE_BYTES], const char *format, ...)
 {
 	size_t bytes = strlen(text);
 	va_list arguments;
@@ -62,15 +59,15 @@ static void say_throughput(char text[HEADLINE_BYTES], const struct arm_rows *a, 
 	char number[HEADLINE_TEXT_BYTES];
 	struct stats_interval overhead = headline_overhead(a->throughput);
 	if (a->verdict == VERDICT_OVERHEAD) {
-		say(text, " and takes %s%s", headline_percent(overhead, number), noun);
+		headline_say(text, " and takes %s%s", headline_percent(overhead, number), noun);
 	} else if (a->verdict == VERDICT_FASTER) {
 		struct stats_interval gain = {-overhead.estimate, -overhead.high, -overhead.low};
-		say(text, " and gives %s more throughput", headline_percent(gain, number));
+		headline_say(text, " and gives %s more throughput", headline_percent(gain, number));
 	} else {
 		double most = headline_at_most(a->throughput);
 		headline_percent((struct stats_interval){most, NAN, NAN}, number);
-		say(text, " and takes no measurable throughput (≤ %s%s)", number,
-		    most > RANGE_HIGH_PCT ? ", too noisy to tell" : "");
+		headline_say(text, " and takes no measurable throughput (≤ %s%s)", number,
+		             most > RANGE_HIGH_PCT ? ", too noisy to tell" : "");
 	}
 }
 
@@ -80,10 +77,10 @@ static int say_failed(char text[HEADLINE_BYTES], const struct arm_rows *a)
 	const char *arm = a->throughput->arm;
 	if (a->verdict == VERDICT_INVALID ||
 	    (a->cpu != NULL && headline_verdict(a->cpu) == VERDICT_INVALID))
-		say(text, "%s is invalid (a slice failed or is missing)", arm);
+		headline_say(text, "%s is invalid (a slice failed or is missing)", arm);
 	else if (a->verdict == VERDICT_INCONCLUSIVE)
-		say(text, "%s is inconclusive (%llu rounds; %d and a twin are needed)", arm,
-		    (unsigned long long)a->throughput->rounds, STATS_INTERVAL_MIN);
+		headline_say(text, "%s is inconclusive (%llu rounds; %d and a twin are needed)",
+		             arm, (unsigned long long)a->throughput->rounds, STATS_INTERVAL_MIN);
 	else
 		return 0;
 	return 1;
@@ -97,14 +94,16 @@ static void say_arm(char text[HEADLINE_BYTES], const struct arm_rows *a, const c
 	enum verdict cpu = headline_verdict(a->cpu);
 	struct stats_interval added = headline_added(a->cpu);
 	if (cpu == VERDICT_OVERHEAD) {
-		say(text, "%s adds %s of CPU", a->throughput->arm, headline_ns(added, number));
+		headline_say(text, "%s adds %s of CPU", a->throughput->arm,
+		             headline_ns(added, number));
 	} else if (cpu == VERDICT_FASTER) {
 		struct stats_interval saved = {-added.estimate, -added.high, -added.low};
-		say(text, "%s saves %s of CPU", a->throughput->arm, headline_ns(saved, number));
+		headline_say(text, "%s saves %s of CPU", a->throughput->arm,
+		             headline_ns(saved, number));
 	} else {
 		struct stats_interval most = {headline_added_at_most(a->cpu), NAN, NAN};
-		say(text, "%s adds no measurable CPU (≤ %s)", a->throughput->arm,
-		    headline_ns(most, number));
+		headline_say(text, "%s adds no measurable CPU (≤ %s)", a->throughput->arm,
+		             headline_ns(most, number));
 	}
 	say_throughput(text, a, noun);
 }
@@ -113,7 +112,7 @@ static void say_arms(char text[HEADLINE_BYTES], const struct arm_rows *arms, siz
 {
 	const char *noun = " of the throughput";
 	for (size_t i = 0; i < count; i++) {
-		say(text, "%s", i > 0 ? "; " : "");
+		headline_say(text, "%s", i > 0 ? "; " : "");
 		say_arm(text, &arms[i], noun);
 		if (arms[i].verdict == VERDICT_OVERHEAD)
 			noun = ""; /* once is enough */
@@ -135,19 +134,20 @@ static void say_range(char text[HEADLINE_BYTES], const struct arm_rows *arms, si
 	if (known == 0)
 		return;
 	if (same && known == count) {
-		say(text, ": %s%s the documented 1–30 %% range", known == 2 ? "both " : "",
-		    ranges[0]);
+		headline_say(text, ": %s%s the documented 1–30 %% range", known == 2 ? "both " : "",
+		             ranges[0]);
 		return;
 	}
-	say(text, ": ");
+	headline_say(text, ": ");
 	known = 0;
 	for (size_t i = 0; i < count; i++) {
 		if (arms[i].verdict != VERDICT_OVERHEAD)
 			continue;
-		say(text, "%s%s %s", known > 0 ? ", " : "", arms[i].throughput->arm, ranges[known]);
+		headline_say(text, "%s%s %s", known > 0 ? ", " : "", arms[i].throughput->arm,
+		             ranges[known]);
 		known++;
 	}
-	say(text, " the documented 1–30 %% range");
+	headline_say(text, " the documented 1–30 %% range");
 }
 
 /* One figure when all arms agree to a tenth of a percent, which they do. before is put in front
@@ -167,12 +167,12 @@ static void say_disk(char text[HEADLINE_BYTES], const char *before, const struct
 	if (high < low)
 		return;
 	if (fabs(high) < 0.005 && fabs(low) < 0.005) {
-		say(text, "%s does not grow", before);
+		headline_say(text, "%s does not grow", before);
 		return;
 	}
 	struct stats_interval growth = {high, NAN, NAN};
-	say(text, "%s grows %s%s", before, high - low > 0.1 ? "up to " : "",
-	    headline_percent(growth, number));
+	headline_say(text, "%s grows %s%s", before, high - low > 0.1 ? "up to " : "",
+	             headline_percent(growth, number));
 }
 
 static const char *operation_of(const struct summary_row *cell, char text[HEADLINE_TEXT_BYTES])
@@ -190,22 +190,24 @@ static void say_run(const struct summary *s, char text[HEADLINE_BYTES])
 {
 	const struct summary_run *run = &s->run;
 	if (run->invalid_samples > 0)
-		say(text, " %llu of %llu slices failed (first: %s).",
-		    (unsigned long long)run->invalid_samples, (unsigned long long)run->samples,
-		    run->first_error[0] != '\0' ? run->first_error : "no reason given");
+		headline_say(text, " %llu of %llu slices failed (first: %s).",
+		             (unsigned long long)run->invalid_samples,
+		             (unsigned long long)run->samples,
+		             run->first_error[0] != '\0' ? run->first_error : "no reason given");
 	if (run->arms_missing > 0)
-		say(text, " %llu %s missing.", (unsigned long long)run->arms_missing,
-		    run->arms_missing == 1 ? "arm is" : "arms are");
+		headline_say(text, " %llu %s missing.", (unsigned long long)run->arms_missing,
+		             run->arms_missing == 1 ? "arm is" : "arms are");
 	if (summary_inconclusive(run))
-		say(text,
-		    " Inconclusive: %llu of %llu plaintext twins differ from plaintext, chance "
-		    "allows %llu; this machine was not quiet enough.",
-		    (unsigned long long)run->twins_off_zero, (unsigned long long)run->twins,
-		    (unsigned long long)run->twins_limit);
+		headline_say(
+		        text,
+		        " Inconclusive: %llu of %llu plaintext twins differ from plaintext, chance "
+		        "allows %llu; this machine was not quiet enough.",
+		        (unsigned long long)run->twins_off_zero, (unsigned long long)run->twins,
+		        (unsigned long long)run->twins_limit);
 	if (!run->complete)
-		say(text, " The run was interrupted: %llu %s all there is.",
-		    (unsigned long long)run->samples,
-		    run->samples == 1 ? "slice is" : "slices are");
+		headline_say(text, " The run was interrupted: %llu %s all there is.",
+		             (unsigned long long)run->samples,
+		             run->samples == 1 ? "slice is" : "slices are");
 }
 
 /* ---- the store, or the harness alone: CPU leads ---- */
@@ -219,15 +221,15 @@ static void say_store(char text[HEADLINE_BYTES], const struct summary *s,
 	size_t count = arms_of(s, cell, arms);
 	headline_subject(cell, subject);
 	operation_of(cell, operation);
-	say(text, "%c%s on this machine: ", subject[0] - 'a' + 'A', subject + 1);
-	say(text, "per %s ", operation);
+	headline_say(text, "%c%s on this machine: ", subject[0] - 'a' + 'A', subject + 1);
+	headline_say(text, "per %s ", operation);
 	say_arms(text, arms, count);
 	say_range(text, arms, count);
-	say(text, ".");
+	headline_say(text, ".");
 	size_t bytes = strlen(text);
 	say_disk(text, " Disk", arms, count);
 	if (text[bytes] != '\0')
-		say(text, ".");
+		headline_say(text, ".");
 }
 
 /* ---- a server: throughput leads, CPU stands beside it ---- */
@@ -288,19 +290,19 @@ static const char *say_cost(char text[HEADLINE_BYTES], const struct arm_rows *a,
 	struct stats_interval overhead = headline_overhead(a->throughput);
 	struct stats_interval gain = {-overhead.estimate, -overhead.high, -overhead.low};
 	const char *of = what[0] != '\0' ? " of its " : "";
-	say(text, "%s ", a->throughput->arm);
+	headline_say(text, "%s ", a->throughput->arm);
 	if (who[0] != '\0')
-		say(text, "%s %s ", a->verdict == VERDICT_FASTER ? "gives" : "costs", who);
+		headline_say(text, "%s %s ", a->verdict == VERDICT_FASTER ? "gives" : "costs", who);
 	if (a->verdict == VERDICT_OVERHEAD) {
-		say(text, "%s%s%s", headline_percent(overhead, number), of, what);
+		headline_say(text, "%s%s%s", headline_percent(overhead, number), of, what);
 	} else if (a->verdict == VERDICT_FASTER) {
-		say(text, "%s more %s", headline_percent(gain, number),
-		    what[0] != '\0' ? what : "throughput");
+		headline_say(text, "%s more %s", headline_percent(gain, number),
+		             what[0] != '\0' ? what : "throughput");
 	} else {
 		double most = headline_at_most(a->throughput);
 		headline_percent((struct stats_interval){most, NAN, NAN}, number);
-		say(text, "no measurable part%s%s (≤ %s%s", of, what, number,
-		    most > RANGE_HIGH_PCT ? ", too noisy to tell" : "");
+		headline_say(text, "no measurable part%s%s (≤ %s%s", of, what, number,
+		             most > RANGE_HIGH_PCT ? ", too noisy to tell" : "");
 		return ")";
 	}
 	return "";
@@ -313,13 +315,13 @@ static void say_cost_in_cpu(char text[HEADLINE_BYTES], const struct summary_row 
 	struct stats_interval added = headline_added(cpu);
 	enum verdict v = headline_verdict(cpu);
 	if (v == VERDICT_OVERHEAD) {
-		say(text, "%s%s", headline_ns(added, number), noun);
+		headline_say(text, "%s%s", headline_ns(added, number), noun);
 	} else if (v == VERDICT_FASTER) {
 		struct stats_interval saved = {-added.estimate, -added.high, -added.low};
-		say(text, "%s%s less", headline_ns(saved, number), noun);
+		headline_say(text, "%s%s less", headline_ns(saved, number), noun);
 	} else {
 		struct stats_interval most = {headline_added_at_most(cpu), NAN, NAN};
-		say(text, "≤ %s%s", headline_ns(most, number), noun);
+		headline_say(text, "≤ %s%s", headline_ns(most, number), noun);
 	}
 }
 
@@ -328,18 +330,18 @@ static void say_costs(char text[HEADLINE_BYTES], const struct arm_rows *arms, si
 {
 	const char *noun = " of CPU per message";
 	for (size_t i = 0; i < count; i++) {
-		say(text, "%s", i > 0 ? ", " : "");
+		headline_say(text, "%s", i > 0 ? ", " : "");
 		if (say_failed(text, &arms[i]))
 			continue;
 		const char *close = say_cost(text, &arms[i], who, what);
 		who = what = ""; /* once is enough */
 		if (arms[i].cpu != NULL) {
-			say(text, "%s", close[0] != '\0' ? "; " : " (");
+			headline_say(text, "%s", close[0] != '\0' ? "; " : " (");
 			say_cost_in_cpu(text, arms[i].cpu, noun);
 			close = ")";
 			noun = "";
 		}
-		say(text, "%s", close);
+		headline_say(text, "%s", close);
 	}
 }
 
@@ -358,19 +360,19 @@ static void say_version(char text[HEADLINE_BYTES], const struct summary *s,
 	table_bytes((double)cell->payload_bytes, bytes);
 	snprintf(what, sizeof(what), "%.60s throughput at %s", cell->class_, bytes);
 	if (count_told(arms, count) > 0)
-		say(text, "%s", first ? "On this machine " : " ");
+		headline_say(text, "%s", first ? "On this machine " : " ");
 	else
-		say(text, first ? "On this machine, with %s: " : " With %s: ", subject);
+		headline_say(text, first ? "On this machine, with %s: " : " With %s: ", subject);
 	say_costs(text, arms, count, subject, what);
 	say_range(text, arms, count);
 	if (first) {
 		say_disk(text, "; disk", arms, count);
 		if (preferred)
-			say(text, "; use %s", arms[0].throughput->arm);
+			headline_say(text, "; use %s", arms[0].throughput->arm);
 		else if (count > 1 && count_told(arms, count) == count)
-			say(text, "; neither cipher is clearly cheaper");
+			headline_say(text, "; neither cipher is clearly cheaper");
 	}
-	say(text, ".");
+	headline_say(text, ".");
 }
 
 static void say_servers(char text[HEADLINE_BYTES], const struct summary *s,
@@ -391,11 +393,11 @@ static void say_plaintext(char text[HEADLINE_BYTES], const struct summary_row *c
 	char rate[TABLE_NUMBER_BYTES];
 	headline_subject(cell, subject);
 	if (summary_is_server(cell))
-		say(text, "On this machine, with %s: ", subject);
+		headline_say(text, "On this machine, with %s: ", subject);
 	else
-		say(text, "%c%s on this machine: ", subject[0] - 'a' + 'A', subject + 1);
-	say(text, "plaintext alone, %s messages of %s per second.", table_count(cell->value, rate),
-	    operation_of(cell, operation));
+		headline_say(text, "%c%s on this machine: ", subject[0] - 'a' + 'A', subject + 1);
+	headline_say(text, "plaintext alone, %s messages of %s per second.",
+	             table_count(cell->value, rate), operation_of(cell, operation));
 }
 
 /* Servers that were there need not have one in plaintext. */
@@ -404,14 +406,14 @@ static void say_values(char text[HEADLINE_BYTES], const struct summary *s)
 	char subject[HEADLINE_TEXT_BYTES];
 	char operation[HEADLINE_TEXT_BYTES];
 	char rate[TABLE_NUMBER_BYTES];
-	say(text, "No plaintext throughput was measured.");
+	headline_say(text, "No plaintext throughput was measured.");
 	for (size_t i = 0; i < s->count; i++) {
 		const struct summary_row *row = &s->rows[i];
 		if (!summary_is_server(row) || strcmp(row->metric, "throughput_msgs_s") != 0)
 			continue;
-		say(text, " Under %s %s: %s messages of %s per second.", row->arm,
-		    headline_subject(row, subject), table_count(row->value, rate),
-		    operation_of(row, operation));
+		headline_say(text, " Under %s %s: %s messages of %s per second.", row->arm,
+		             headline_subject(row, subject), table_count(row->value, rate),
+		             operation_of(row, operation));
 		return;
 	}
 }
@@ -432,7 +434,7 @@ void headline_sentence(const struct summary *s, char text[HEADLINE_BYTES])
 	else
 		say_store(text, s, cell);
 	if (cell != NULL && strcmp(cell->target, "store") == 0)
-		say(text, " A server's own cost was not measured.");
+		headline_say(text, " A server's own cost was not measured.");
 	if (cell != NULL)
 		rates_say(s, 0, text);
 	say_run(s, text);

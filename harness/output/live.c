@@ -20,10 +20,7 @@ static void arms_text(const struct summary *s, const struct plan_cell *cell, cha
 		const struct summary_row *row = &s->rows[i];
 		char one[256];
 		int n;
-		if (strcmp(row->workload, cell->workload->name) != 0 ||
-		    strcmp(row->target, cell->target->name) != 0 ||
-		    (cell->target->version[0] != '\0' &&
-		     strcmp(row->target_version, cell->target->version) != 0) ||
+		if (!plan_cell_has(cell, row->workload, row->target, row->target_version) ||
 		    row->baseline[0] == '\0' || strcmp(row->arm, row->baseline) == 0)
 			continue;
 		if (strcmp(row->verdict, "invalid") == 0)
@@ -76,34 +73,34 @@ static struct table *make(const struct plan *plan, const struct schedule_rule *r
 	return t;
 }
 
+/* NULL: memory. */
+static char *print(const struct table *t)
+{
+	char *text = NULL;
+	size_t bytes;
+	FILE *out = open_memstream(&text, &bytes);
+	int rc = out == NULL ? -1 : table_print(t, out);
+
+	if (out != NULL && fclose(out) == 0 && rc == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
 char *live_table(const struct plan *plan, const struct schedule_rule *rule,
                  const struct samples *samples)
 {
 	struct schedule_reach *reach = calloc(plan->cell_count + 1, sizeof(*reach));
 	struct summary closed = {0}, open = {0};
 	char *text = NULL;
-	size_t bytes = 0;
-	struct table *t = NULL;
-	FILE *out = NULL;
 
-	if (reach == NULL || schedule_reach(plan, samples, reach) != 0 ||
-	    summary_make_metric(samples, SUMMARY_HEADLINE, &closed) != 0 ||
-	    summary_make_metric(samples, SUMMARY_HEADLINE_OPEN, &open) != 0)
-		goto done;
-	t = make(plan, rule, &closed, &open, reach);
-	out = open_memstream(&text, &bytes);
-	if (out == NULL)
-		goto done;
-	if (table_print(t, out) != 0) {
-		fclose(out);
-		free(text);
-		text = NULL;
-	} else if (fclose(out) != 0) {
-		free(text);
-		text = NULL;
+	if (reach != NULL && schedule_reach(plan, samples, reach) == 0 &&
+	    summary_make_metric(samples, SUMMARY_HEADLINE, &closed) == 0 &&
+	    summary_make_metric(samples, SUMMARY_HEADLINE_OPEN, &open) == 0) {
+		struct table *t = make(plan, rule, &closed, &open, reach);
+		text = print(t);
+		table_free(t);
 	}
-done:
-	table_free(t);
 	summary_free(&closed);
 	summary_free(&open);
 	free(reach);

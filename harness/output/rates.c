@@ -2,7 +2,6 @@
 #include "harness/output/rates.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <string.h>
 
 #define REACHED_LEAST 0.95 /* of what was offered */
@@ -30,20 +29,8 @@ int rates_missed(const struct summary *s, const struct summary_row *offered)
 
 /* ---- the table ---- */
 
-static void put_ns(struct table *t, const struct summary_row *row)
-{
-	char number[TABLE_NUMBER_BYTES];
-	table_text(t, row != NULL ? table_ns(row->value, number) : "");
-}
-
-static void put_count(struct table *t, const struct summary_row *row)
-{
-	char number[TABLE_NUMBER_BYTES];
-	table_text(t, row != NULL ? table_count(row->value, number) : "");
-}
-
-static void put_row(struct table *t, const struct summary *s, const struct summary_row *offered,
-                    int first)
+static void put_row(struct table *t, const struct summary *s, const struct summary_row *before,
+                    const struct summary_row *offered)
 {
 	char number[HEADLINE_TEXT_BYTES];
 	const char *arm = offered->arm;
@@ -51,19 +38,14 @@ static void put_row(struct table *t, const struct summary *s, const struct summa
 	int baseline = strcmp(arm, "none") == 0;
 
 	table_row(t);
-	table_text(t, first ? offered->workload : "");
-	if (first && summary_is_server(offered))
-		table_format(t, "%s %s", offered->target, offered->target_version);
-	else
-		table_text(t, first ? offered->target : "");
-	table_text(t, arm);
-	put_count(t, offered);
-	put_count(t, summary_find(s, offered, arm, "reached_msgs_s"));
+	headline_put_arm(t, before, offered);
+	headline_put_value(t, offered, table_count);
+	headline_put_value(t, summary_find(s, offered, arm, "reached_msgs_s"), table_count);
 	if (rates_missed(s, offered))
 		table_colored(t, TABLE_RED);
-	put_ns(t, summary_find(s, offered, arm, "response_p50_ns"));
-	put_ns(t, p99);
-	put_ns(t, summary_find(s, offered, arm, "response_p999_ns"));
+	headline_put_value(t, summary_find(s, offered, arm, "response_p50_ns"), table_ns);
+	headline_put_value(t, p99, table_ns);
+	headline_put_value(t, summary_find(s, offered, arm, "response_p999_ns"), table_ns);
 	if (p99 != NULL && !baseline) {
 		table_text(t, headline_ns(headline_added(p99), number));
 		table_text(t, headline_percent(headline_overhead(p99), number));
@@ -99,27 +81,13 @@ struct table *rates_table(const struct summary *s)
 		const struct summary_row *row = &s->rows[i];
 		if (!is_offered(row))
 			continue;
-		put_row(t, s, row,
-		        before == NULL || strcmp(before->workload, row->workload) != 0 ||
-		                !summary_same_target(before, row));
+		put_row(t, s, before, row);
 		before = row;
 	}
 	return t;
 }
 
 /* ---- the sentence ---- */
-
-static void say(char text[HEADLINE_BYTES], const char *format, ...)
-        __attribute__((format(printf, 2, 3)));
-
-static void say(char text[HEADLINE_BYTES], const char *format, ...)
-{
-	size_t bytes = strlen(text);
-	va_list arguments;
-	va_start(arguments, format);
-	vsnprintf(text + bytes, HEADLINE_BYTES - bytes, format, arguments);
-	va_end(arguments);
-}
 
 static void say_added(char text[HEADLINE_BYTES], const struct summary_row *p99)
 {
@@ -128,23 +96,23 @@ static void say_added(char text[HEADLINE_BYTES], const struct summary_row *p99)
 
 	switch (headline_verdict(p99)) {
 	case VERDICT_INVALID:
-		say(text, "%s is invalid (a slice failed or is missing)", p99->arm);
+		headline_say(text, "%s is invalid (a slice failed or is missing)", p99->arm);
 		return;
 	case VERDICT_INCONCLUSIVE:
-		say(text, "%s is inconclusive (%llu rounds)", p99->arm,
-		    (unsigned long long)p99->rounds);
+		headline_say(text, "%s is inconclusive (%llu rounds)", p99->arm,
+		             (unsigned long long)p99->rounds);
 		return;
 	case VERDICT_INDISTINGUISHABLE:
 		added = (struct stats_interval){headline_at_most(p99), NAN, NAN};
-		say(text, "%s adds nothing measurable (≤ %s)", p99->arm,
-		    headline_percent(added, percent));
+		headline_say(text, "%s adds nothing measurable (≤ %s)", p99->arm,
+		             headline_percent(added, percent));
 		return;
 	case VERDICT_OVERHEAD:
 	case VERDICT_FASTER:
 		break;
 	}
-	say(text, "%s adds %s (%s)", p99->arm, headline_ns(added, ns),
-	    headline_percent(headline_overhead(p99), percent));
+	headline_say(text, "%s adds %s (%s)", p99->arm, headline_ns(added, ns),
+	             headline_percent(headline_overhead(p99), percent));
 }
 
 /* "at 128 k/s aes adds 0.3 µs (20 %), chachapoly ..." */
@@ -154,15 +122,15 @@ static void say_cell(char text[HEADLINE_BYTES], const struct summary *s,
 	char number[TABLE_NUMBER_BYTES];
 	const char *between = " ";
 
-	say(text, "at %s messages of %s a second", table_count(cell->value, number),
-	    cell->workload);
+	headline_say(text, "at %s messages of %s a second", table_count(cell->value, number),
+	             cell->workload);
 	for (size_t i = 0; i < s->count; i++) {
 		const struct summary_row *row = &s->rows[i];
 		if (strcmp(row->metric, "response_p99_ns") != 0 || !summary_is_cipher(row) ||
 		    row->arm[strcspn(row->arm, "@+")] != '\0' ||
 		    summary_find(s, row, "none", "offered_msgs_s") != cell)
 			continue;
-		say(text, "%s", between);
+		headline_say(text, "%s", between);
 		say_added(text, row);
 		between = ", ";
 	}
@@ -174,15 +142,15 @@ static void say_cells(char text[HEADLINE_BYTES], const struct summary *s)
 	const struct summary_row *first = rates_next_cell(s, NULL);
 	int count = 0;
 
-	say(text, "99th percentile of the response time of %s on this machine: ",
-	    headline_subject(first, subject));
+	headline_say(text, "99th percentile of the response time of %s on this machine: ",
+	             headline_subject(first, subject));
 	for (const struct summary_row *cell = first;
 	     cell != NULL && count < SAID_MAX && summary_same_target(cell, first);
 	     cell = rates_next_cell(s, cell)) {
-		say(text, "%s", count++ > 0 ? "; " : "");
+		headline_say(text, "%s", count++ > 0 ? "; " : "");
 		say_cell(text, s, cell);
 	}
-	say(text, ".");
+	headline_say(text, ".");
 }
 
 static void say_missed(char text[HEADLINE_BYTES], const struct summary *s)
@@ -201,16 +169,19 @@ static void say_missed(char text[HEADLINE_BYTES], const struct summary *s)
 		one = &s->rows[i];
 	}
 	if (missed == 1)
-		say(text,
-		    " %s, %s: the offered rate of %s/s was not reached (%s/s): its response times "
-		    "are those of a queue that grows.",
-		    one->workload, one->arm, table_count(one->value, offered),
-		    table_count(summary_find(s, one, one->arm, "reached_msgs_s")->value, reached));
+		headline_say(text,
+		             " %s, %s: the offered rate of %s/s was not reached (%s/s): its "
+		             "response times "
+		             "are those of a queue that grows.",
+		             one->workload, one->arm, table_count(one->value, offered),
+		             table_count(summary_find(s, one, one->arm, "reached_msgs_s")->value,
+		                         reached));
 	else if (missed > 1)
-		say(text,
-		    " The offered rate was not reached in %zu of %zu rows: their response times "
-		    "are those of a queue that grows.",
-		    missed, rows);
+		headline_say(text,
+		             " The offered rate was not reached in %zu of %zu rows: their response "
+		             "times "
+		             "are those of a queue that grows.",
+		             missed, rows);
 }
 
 void rates_say(const struct summary *s, int alone, char text[HEADLINE_BYTES])

@@ -28,6 +28,20 @@ void fixture_make(struct samples *s, size_t first, size_t count, struct syntheti
 	}
 }
 
+void fixture_pair(struct samples *a, struct samples *b, size_t first, size_t count, uint64_t seed,
+                  size_t dearer, double added_ns)
+{
+	fixture_make(a, first, count, fixture_quiet, seed, 0, 0);
+	fixture_make(b, first, count, fixture_quiet, seed + 1, dearer, added_ns);
+}
+
+void fixture_free(struct samples *a, struct samples *b, struct comparison *c)
+{
+	comparison_free(c);
+	samples_free(a);
+	samples_free(b);
+}
+
 void fixture_compare(const struct samples *a, const struct samples *b, struct comparison *c)
 {
 	assert_int_equal(compare_results(a, b, &fixture_five, c), 0);

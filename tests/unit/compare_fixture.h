@@ -16,6 +16,11 @@ extern const struct compare_options fixture_five; /* points, between BASE and NE
 /* Cells of the quick suite from the first on; aes of one of them costs so much more, ns. */
 void fixture_make(struct samples *s, size_t first, size_t count, struct synthetic_noise noise,
                   uint64_t seed, size_t dearer, double added_ns);
+/* Two such runs of the same cells on a quiet machine, with that seed and the next one; in b aes of
+ * one cell is dearer. */
+void fixture_pair(struct samples *a, struct samples *b, size_t first, size_t count, uint64_t seed,
+                  size_t dearer, double added_ns);
+void fixture_free(struct samples *a, struct samples *b, struct comparison *c);
 /* Removes the rows that are of the arm (NULL: all) of the workload, of the round unless -1. */
 void fixture_drop(struct samples *s, const char *workload, const char *arm, int round);
 

@@ -55,17 +55,14 @@ static void two_runs_of_the_same_are_the_same(void **state)
 	struct comparison c;
 	(void)state;
 
-	fixture_make(&a, 0, CELLS_ALL, fixture_quiet, 1, 0, 0);
-	fixture_make(&b, 0, CELLS_ALL, fixture_quiet, 2, 0, 0);
+	fixture_pair(&a, &b, 0, CELLS_ALL, 1, 0, 0);
 	fixture_compare(&a, &b, &c);
 	assert_int_equal(c.problem_count, 0);
 	assert_int_equal(c.count, CELLS_ALL * 2 * 2);
 	assert_int_equal(c.counts[COMPARE_SAME], c.count);
 	assert_int_equal(c.verdict, COMPARE_SAME);
 	assert_int_equal(c.plain_count, CELLS_ALL * 2);
-	comparison_free(&c);
-	samples_free(&a);
-	samples_free(&b);
+	fixture_free(&a, &b, &c);
 }
 
 static void what_got_dearer_is_worse_and_backwards_better(void **state)
@@ -75,8 +72,7 @@ static void what_got_dearer_is_worse_and_backwards_better(void **state)
 	(void)state;
 
 	/* 12 % of 1280 ns: 12 points. */
-	fixture_make(&a, 0, CELLS_ALL, fixture_quiet, 3, 0, 0);
-	fixture_make(&b, 0, CELLS_ALL, fixture_quiet, 4, 1, 154);
+	fixture_pair(&a, &b, 0, CELLS_ALL, 3, 1, 154);
 	fixture_compare(&a, &b, &c);
 	assert_int_equal(c.verdict, COMPARE_WORSE);
 	assert_int_equal(c.counts[COMPARE_WORSE], 2);
@@ -94,9 +90,7 @@ static void what_got_dearer_is_worse_and_backwards_better(void **state)
 	fixture_compare(&b, &a, &c);
 	assert_int_equal(c.verdict, COMPARE_BETTER);
 	assert_int_equal(c.counts[COMPARE_BETTER], 2);
-	comparison_free(&c);
-	samples_free(&a);
-	samples_free(&b);
+	fixture_free(&a, &b, &c);
 }
 
 /* 12 points on top of 320 % are a change of 3 % of the whole. */
@@ -114,9 +108,7 @@ static void a_change_is_in_points_of_the_overhead_it_comes_on_top_of(void **stat
 	assert_true(row->overhead.estimate > 300);
 	assert_true(row->change.estimate > 11 && row->change.estimate < 13);
 	assert_int_equal(row->verdict, COMPARE_WORSE);
-	comparison_free(&c);
-	samples_free(&a);
-	samples_free(&b);
+	fixture_free(&a, &b, &c);
 }
 
 static void slower_plaintext_is_context_and_not_judged(void **state)
@@ -125,8 +117,7 @@ static void slower_plaintext_is_context_and_not_judged(void **state)
 	struct comparison c;
 	(void)state;
 
-	fixture_make(&a, 1, 1, fixture_quiet, 5, 0, 0);
-	fixture_make(&b, 1, 1, fixture_quiet, 6, 0, 0);
+	fixture_pair(&a, &b, 1, 1, 5, 0, 0);
 	for (size_t i = 0; i < b.count; i++) {
 		b.rows[i].acked_s *= 1.3;
 		b.rows[i].cpu_ns = b.rows[i].cpu_ns * 13 / 10;
@@ -135,9 +126,7 @@ static void slower_plaintext_is_context_and_not_judged(void **state)
 	assert_int_equal(c.verdict, COMPARE_SAME);
 	assert_int_equal(c.plain_count, 2);
 	assert_true(c.plain[0].change_pct > 20 && c.plain[0].change_pct < 40);
-	comparison_free(&c);
-	samples_free(&a);
-	samples_free(&b);
+	fixture_free(&a, &b, &c);
 }
 
 static void noise_is_inconclusive_and_never_worse(void **state)
@@ -152,9 +141,7 @@ static void noise_is_inconclusive_and_never_worse(void **state)
 		assert_int_not_equal(c.verdict, COMPARE_WORSE);
 		assert_int_not_equal(c.verdict, COMPARE_BETTER);
 		assert_true(c.counts[COMPARE_INCONCLUSIVE] > 0);
-		comparison_free(&c);
-		samples_free(&a);
-		samples_free(&b);
+		fixture_free(&a, &b, &c);
 	}
 }
 
@@ -177,9 +164,7 @@ static void at_the_margin_one_comparison_in_twenty_alarms_at_most(void **state)
 		comparison_free(&c);
 		fixture_compare(&a, &far, &c);
 		worse_beyond += c.verdict == COMPARE_WORSE;
-		comparison_free(&c);
-		samples_free(&a);
-		samples_free(&b);
+		fixture_free(&a, &b, &c);
 		samples_free(&far);
 	}
 	printf("worse: %d of %d at the margin, %d at twice the margin\n", worse, RUNS,
@@ -194,8 +179,7 @@ static void too_few_rounds_are_inconclusive(void **state)
 	struct comparison c;
 	(void)state;
 
-	fixture_make(&a, 1, 1, fixture_quiet, 7, 0, 0);
-	fixture_make(&b, 1, 1, fixture_quiet, 8, 1, 500);
+	fixture_pair(&a, &b, 1, 1, 7, 1, 500);
 	for (int round = 3; round < 12; round++) {
 		fixture_drop(&a, "publish-1k", NULL, round);
 		fixture_drop(&b, "publish-1k", NULL, round);
@@ -203,9 +187,7 @@ static void too_few_rounds_are_inconclusive(void **state)
 	fixture_compare(&a, &b, &c);
 	assert_int_equal(c.problem_count, 0);
 	assert_int_equal(c.verdict, COMPARE_INCONCLUSIVE);
-	comparison_free(&c);
-	samples_free(&a);
-	samples_free(&b);
+	fixture_free(&a, &b, &c);
 }
 
 /* Nor is it ever a reason to pass: what the twin shows may hide a change as well as make one. */
@@ -239,9 +221,7 @@ static void the_margin_is_never_below_the_floor_of_either_side(void **state)
 	static const struct compare_options thirty = {30, "BASE", "NEW"};
 	assert_int_equal(compare_results(&a, &b, &thirty, &c), 0);
 	assert_int_equal(c.verdict, COMPARE_SAME);
-	comparison_free(&c);
-	samples_free(&a);
-	samples_free(&b);
+	fixture_free(&a, &b, &c);
 }
 
 static void without_a_twin_nothing_is_concluded(void **state)
@@ -250,14 +230,11 @@ static void without_a_twin_nothing_is_concluded(void **state)
 	struct comparison c;
 	(void)state;
 
-	fixture_make(&a, 1, 1, fixture_quiet, 11, 0, 0);
-	fixture_make(&b, 1, 1, fixture_quiet, 12, 1, 300);
+	fixture_pair(&a, &b, 1, 1, 11, 1, 300);
 	fixture_drop(&b, "publish-1k", "none-twin", -1);
 	fixture_compare(&a, &b, &c);
 	assert_int_equal(c.counts[COMPARE_INCONCLUSIVE], c.count);
-	comparison_free(&c);
-	samples_free(&a);
-	samples_free(&b);
+	fixture_free(&a, &b, &c);
 }
 
 static void a_run_with_too_many_crooked_twins_concludes_nothing(void **state)
@@ -273,9 +250,7 @@ static void a_run_with_too_many_crooked_twins_concludes_nothing(void **state)
 	assert_true(c.new_noisy && !c.noisy);
 	assert_int_equal(c.verdict, COMPARE_INCONCLUSIVE);
 	assert_int_equal(c.counts[COMPARE_INCONCLUSIVE], c.count);
-	comparison_free(&c);
-	samples_free(&a);
-	samples_free(&b);
+	fixture_free(&a, &b, &c);
 }
 
 /* The rounds of one side, as many as this, beside a busy loop on another processor. */
@@ -296,8 +271,7 @@ static void beside_a_permanent_neighbour_nothing_is_concluded(void **state)
 	const struct compare_context x = {"BASE", "NEW", 0, NULL, NULL};
 	(void)state;
 
-	fixture_make(&a, 1, 1, fixture_quiet, 70, 0, 0);
-	fixture_make(&b, 1, 1, fixture_quiet, 71, 1, 300);
+	fixture_pair(&a, &b, 1, 1, 70, 1, 300);
 	for (int turn = 0; turn < 2; turn++) {
 		struct samples *side = turn == 0 ? &a : &b;
 		disturb(side, 2); /* of twelve: what could not be repeated any more */
@@ -354,9 +328,7 @@ static void over_many_cells_worse_needs_more(void **state)
 	assert_true(row->change.low > row->margin);
 	assert_true(row->p > 0.025);
 	assert_int_equal(row->verdict, COMPARE_INCONCLUSIVE);
-	comparison_free(&c);
-	samples_free(&a);
-	samples_free(&b);
+	fixture_free(&a, &b, &c);
 }
 
 /* ---- two programs ---- */
@@ -485,9 +457,7 @@ static void names_are_escaped_in_every_format(void **state)
 	text = written(compare_text, &c, 1);
 	assert_int_equal(strncmp(text, "worse: aes takes more", 21), 0);
 	free(text);
-	comparison_free(&c);
-	samples_free(&a);
-	samples_free(&b);
+	fixture_free(&a, &b, &c);
 }
 
 int main(void)

@@ -17,8 +17,7 @@ static void an_arm_that_is_missing_is_named(void **state)
 	struct samples a, b;
 	(void)state;
 
-	fixture_make(&a, 0, 3, fixture_quiet, 17, 0, 0);
-	fixture_make(&b, 0, 3, fixture_quiet, 18, 0, 0);
+	fixture_pair(&a, &b, 0, 3, 17, 0, 0);
 	fixture_drop(&b, "publish-1k", "aes", -1);
 	fixture_refuses(&a, &b, COMPARE_BROKEN, "NEW: publish-1k (store) has no arm aes");
 	/* Missing on both sides it is missing all the same. */
@@ -33,8 +32,7 @@ static void a_round_that_is_missing_or_failed_is_named(void **state)
 	struct samples a, b;
 	(void)state;
 
-	fixture_make(&a, 0, 2, fixture_quiet, 19, 0, 0);
-	fixture_make(&b, 0, 2, fixture_quiet, 20, 0, 0);
+	fixture_pair(&a, &b, 0, 2, 19, 0, 0);
 	fixture_drop(&b, "publish-1k", "aes", 4);
 	fixture_refuses(&a, &b, COMPARE_BROKEN,
 	                "NEW: arm aes of publish-1k (store) does not count");
@@ -51,8 +49,7 @@ static void a_round_set_aside_harms_nothing(void **state)
 	struct comparison c;
 	(void)state;
 
-	fixture_make(&a, 1, 1, fixture_quiet, 21, 0, 0);
-	fixture_make(&b, 1, 1, fixture_quiet, 22, 0, 0);
+	fixture_pair(&a, &b, 1, 1, 21, 0, 0);
 	for (size_t i = 0; i < b.count; i++) {
 		if (b.rows[i].round != 3)
 			continue;
@@ -63,9 +60,7 @@ static void a_round_set_aside_harms_nothing(void **state)
 	assert_int_equal(c.problem_count, 0);
 	assert_int_equal(c.verdict, COMPARE_SAME);
 	assert_int_equal(c.rows[0].new_rounds, 11);
-	comparison_free(&c);
-	samples_free(&a);
-	samples_free(&b);
+	fixture_free(&a, &b, &c);
 }
 
 static void what_was_cut_off_is_incomplete(void **state)
@@ -74,8 +69,7 @@ static void what_was_cut_off_is_incomplete(void **state)
 	struct samples none = {.complete = 1};
 	(void)state;
 
-	fixture_make(&a, 0, 2, fixture_quiet, 23, 0, 0);
-	fixture_make(&b, 0, 2, fixture_quiet, 24, 0, 0);
+	fixture_pair(&a, &b, 0, 2, 23, 0, 0);
 	b.complete = 0;
 	fixture_refuses(&a, &b, COMPARE_BROKEN, "NEW: incomplete");
 	fixture_refuses(&b, &a, COMPARE_BROKEN, "BASE: incomplete");
@@ -91,8 +85,7 @@ static void not_a_number_and_zero_are_refused(void **state)
 
 	for (size_t m = 0; m < sizeof(metrics) / sizeof(metrics[0]); m++) {
 		struct samples a, b;
-		fixture_make(&a, 1, 1, fixture_quiet, 25, 0, 0);
-		fixture_make(&b, 1, 1, fixture_quiet, 26, 0, 0);
+		fixture_pair(&a, &b, 1, 1, 25, 0, 0);
 		for (size_t i = 0; i < b.count; i++) {
 			if (strcmp(b.rows[i].arm, "aes") != 0)
 				continue;
@@ -109,9 +102,7 @@ static void not_a_number_and_zero_are_refused(void **state)
 		fixture_compare(&a, &b, &c);
 		if (!compare_has_problem(&c, 0))
 			fail_msg("%s went through", metrics[m]);
-		comparison_free(&c);
-		samples_free(&a);
-		samples_free(&b);
+		fixture_free(&a, &b, &c);
 	}
 }
 
@@ -120,8 +111,7 @@ static void a_run_without_a_cipher_has_nothing_to_compare(void **state)
 	struct samples a, b;
 	(void)state;
 
-	fixture_make(&a, 1, 1, fixture_quiet, 27, 0, 0);
-	fixture_make(&b, 1, 1, fixture_quiet, 28, 0, 0);
+	fixture_pair(&a, &b, 1, 1, 27, 0, 0);
 	fixture_drop(&b, "publish-1k", "aes", -1);
 	fixture_drop(&b, "publish-1k", "chachapoly", -1);
 	fixture_refuses(&a, &b, COMPARE_BROKEN, "no arm of a cipher in common");
@@ -136,8 +126,7 @@ static void builds_and_yardsticks_that_measure_nothing_are_unfit(void **state)
 	struct samples a, b;
 	(void)state;
 
-	fixture_make(&a, 1, 1, fixture_quiet, 29, 0, 0);
-	fixture_make(&b, 1, 1, fixture_quiet, 30, 0, 0);
+	fixture_pair(&a, &b, 1, 1, 29, 0, 0);
 	strcpy(b.rows[9].build, "debug");
 	fixture_refuses(&a, &b, COMPARE_UNFIT, "is of a debug build");
 	strcpy(b.rows[9].build, "");
@@ -195,8 +184,7 @@ static void each_part_of_the_key_tells_cells_apart(void **state)
 
 	for (size_t f = 0; f < sizeof(fields) / sizeof(fields[0]); f++) {
 		struct samples a, b;
-		fixture_make(&a, 1, 1, fixture_quiet, 33, 0, 0);
-		fixture_make(&b, 1, 1, fixture_quiet, 34, 0, 0);
+		fixture_pair(&a, &b, 1, 1, 33, 0, 0);
 		for (size_t i = 0; i < b.count; i++) {
 			struct sample *row = &b.rows[i];
 			row->synced_s = row->acked_s;
@@ -228,8 +216,7 @@ static void what_does_not_tell_apart_is_listed_as_changed(void **state)
 	char what[512] = "";
 	(void)state;
 
-	fixture_make(&a, 1, 1, fixture_quiet, 35, 0, 0);
-	fixture_make(&b, 1, 1, fixture_quiet, 36, 0, 0);
+	fixture_pair(&a, &b, 1, 1, 35, 0, 0);
 	for (size_t i = 0; i < b.count; i++) {
 		struct sample *row = &b.rows[i];
 		strcpy(row->workload, "mine");
@@ -254,9 +241,7 @@ static void what_does_not_tell_apart_is_listed_as_changed(void **state)
 	assert_non_null(strstr(what, "name of a workload;"));
 	assert_non_null(strstr(what, "messages of publish-1k;"));
 	assert_non_null(strstr(what, "flush of store;"));
-	comparison_free(&c);
-	samples_free(&a);
-	samples_free(&b);
+	fixture_free(&a, &b, &c);
 }
 
 static void a_servers_version_counts_only_where_there_are_several(void **state)
@@ -281,9 +266,7 @@ static void a_servers_version_counts_only_where_there_are_several(void **state)
 	assert_string_equal(c.rows[0].version, "2.10.27");
 	assert_int_equal(c.problem_count, 10);
 	assert_non_null(strstr(c.problems[0].text, "2.15.1"));
-	comparison_free(&c);
-	samples_free(&a);
-	samples_free(&b);
+	fixture_free(&a, &b, &c);
 }
 
 static void of_an_open_loop_response_times_are_judged(void **state)
@@ -292,8 +275,7 @@ static void of_an_open_loop_response_times_are_judged(void **state)
 	struct comparison c;
 	(void)state;
 
-	fixture_make(&a, 1, 1, fixture_quiet, 40, 0, 0);
-	fixture_make(&b, 1, 1, fixture_quiet, 41, 0, 0);
+	fixture_pair(&a, &b, 1, 1, 40, 0, 0);
 	for (size_t i = 0; i < a.count; i++) {
 		a.rows[i].rate_msgs_s = b.rows[i].rate_msgs_s = 5000;
 		a.rows[i].response_p99_ns = (uint64_t)(a.rows[i].acked_s * 1e6);
