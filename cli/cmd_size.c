@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/options.h"
@@ -86,9 +87,25 @@ static int result_add(const char *dir, const json_t *here, int across, uint64_t 
 	return code;
 }
 
+/* The rounds of a run that counts twice are not more than they are. */
+static int folders_check(const struct option_list *dirs)
+{
+	struct stat a, b;
+
+	for (size_t i = 0; i < dirs->count; i++)
+		for (size_t j = 0; j < i; j++)
+			if (stat(dirs->value[i], &a) == 0 && stat(dirs->value[j], &b) == 0 &&
+			    a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+				return complain(EXIT_USAGE,
+				                "--result: found %s, which is %s, expected each "
+				                "run once",
+				                dirs->value[i], dirs->value[j]);
+	return EXIT_FINE;
+}
+
 static int results_gather(const struct size_options *o, const json_t *here, struct results *out)
 {
-	int code = EXIT_FINE;
+	int code = folders_check(&o->results);
 
 	*out = (struct results){.samples = {.complete = 1},
 	                        .file_system_bytes = FILE_SYSTEM_DEFAULT};
@@ -151,15 +168,8 @@ static int plan_print(const struct size_options *o, const struct size_demand *de
 	return code;
 }
 
-/* Rounds of two runs are not of one time. */
 static int held_print(const struct size_options *o, const struct results *base)
 {
-	if (o->results.count > 1)
-		return complain(
-		        EXIT_USAGE,
-		        "--held: found %zu of --result, expected one run, whose rounds hold "
-		        "all of the workloads",
-		        o->results.count);
 	return size_against(&base->samples, &o->held,
 	                    o->results.count > 0 ? o->results.value[0] : RESULT_DEFAULT,
 	                    base->file_system_bytes, o->json);
@@ -169,8 +179,8 @@ static int held_print(const struct size_options *o, const struct results *base)
 
 extern const struct command command_size;
 
-/* What is held out is what its own workloads ask for. */
-static int demand_refuse(const struct size_options *o, const char *file)
+/* What is held out is what its own workloads ask for; rounds of two runs are not of one time. */
+static int held_check(const struct size_options *o, const char *file)
 {
 	for (size_t i = 0; i < SIZE_KEY_COUNT; i++)
 		if (o->flags.text[i] != NULL)
@@ -183,6 +193,12 @@ static int demand_refuse(const struct size_options *o, const char *file)
 	if (o->markdown)
 		return complain(EXIT_USAGE, "--held: found --markdown too, expected --json or "
 		                            "none of both");
+	if (o->results.count > 1)
+		return complain(
+		        EXIT_USAGE,
+		        "--held: found %zu of --result, expected one run, whose rounds hold "
+		        "all of the workloads",
+		        o->results.count);
 	return EXIT_FINE;
 }
 
@@ -195,8 +211,7 @@ static int answer(const struct size_options *o, const char *file)
 
 	if (o->json && o->markdown)
 		return complain(EXIT_USAGE, "--markdown: found --json too, expected one of both");
-	code = o->held.count > 0 ? demand_refuse(o, file)
-	                         : size_input_read(file, &o->flags, &demand);
+	code = o->held.count > 0 ? held_check(o, file) : size_input_read(file, &o->flags, &demand);
 	if (code != EXIT_FINE)
 		return code;
 	here = machine_fingerprint(NULL, 0, NULL);

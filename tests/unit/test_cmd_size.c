@@ -348,6 +348,7 @@ static void results_that_do_not_serve_are_refused(void **state)
 	        {"--result no-reads", 2, "no valid read cell of store"},
 	        {"--result elsewhere", 4, "elsewhere: measured on another machine"},
 	        {"--result all --result elsewhere", 4, "measured on another machine"},
+	        {"--result all --result ./all", 2, "--result: found ./all, which is all"},
 	        {"--result old", 4, "atrest-samples v2"},
 	        {"--result torn", 2, "torn/samples.csv"},
 	        {"", 2, "results/latest/samples.csv"},
