@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/options.h"
+#include "cli/print_json.h"
 #include "harness/measure/providers.h"
 #include "harness/output/table.h"
 
@@ -86,21 +87,14 @@ static json_t *row_json(const struct provider_speed *row, const struct provider_
 	                 "sizes", sizes);
 }
 
-static int print_json(const struct provider_speed *rows, int count,
+static int print_rows(const struct provider_speed *rows, int count,
                       const struct provider_choice *choice)
 {
 	json_t *root = json_array();
-	int rc = -1;
 
-	for (int i = 0; root && i < count; i++)
-		if (json_array_append_new(root, row_json(&rows[i], choice)) != 0)
-			goto done;
-	if (root)
-		rc = json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
-	putchar('\n');
-done:
-	json_decref(root);
-	return rc;
+	for (int i = 0; i < count; i++)
+		json_array_append_new(root, row_json(&rows[i], choice));
+	return print_json(root, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
 }
 
 static const struct option_spec option_table[] = {
@@ -121,7 +115,7 @@ static int run(int argc, char **argv)
 	count = providers_measure(rows, &choice);
 	if (count < 0)
 		return complain(EXIT_SYSTEM, "a cipher could not be measured: out of memory?");
-	if ((options.json ? print_json : print_text)(rows, count, &choice) != 0)
+	if ((options.json ? print_rows : print_text)(rows, count, &choice) != 0)
 		return complain(EXIT_SYSTEM, "the table could not be written");
 	return EXIT_FINE;
 }

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "cli/options.h"
+#include "cli/print_json.h"
 #include "harness/measure/machine.h"
 #include "harness/output/table.h"
 
@@ -182,12 +183,10 @@ static int run(int argc, char **argv)
 	if (!machine)
 		return complain(EXIT_SYSTEM, "out of memory");
 	/* Whether stdout took it all is seen by main, which flushes it. */
-	if (options.json) {
-		json_dumpf(machine, stdout, JSON_INDENT(2));
-		putchar('\n');
-	} else {
+	if (!options.json)
 		print_text(machine);
-	}
+	else
+		(void)print_json(json_incref(machine), JSON_INDENT(2));
 	json_decref(machine);
 	return EXIT_FINE;
 }

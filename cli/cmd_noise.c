@@ -11,6 +11,7 @@
 
 #include "cli/exit_status.h"
 #include "cli/options.h"
+#include "cli/print_json.h"
 #include "cli/run_outcome.h"
 #include "cli/run_request.h"
 #include "harness/analysis/advice.h"
@@ -170,12 +171,11 @@ static json_t *row_json(const struct noise_row *row)
 	                 (json_int_t)row->rounds_5pct);
 }
 
-static int print_json(const struct run_result *result, const struct summary *s,
+static int print_rows(const struct run_result *result, const struct summary *s,
                       const struct noise *n, const struct advice_list *advice)
 {
 	json_t *rows = json_array(), *items = json_array(), *whole;
 	char why[NOISE_WHY_BYTES];
-	int rc;
 
 	for (size_t i = 0; i < n->count; i++)
 		json_array_append_new(rows, row_json(&n->rows[i]));
@@ -191,10 +191,7 @@ static int print_json(const struct run_result *result, const struct summary *s,
 	                  (json_int_t)s->run.twins, "twins_off_zero",
 	                  (json_int_t)s->run.twins_off_zero, "twins_limit",
 	                  (json_int_t)s->run.twins_limit, "rows", rows, "advice", items);
-	rc = whole == NULL ? -1 : json_dumpf(whole, stdout, JSON_INDENT(1));
-	json_decref(whole);
-	putchar('\n');
-	return rc;
+	return print_json(whole, JSON_INDENT(1));
 }
 
 /* ---- the run ---- */
@@ -231,7 +228,7 @@ static int present(const struct run_result *result, int json)
 		code = complain(EXIT_SYSTEM, "out of memory");
 	else if (code == EXIT_FINE) {
 		advise(result, &advice);
-		if ((json ? print_json : print_text)(result, &summary, &noise, &advice) != 0)
+		if ((json ? print_rows : print_text)(result, &summary, &noise, &advice) != 0)
 			code = complain(EXIT_SYSTEM, "standard output: %s", strerror(errno));
 		else if (summary_inconclusive(&summary.run) || !noise_told(&noise, why))
 			code = EXIT_INCONCLUSIVE;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/options.h"
+#include "cli/print_json.h"
 #include "cli/results_read.h"
 #include "harness/analysis/summary.h"
 #include "harness/output/formats.h"
@@ -34,14 +35,6 @@ static const struct option_spec option_table[] = {
         {"output", 'o', OPTION_TEXT, "FILE", "with --format: to this file, replaced as a whole",
          offsetof(struct report_options, output)},
         {0}};
-
-static int print_json(const struct summary *s)
-{
-	json_t *json = headline_json(s);
-	int rc = json != NULL ? json_dumpf(json, stdout, JSON_INDENT(1)) : -1;
-	json_decref(json);
-	return rc == 0 && putchar('\n') == '\n' ? 0 : -1;
-}
 
 static int print_text(const char *dir, const struct summary *s)
 {
@@ -79,7 +72,8 @@ static int make_page(const char *dir, const struct samples *samples, const struc
 	int code;
 	if (page_make(dir, samples, s, &drawn, error) != 0)
 		code = complain(EXIT_SYSTEM, "%s", error);
-	else if ((options->json ? print_json(s) : print_text(dir, s)) != 0)
+	else if ((options->json ? print_json(headline_json(s), JSON_INDENT(1))
+	                        : print_text(dir, s)) != 0)
 		code = complain(EXIT_SYSTEM, "standard output: %s", strerror(errno));
 	else
 		code = judge(dir, &s->run);

@@ -9,6 +9,7 @@
 
 #include "cli/exit_status.h"
 #include "cli/options.h"
+#include "cli/print_json.h"
 #include "cli/run_finish.h"
 #include "cli/run_request.h"
 #include "cli/selftest_proofs.h"
@@ -200,10 +201,7 @@ static int print_plan(const struct run_options *options, const struct plan *plan
 	int rc;
 
 	if (json) {
-		json_t *whole = plan_json(options, plan);
-		rc = whole == NULL ? -1 : json_dumpf(whole, stdout, JSON_INDENT(1));
-		json_decref(whole);
-		putchar('\n');
+		rc = print_json(plan_json(options, plan), JSON_INDENT(1));
 	} else {
 		struct table *t = plan_table(plan);
 		rc = table_print(t, stdout);

@@ -16,6 +16,7 @@
 #include "cli/exit_status.h"
 #include "cli/keys.h"
 #include "cli/load_lines.h"
+#include "cli/print_json.h"
 #include "cli/store_dir.h"
 #include "store/inspect.h"
 #include "store/store.h"
@@ -101,9 +102,7 @@ static void print_result(const struct load *l)
 		                          json_integer((json_int_t)l->first_seq));
 		(void)json_object_set_new(line, "last_seq", json_integer((json_int_t)l->last_seq));
 	}
-	(void)json_dumpf(line, stdout, JSON_COMPACT);
-	putchar('\n');
-	json_decref(line);
+	(void)print_json(line, JSON_COMPACT);
 }
 
 static int flush_batch(struct load *l)

@@ -13,6 +13,7 @@
 #include "cli/backup_file.h"
 #include "cli/exit_status.h"
 #include "cli/keys.h"
+#include "cli/print_json.h"
 #include "cli/store_dir.h"
 #include "harness/output/progress.h"
 #include "store/inspect.h"
@@ -138,9 +139,7 @@ static void print_result(const struct restore *r, const struct store_dir_target 
 	                 (json_int_t)result->messages, "bytes", (json_int_t)result->bytes,
 	                 "first_seq", (json_int_t)result->first_seq, "last_seq",
 	                 (json_int_t)result->last_seq, "consumers", (json_int_t)result->consumers);
-	(void)json_dumpf(line, stdout, JSON_COMPACT);
-	putchar('\n');
-	json_decref(line);
+	(void)print_json(line, JSON_COMPACT);
 }
 
 static int restore_stream(struct restore *r, const char *dir, const char *backup_json)

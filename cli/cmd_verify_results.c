@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/options.h"
+#include "cli/print_json.h"
 #include "cli/results_read.h"
 #include "harness/analysis/summary.h"
 #include "harness/output/rederive.h"
@@ -52,7 +53,7 @@ static void print_text(const char *dir, const struct rederive *r, uint64_t sampl
 		printf("%zu %s\n", r->count, r->count == 1 ? "difference" : "differences");
 }
 
-static int print_json(const struct rederive *r, uint64_t samples)
+static int print_found(const struct rederive *r, uint64_t samples)
 {
 	json_t *list = json_array();
 	for (size_t i = 0; i < r->count; i++) {
@@ -66,9 +67,7 @@ static int print_json(const struct rederive *r, uint64_t samples)
 	                          "summary_rows", (json_int_t)r->summary_rows, "transfer_rows",
 	                          (json_int_t)r->transfer_rows, "pictures", (json_int_t)r->pictures,
 	                          "page", r->page, "differences", list);
-	int rc = whole != NULL ? json_dumpf(whole, stdout, JSON_INDENT(1)) : -1;
-	json_decref(whole);
-	return rc == 0 && putchar('\n') == '\n' ? 0 : -1;
+	return print_json(whole, JSON_INDENT(1));
 }
 
 /* ---- the command ---- */
@@ -111,7 +110,7 @@ static int verify(const char *dir, int json)
 	enum csv_result read = rederive_check(dir, &summary, &found, error);
 	int rc = 0;
 	if (json)
-		rc = print_json(&found, samples.count);
+		rc = print_found(&found, samples.count);
 	else
 		print_text(dir, &found, samples.count);
 	code = rc == 0 ? judge(dir, &found, read, error)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/exit_status.h"
+#include "cli/print_json.h"
 #include "cli/run_outcome.h"
 #include "harness/analysis/summary.h"
 #include "harness/output/headline.h"
@@ -22,17 +23,12 @@ static int print_summary(const struct run_result *result, const struct summary *
 
 	if (json) {
 		json_t *whole = headline_json(s);
-		rc = whole == NULL ? -1 : json_object_set_new(whole, "folder", json_string(folder));
-		if (rc == 0)
-			rc = json_object_set_new(whole, "repeated_rounds",
-			                         json_integer((json_int_t)result->repeated));
-		if (rc == 0)
-			rc = json_object_set_new(whole, "disturbed_rounds",
-			                         json_integer((json_int_t)result->tally.disturbed));
-		if (rc == 0)
-			rc = json_dumpf(whole, stdout, JSON_INDENT(1));
-		json_decref(whole);
-		putchar('\n');
+		json_object_set_new(whole, "folder", json_string(folder));
+		json_object_set_new(whole, "repeated_rounds",
+		                    json_integer((json_int_t)result->repeated));
+		json_object_set_new(whole, "disturbed_rounds",
+		                    json_integer((json_int_t)result->tally.disturbed));
+		rc = print_json(whole, JSON_INDENT(1));
 	} else {
 		headline_sentence(s, sentence);
 		printf("%s\n\n", sentence);

@@ -23,7 +23,7 @@ struct run_target_arguments {
  * run_target_arguments targets. */
 /* clang-format off */
 #define RUN_LOGIN_OPTIONS(o)                                                                       \
-	{"user", 0, OPTION_SECRET, "NAME", "to log in to --server, or NATS_USER",                  \
+	{"user", 0, OPTION_SECRET, "NAME", "to log in to the server, or NATS_USER",                  \
 	 offsetof(o, targets.user)},                                                               \
 	{"password", 0, OPTION_SECRET, "TEXT",                                                     \
 	 "or NATS_PASSWORD, which no list of processes shows",                                     \

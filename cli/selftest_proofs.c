@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "cli/options.h"
+#include "cli/print_json.h"
 
 int selftest_proofs_request(const struct run_arguments *arguments, struct run_request *request)
 {
@@ -62,22 +63,18 @@ int selftest_proofs_behind(const struct run_arguments *arguments, const struct r
 	return code;
 }
 
-static int print_json(const struct selftest *result, const char *folder)
+static int print_object(const struct selftest *result, const char *folder)
 {
 	json_t *whole = selftest_json(result);
-	int rc = whole == NULL ? -1 : json_object_set_new(whole, "folder", json_string(folder));
 
-	if (rc == 0)
-		rc = json_dumpf(whole, stdout, JSON_INDENT(1));
-	json_decref(whole);
-	putchar('\n');
-	return rc;
+	json_object_set_new(whole, "folder", json_string(folder));
+	return print_json(whole, JSON_INDENT(1));
 }
 
 int selftest_proofs_print(const struct selftest *result, const char *folder, int json)
 {
 	if (json)
-		return print_json(result, folder);
+		return print_object(result, folder);
 	for (size_t i = 0; i < result->count; i++)
 		printf("%-7s %-41s %s\n", selftest_verdict_name(result->checks[i].verdict),
 		       result->checks[i].what, result->checks[i].evidence);

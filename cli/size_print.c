@@ -3,17 +3,18 @@
 
 #include <jansson.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/print_json.h"
 #include "cli/size_config.h"
 #include "cli/size_text.h"
+#include "harness/output/headline.h"
 #include "harness/output/table.h"
 
 #define LINES_MAX  32
-#define CELL_BYTES SIZE_TEXT_BYTES
+#define CELL_BYTES HEADLINE_TEXT_BYTES
 
 struct lines {
 	struct {
@@ -40,22 +41,12 @@ static void add(struct lines *lines, const struct size_plan *plan, const char *l
 			cell(plan, &plan->ciphers[i], lines->line[n].cell[i]);
 }
 
-static int is_whole(struct stats_interval v)
+/* Of a sum of costs; none is less than nothing. */
+static void put_time(struct stats_interval v, char text[CELL_BYTES])
 {
-	return isfinite(v.low) && isfinite(v.high);
-}
-
-static void put_seconds(struct stats_interval v, char text[CELL_BYTES])
-{
-	char a[TABLE_NUMBER_BYTES], b[TABLE_NUMBER_BYTES], c[TABLE_NUMBER_BYTES];
-
-	if (!isfinite(v.estimate))
-		snprintf(text, CELL_BYTES, "-");
-	else if (is_whole(v))
-		snprintf(text, CELL_BYTES, "%s [%s, %s]", table_ns(v.estimate, a),
-		         table_ns(fmax(v.low, 0), b), table_ns(v.high, c));
-	else
-		snprintf(text, CELL_BYTES, "%s", table_ns(v.estimate, a));
+	if (v.low < 0)
+		v.low = 0;
+	headline_ns(v, text);
 }
 
 /* Of five figures and more, since what is exact should look so. */
@@ -101,8 +92,8 @@ CELL(write_mean, put_bytes(c->write_bytes_s_mean, text))
 CELL(write_peak, put_bytes(c->write_bytes_s_peak, text))
 CELL(syncs_mean, size_text_count(c->syncs_s_mean, text))
 CELL(syncs_peak, size_text_count(c->syncs_s_peak, text))
-CELL(start, put_seconds(c->start_ns, text))
-CELL(recover, put_seconds(c->recover_ns, text))
+CELL(start, put_time(c->start_ns, text))
+CELL(recover, put_time(c->recover_ns, text))
 CELL(index_memory, put_bytes(c->index_bytes, text))
 
 static void make_lines(const struct size_plan *plan, struct lines *l)
@@ -277,12 +268,12 @@ static json_t *demand_json(const struct size_plan *plan)
 	                 size_input_name(plan->limit));
 }
 
-static int print_json(const struct size_plan *plan)
+static int print_object(const struct size_plan *plan)
 {
 	char advice[SIZE_ADVICE_BYTES];
 	char *server = size_config_server(plan);
-	json_t *root = json_object(), *notes = json_array(), *ciphers = json_array();
-	int rc;
+	json_t *root = server == NULL ? NULL : json_object();
+	json_t *notes = json_array(), *ciphers = json_array();
 
 	for (size_t i = 0; i < plan->note_count; i++)
 		json_array_append_new(notes, json_string(plan->notes[i]));
@@ -301,15 +292,11 @@ static int print_json(const struct size_plan *plan)
 	json_object_set_new(root, "server_config", json_string(server));
 	json_object_set_new(root, "stream_config", size_config_stream(plan->demand));
 	json_object_set_new(root, "advice", json_string(advice));
-	rc = server == NULL ? -1
-	                    : json_dumpf(root, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
-	putchar('\n');
-	json_decref(root);
 	free(server);
-	return rc;
+	return print_json(root, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
 }
 
 int size_print(const struct size_plan *plan, enum size_format format)
 {
-	return format == SIZE_JSON ? print_json(plan) : print_text(plan, format == SIZE_MARKDOWN);
+	return format == SIZE_JSON ? print_object(plan) : print_text(plan, format == SIZE_MARKDOWN);
 }

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "cli/exit_status.h"
+#include "cli/print_json.h"
 #include "cli/store_dir.h"
 
 void stream_warn_finding(struct stream_session *session, const struct atr_finding *finding)
@@ -136,9 +137,8 @@ int stream_run(const struct command *command, int argc, char **argv, void *value
 
 void stream_print_json(struct stream_session *session, json_t *object)
 {
-	if (object == NULL || json_dumpf(object, stdout, JSON_COMPACT) != 0 || putchar('\n') == EOF)
+	if (print_json(object, JSON_COMPACT) != 0)
 		session->code = exit_worse(session->code, EXIT_SYSTEM);
-	json_decref(object);
 }
 
 json_t *stream_new_line(const struct atr_inspect *in, const char *type)
