@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/compare_workloads.h"
@@ -227,17 +226,9 @@ static int refuse_other_machine(const struct fingerprint_facts *differences, str
 	return rc;
 }
 
-static int is_same_folder(const char *base, const char *new_)
-{
-	struct stat a, b;
-
-	return stat(base, &a) == 0 && stat(new_, &b) == 0 && a.st_dev == b.st_dev &&
-	       a.st_ino == b.st_ino;
-}
-
 static int compare_folders(const struct compare_command *o, const char *base, const char *new_)
 {
-	if (is_same_folder(base, new_))
+	if (results_same(base, new_))
 		return complain(EXIT_USAGE, "%s and %s: both are the same folder", base, new_);
 	struct comparison c = {.margin = o->margin};
 	struct result a = {0};

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/options.h"
@@ -21,7 +20,6 @@
 #include "harness/output/samples.h"
 
 #define RESULT_DEFAULT      "results/latest"
-#define ROWS_DEFAULT        RESULT_DEFAULT "/samples.csv"
 #define FILE_SYSTEM_DEFAULT 4096
 
 struct size_options {
@@ -87,35 +85,33 @@ static int result_add(const char *dir, const json_t *here, int across, uint64_t 
 	return code;
 }
 
-/* The rounds of a run that counts twice are not more than they are. */
-static int folders_check(const struct option_list *dirs)
+/* Which folders count: what was given, each once, since the rounds of a run that counts twice are
+ * not more than they are; or the newest run. */
+static int results_choose(struct option_list *dirs)
 {
-	struct stat a, b;
-
 	for (size_t i = 0; i < dirs->count; i++)
 		for (size_t j = 0; j < i; j++)
-			if (stat(dirs->value[i], &a) == 0 && stat(dirs->value[j], &b) == 0 &&
-			    a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+			if (results_same(dirs->value[i], dirs->value[j]))
 				return complain(EXIT_USAGE,
 				                "--result: found %s, which is %s, expected each "
 				                "run once",
 				                dirs->value[i], dirs->value[j]);
+	if (dirs->count == 0 && access(RESULT_DEFAULT "/samples.csv", F_OK) != 0)
+		return complain(EXIT_USAGE,
+		                RESULT_DEFAULT "/samples.csv: %s, expected the folder of a run: "
+		                               "--result DIR, or scripts/bench makes one",
+		                strerror(errno));
+	if (dirs->count == 0)
+		dirs->value[dirs->count++] = RESULT_DEFAULT;
 	return EXIT_FINE;
 }
 
 static int results_gather(const struct size_options *o, const json_t *here, struct results *out)
 {
-	int code = folders_check(&o->results);
+	int code = EXIT_FINE;
 
 	*out = (struct results){.samples = {.complete = 1},
 	                        .file_system_bytes = FILE_SYSTEM_DEFAULT};
-	if (o->results.count == 0 && access(ROWS_DEFAULT, F_OK) != 0)
-		return complain(EXIT_USAGE,
-		                ROWS_DEFAULT ": %s, expected the folder of a run: --result DIR, or "
-		                             "scripts/bench makes one",
-		                strerror(errno));
-	if (o->results.count == 0)
-		return result_add(RESULT_DEFAULT, here, o->across_machines, 0, out);
 	for (size_t i = 0; i < o->results.count && code == EXIT_FINE; i++)
 		code = result_add(o->results.value[i], here, o->across_machines, i, out);
 	return code;
@@ -150,9 +146,7 @@ static int plan_print(const struct size_options *o, const struct size_demand *de
 	}
 	switch (made) {
 	case SIZING_MISSING:
-		return complain(EXIT_USAGE, "%s: %s",
-		                o->results.count > 0 ? o->results.value[0] : RESULT_DEFAULT,
-		                reason);
+		return complain(EXIT_USAGE, "%s: %s", o->results.value[0], reason);
 	case SIZING_MEMORY:
 		return complain(EXIT_SYSTEM, "out of memory");
 	case SIZING_OK:
@@ -166,13 +160,6 @@ static int plan_print(const struct size_options *o, const struct size_demand *de
 		code = complain(EXIT_SYSTEM, "standard output: %s", strerror(errno));
 	free(plan);
 	return code;
-}
-
-static int held_print(const struct size_options *o, const struct results *base)
-{
-	return size_against(&base->samples, &o->held,
-	                    o->results.count > 0 ? o->results.value[0] : RESULT_DEFAULT,
-	                    base->file_system_bytes, o->json);
 }
 
 /* ---- the command ---- */
@@ -202,7 +189,7 @@ static int held_check(const struct size_options *o, const char *file)
 	return EXIT_FINE;
 }
 
-static int answer(const struct size_options *o, const char *file)
+static int answer(struct size_options *o, const char *file)
 {
 	struct size_demand demand;
 	struct results base;
@@ -212,6 +199,8 @@ static int answer(const struct size_options *o, const char *file)
 	if (o->json && o->markdown)
 		return complain(EXIT_USAGE, "--markdown: found --json too, expected one of both");
 	code = o->held.count > 0 ? held_check(o, file) : size_input_read(file, &o->flags, &demand);
+	if (code == EXIT_FINE)
+		code = results_choose(&o->results);
 	if (code != EXIT_FINE)
 		return code;
 	here = machine_fingerprint(NULL, 0, NULL);
@@ -219,7 +208,10 @@ static int answer(const struct size_options *o, const char *file)
 		return complain(EXIT_SYSTEM, "out of memory");
 	code = results_gather(o, here, &base);
 	if (code == EXIT_FINE)
-		code = o->held.count > 0 ? held_print(o, &base) : plan_print(o, &demand, &base);
+		code = o->held.count > 0
+		               ? size_against(&base.samples, &o->held, o->results.value[0],
+		                              base.file_system_bytes, o->json)
+		               : plan_print(o, &demand, &base);
 	samples_free(&base.samples);
 	json_decref(here);
 	return code;

@@ -1,6 +1,5 @@
 /* main.c - finds the command and runs it. A command is one word, or two ("stream dump"). */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli/exit_status.h"

@@ -57,3 +57,11 @@ int results_read(const char *dir, struct samples *out)
 	}
 	return EXIT_FINE;
 }
+
+int results_same(const char *a, const char *b)
+{
+	struct stat sa, sb;
+
+	return stat(a, &sa) == 0 && stat(b, &sb) == 0 && sa.st_dev == sb.st_dev &&
+	       sa.st_ino == sb.st_ino;
+}

@@ -12,4 +12,7 @@ int results_load(const char *dir, struct samples *out, char error[512]);
 /* The same, for those that need rows (none: EXIT_USAGE); it has printed the error. */
 int results_read(const char *dir, struct samples *out);
 
+/* 1: both names are of one folder. */
+int results_same(const char *a, const char *b);
+
 #endif
