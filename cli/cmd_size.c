@@ -169,7 +169,7 @@ extern const struct command command_size;
 /* What is held out is what its own workloads ask for; rounds of two runs are not of one time. */
 static int held_check(const struct size_options *o, const char *file)
 {
-	for (size_t i = 0; i < SIZE_KEY_COUNT; i++)
+	for (enum size_key i = 0; i < SIZE_KEY_COUNT; i++)
 		if (o->flags.text[i] != NULL)
 			return complain(EXIT_USAGE,
 			                "--held: found --%s too, expected no demand beside it",
