@@ -90,14 +90,17 @@ static int wants_help(const char *word)
 	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0;
 }
 
-/* A result that could not be written is not a result: a full or closed stdout is an error. */
+/* A result that could not be written is not a result: a full or closed stdout is an error. Of a
+ * write that failed before, errno is gone, and the command may have told it. */
 static int flushed(int code)
 {
-	if (fflush(stdout) != 0 || ferror(stdout)) {
+	if (fflush(stdout) != 0)
 		perror("error: standard output");
-		return exit_worse(code, EXIT_SYSTEM);
-	}
-	return code;
+	else if (!ferror(stdout))
+		return code;
+	else if (code != EXIT_SYSTEM)
+		(void)complain(EXIT_SYSTEM, "standard output: not all of it could be written");
+	return exit_worse(code, EXIT_SYSTEM);
 }
 
 int main(int argc, char **argv)
