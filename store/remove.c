@@ -98,36 +98,36 @@ uint64_t remove_next_live(const struct atr_store *store, uint64_t sequence)
 	return 0;
 }
 
-/* in_order: what follows is asked for next, so the block is read on from there. */
+/* in_order: what follows is asked for next, so the block is read on from there. What the reader
+ * remembers of a block may end before it, where the flusher was then: a record that is not found
+ * is looked for once more in the whole block. */
 static enum atr_status read_one(struct atr_store *store, struct atr_reader *reader, int in_order,
                                 uint64_t sequence, struct atr_message *m, struct atr_error *err)
 {
-	for (;;) {
-		size_t at = store_find_entry(store, sequence);
-		uint64_t number = at < store->entry_count ? store->entry[at].number : 0;
-		int complete =
-		        store->flusher == NULL || flusher_has_written(store->flusher, number);
-		enum atr_status rc = in_order ? atr_reader_next(reader, sequence, m, err)
-		                              : atr_reader_get(reader, sequence, m, err);
+	enum atr_status rc;
 
+	for (int whole = 0;; whole = 1) {
+		size_t at = store_find_entry(store, sequence);
+
+		rc = in_order ? atr_reader_next(reader, sequence, m, err)
+		              : atr_reader_get(reader, sequence, m, err);
 		if (rc == ATR_OK && m->sequence == sequence)
 			return ATR_OK;
-		if (complete && rc != ATR_OK && rc != ATR_END && rc != ATR_ENOTFOUND)
-			return rc;
-		if (complete) {
-			rc = atr_error_set(err, ATR_EFORMAT, NULL, -1,
-			                   "the record of sequence %" PRIu64 " is not in its block",
-			                   sequence);
-			if (err != NULL)
-				err->sequence = sequence;
-			return rc;
-		}
-		/* what is written of the block so far ends before it */
+		if (whole)
+			break;
 		reader_forget_place(reader);
-		rc = remove_settle(store, number, err);
+		rc = remove_settle(store, at < store->entry_count ? store->entry[at].number : 0,
+		                   err);
 		if (rc != ATR_OK)
 			return rc;
 	}
+	if (rc != ATR_OK && rc != ATR_END && rc != ATR_ENOTFOUND)
+		return rc;
+	rc = atr_error_set(err, ATR_EFORMAT, NULL, -1,
+	                   "the record of sequence %" PRIu64 " is not in its block", sequence);
+	if (err != NULL)
+		err->sequence = sequence;
+	return rc;
 }
 
 enum atr_status remove_read(struct atr_store *store, uint64_t sequence, struct atr_message *m,

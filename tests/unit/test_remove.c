@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "store/store.h"
@@ -204,6 +205,33 @@ static void purge_below_a_sequence_and_to_a_count(void **state)
 	}
 }
 
+/* What the flusher had not written when a removal first read the block is found by the next. */
+static void a_removal_goes_on_where_the_last_one_met_the_end_of_the_file(void **state)
+{
+	for (unsigned v = 0; v < VARIANTS; v++) {
+		struct atr_store_options o = variant_options(v);
+		struct atr_store *store;
+		struct atr_error err;
+		char dir[PATH_MAX];
+
+		o.block_bytes = 100000;
+		store = make_variant(state, v, &o, dir);
+		for (unsigned round = 0; round < 20; round++) {
+			uint64_t first = state_of(store).last_seq + 1;
+
+			make_append(store, 3, 300);
+			assert_ok(atr_store_sync(store, &err), &err);
+			nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+			make_append(store, 3, 300); /* the flusher sleeps */
+			assert_ok(atr_store_compact(store, first + 3, NULL, &err), &err);
+			assert_ok(atr_store_sync(store, &err), &err);
+			assert_ok(atr_store_compact(store, first + 4, NULL, &err), &err);
+			check_range(store, first + 4, first + 5);
+		}
+		assert_ok(atr_store_close(store, &err), &err);
+	}
+}
+
 static void compact_beyond_the_last_sequence_moves_it(void **state)
 {
 	for (unsigned v = 0; v < VARIANTS; v++) {
@@ -400,6 +428,7 @@ int main(void)
 	        TEST(a_delete_outlives_the_block_that_told_it),
 	        TEST(purge_of_all_keeps_the_last_sequence),
 	        TEST(purge_below_a_sequence_and_to_a_count),
+	        TEST(a_removal_goes_on_where_the_last_one_met_the_end_of_the_file),
 	        TEST(compact_beyond_the_last_sequence_moves_it),
 	        TEST(removed_blocks_leave_no_file),
 	        TEST(readers_go_on_while_messages_and_blocks_go),
