@@ -11,10 +11,12 @@ target_include_directories(faulty_worker PRIVATE ${PROJECT_SOURCE_DIR})
 target_link_options(faulty_worker PRIVATE
   LINKER:--wrap=atr_keystream_xor LINKER:--wrap=atr_reader_next LINKER:--wrap=atr_store_append)
 
-atrest_test(test_run smoke
-  SOURCES smoke/test_run.c unit/harness_fixture.c LIBRARIES atrest_harness PkgConfig::JANSSON
-  TIMEOUT 300)
-add_dependencies(test_run atrest faulty_worker)
+foreach(file run run_accidents run_plan)
+  atrest_test(test_${file} smoke
+    SOURCES smoke/test_${file}.c unit/harness_fixture.c unit/run_fixture.c
+    LIBRARIES atrest_harness PkgConfig::JANSSON TIMEOUT 300)
+  add_dependencies(test_${file} atrest faulty_worker)
+endforeach()
 # Every workload is a matter of the files; what runs them is under sanitizers in test_run.
 if(NOT CMAKE_C_FLAGS MATCHES "-fsanitize")
   atrest_test(test_workloads smoke

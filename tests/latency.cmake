@@ -14,6 +14,7 @@ add_dependencies(test_stall atrest)
 # Whole runs: test_stall and test_run show sanitizers the same code in less time.
 if(NOT CMAKE_C_FLAGS MATCHES "-fsanitize")
   atrest_test(test_rate_run smoke
-    SOURCES smoke/test_rate_run.c unit/harness_fixture.c LIBRARIES atrest_harness)
+    SOURCES smoke/test_rate_run.c unit/harness_fixture.c unit/run_fixture.c
+    LIBRARIES atrest_harness PkgConfig::JANSSON)
   add_dependencies(test_rate_run atrest)
 endif()

@@ -22,7 +22,8 @@ add_library(lying_kernel MODULE fault/lying_kernel.c)
 target_link_libraries(lying_kernel PRIVATE atrest_warnings)
 if(NOT CMAKE_C_FLAGS MATCHES "-fsanitize")
   atrest_test(test_lies fault
-    SOURCES fault/test_lies.c unit/harness_fixture.c LIBRARIES atrest_harness TIMEOUT 200)
+    SOURCES fault/test_lies.c unit/harness_fixture.c unit/run_fixture.c
+    LIBRARIES atrest_harness PkgConfig::JANSSON TIMEOUT 200)
   add_dependencies(test_lies atrest faulty_worker lying_kernel)
   add_test(NAME test_lies_long
     COMMAND ${CMAKE_COMMAND} -E env ATREST_LIES_ROUNDS=100 $<TARGET_FILE:test_lies>)

@@ -4,7 +4,7 @@
  * ATREST_LIES_ROUNDS: rounds beside a neighbour and under a quota, default 6; of 100, 95 must be
  * flagged.
  */
-#include "tests/unit/harness_fixture.h"
+#include "tests/unit/run_fixture.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -103,15 +103,6 @@ static void skip_proof(const char *why)
 	skip();
 }
 
-static void samples_of(const char *directory, const char *name, struct samples *out)
-{
-	char path[4096], error[512];
-
-	snprintf(path, sizeof(path), "%s/%s/samples.csv", directory, name);
-	if (samples_read(path, out, error) != CSV_RESULT_OK)
-		fail_msg("%s", error);
-}
-
 static void expect(const struct fixture_output *out, int status, const char *text)
 {
 	if (out->status != status || (text != NULL && strstr(out->error, text) == NULL))
@@ -149,7 +140,7 @@ static void planted(const char *directory, const char *fault, const char *worklo
 	fixture_run(directory, argv, &out);
 	unsetenv("ATREST_TEST_FAULT");
 	expect(&out, status, text);
-	samples_of(directory, "out", &samples);
+	fixture_samples(directory, "out", &samples);
 	for (size_t i = 0; i < samples.count; i++) {
 		const struct sample *s = &samples.rows[i];
 		if (s->valid)
@@ -339,7 +330,7 @@ static void are_flagged(const char *directory)
 	struct samples samples;
 	size_t all, flagged;
 
-	samples_of(directory, "out", &samples);
+	fixture_samples(directory, "out", &samples);
 	flagged = flagged_rounds(&samples, &all);
 	print_message("%zu of %zu rounds flagged\n", flagged, all);
 	assert_true(all >= rounds_asked());
@@ -444,7 +435,7 @@ static void the_order_of_arms_makes_no_difference(void **state)
 	fixture_write(*state, "w.ini", "messages = 10000\nsizes = 300\n");
 	fixture_run(*state, argv, &out);
 	expect(&out, 0, NULL);
-	samples_of(*state, "out", &samples);
+	fixture_samples(*state, "out", &samples);
 	for (size_t i = 0; i + 1 < samples.count; i += 2) {
 		const struct sample *a = &samples.rows[i], *b = &samples.rows[i + 1];
 		int twin_first = strcmp(a->arm, "none-twin") == 0;
@@ -487,7 +478,7 @@ static void every_row_names_its_build(void **state)
 	fixture_write(*state, "w.ini", "messages = 100\nsizes = 300\n");
 	fixture_run(*state, argv, &out);
 	expect(&out, 0, machine_build_measures() ? NULL : "not fit to measure with");
-	samples_of(*state, "out", &samples);
+	fixture_samples(*state, "out", &samples);
 	for (size_t i = 0; i < samples.count; i++)
 		assert_string_equal(samples.rows[i].build, machine_build());
 	samples_free(&samples);

@@ -1,8 +1,7 @@
 /* test_resume.c - runs that are killed or interrupted at any moment, and `atrest resume`. */
-#include "tests/unit/harness_fixture.h"
+#include "tests/unit/run_fixture.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,15 +12,8 @@
 
 #include "harness/measure/filesystem.h"
 #include "harness/output/replace.h"
-#include "harness/output/samples.h"
 
-#define ATREST ATREST_BINARY_DIR "/cli/atrest"
-#define FAULTY ATREST_BINARY_DIR "/tests/faulty_worker"
-#define ARMS   3
-
-static const char small_publish[] = "operation = publish\nmessages = 200\nsizes = 300\n";
-static const char small_read[] = "operation = read-sequential\nmessages = 400\n"
-                                 "fill_messages = 200\nsizes = 300\n";
+#define ARMS 3
 
 /* 2 cells of 3 arms: squares of 6 rounds. */
 static const char *const fixed[] = {ATREST, "run",      "p.ini", "r.ini",  "--cipher", "aes", "-o",
@@ -59,31 +51,11 @@ static double now_s(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static void workloads_write(const char *directory)
-{
-	fixture_write(directory, "p.ini", small_publish);
-	fixture_write(directory, "r.ini", small_read);
-}
-
-static void path_of(const char *directory, const char *name, char path[4200])
-{
-	snprintf(path, 4200, "%s/%s", directory, name);
-}
-
-static void samples_of(const char *directory, struct samples *out)
-{
-	char path[4200], error[512];
-
-	path_of(directory, samples_name, path);
-	if (samples_read(path, out, error) != CSV_RESULT_OK)
-		fail_msg("%s", error);
-}
-
 static void remove_out(const char *directory)
 {
-	char path[4200];
+	char path[FIXTURE_PATH_BYTES];
 
-	path_of(directory, "out", path);
+	fixture_path(directory, "out", path);
 	assert_int_equal(filesystem_remove_tree(path), 0);
 }
 
@@ -93,7 +65,7 @@ static void expect_whole(const char *directory, size_t rounds)
 	struct samples samples;
 	size_t valid = 0;
 
-	samples_of(directory, &samples);
+	fixture_samples(directory, "out", &samples);
 	assert_int_equal(samples.complete, 1);
 	for (size_t i = 0; i < samples.count; i++) {
 		if (samples_set_aside(&samples.rows[i]))
@@ -135,20 +107,6 @@ static void starts_with(const char *directory, const char *before, size_t bytes)
 	assert_true(strlen(after) >= bytes);
 	assert_memory_equal(after, before, bytes);
 	free(after);
-}
-
-static json_t *run_of(const char *directory)
-{
-	char path[4200];
-	json_t *machine, *run;
-
-	path_of(directory, "out/machine.json", path);
-	machine = json_load_file(path, 0, NULL);
-	assert_non_null(machine);
-	run = json_incref(json_object_get(machine, "run"));
-	json_decref(machine);
-	assert_non_null(run);
-	return run;
 }
 
 /* What a run may be refused with that was killed before there was anything to go on with. */
@@ -226,19 +184,15 @@ static void killed_at_any_moment_it_goes_on_or_says_why_not(void **state)
 	unsigned count = kills == NULL ? 20 : (unsigned)atoi(kills);
 	struct tally tally = {0};
 	double began_s;
-	struct fixture_output out;
 	unsigned whole_us;
 
 	seed = (unsigned)time(NULL);
 	if (getenv("ATREST_SEED") != NULL)
 		seed = (unsigned)strtoul(getenv("ATREST_SEED"), NULL, 10);
 	print_message("ATREST_SEED=%u\n", seed);
-	workloads_write(*state);
+	fixture_workloads(*state);
 	began_s = now_s();
-	fixture_run(*state, fixed, &out);
-	if (out.status != 0)
-		fail_msg("status %d: %s", out.status, out.error);
-	fixture_output_free(&out);
+	fixture_expect(*state, fixed, 0, "");
 	/* The last row, the last line and the page as well. */
 	whole_us = (unsigned)((now_s() - began_s) * 1.05e6);
 	for (unsigned i = 0; i < count; i++) {
@@ -253,26 +207,6 @@ static void killed_at_any_moment_it_goes_on_or_says_why_not(void **state)
 
 /* ---- in order ---- */
 
-static off_t size_of(const char *directory, const char *name)
-{
-	char path[4200];
-	struct stat st;
-
-	path_of(directory, name, path);
-	return stat(path, &st) == 0 ? st.st_size : 0;
-}
-
-/* Ends the run by a signal once it has so many bytes of rows. */
-static int end_after_bytes(const char *directory, const char *const argv[], off_t bytes, int number)
-{
-	pid_t pid = fixture_start(directory, argv);
-
-	for (int waits = 0; waits < 5000 && size_of(directory, samples_name) < bytes; waits++)
-		sleep_us(2000);
-	kill(pid, number);
-	return fixture_wait(pid);
-}
-
 static void after_ctrl_c_it_is_as_if_nothing_had_been(void **state)
 {
 	struct fixture_output out;
@@ -280,18 +214,15 @@ static void after_ctrl_c_it_is_as_if_nothing_had_been(void **state)
 	char *before, *text;
 	json_t *run;
 
-	workloads_write(*state);
-	assert_int_equal(end_after_bytes(*state, fixed, 6000, SIGINT), 130);
+	fixture_workloads(*state);
+	assert_int_equal(fixture_end_after(*state, fixed, 6000, SIGINT), 130);
 	before = whole_rounds(*state, &bytes, &rows);
 	/* Whole rounds and nothing else. */
 	assert_int_equal(strlen(before), bytes);
-	fixture_run(*state, resume, &out);
-	if (out.status != 0)
-		fail_msg("status %d: %s", out.status, out.error);
-	fixture_output_free(&out);
+	fixture_expect(*state, resume, 0, "");
 	expect_whole(*state, 6);
 	starts_with(*state, before, bytes);
-	run = run_of(*state);
+	run = fixture_run_member(*state, "out");
 	assert_true(json_is_true(json_object_get(run, "complete")));
 	assert_int_equal(json_array_size(json_object_get(run, "resumed")), 1);
 	assert_int_equal(json_integer_value(json_object_get(
@@ -315,19 +246,14 @@ static void after_ctrl_c_it_is_as_if_nothing_had_been(void **state)
 static void both_parts_are_one_plan(void **state)
 {
 	struct samples parts, one;
-	struct fixture_output out;
 
-	workloads_write(*state);
-	fixture_run(*state, fixed, &out);
-	assert_int_equal(out.status, 0);
-	fixture_output_free(&out);
-	samples_of(*state, &one);
+	fixture_workloads(*state);
+	fixture_expect(*state, fixed, 0, "");
+	fixture_samples(*state, "out", &one);
 	remove_out(*state);
-	(void)end_after_bytes(*state, fixed, 9000, SIGTERM);
-	fixture_run(*state, resume, &out);
-	assert_int_equal(out.status, 0);
-	fixture_output_free(&out);
-	samples_of(*state, &parts);
+	(void)fixture_end_after(*state, fixed, 9000, SIGTERM);
+	fixture_expect(*state, resume, 0, "");
+	fixture_samples(*state, "out", &parts);
 	for (size_t i = 0, j = 0; i < parts.count || j < one.count;) {
 		if (i < parts.count && samples_set_aside(&parts.rows[i])) {
 			i++;
@@ -354,14 +280,14 @@ static void a_file_cut_in_its_last_round_loses_that_round(void **state)
 {
 	struct samples_writer *writer;
 	struct samples samples;
-	char path[4200], error[512], *text, *first;
+	char path[FIXTURE_PATH_BYTES], error[512], *text, *first;
 	size_t bytes, rows, last;
 
-	workloads_write(*state);
-	assert_int_equal(end_after_bytes(*state, fixed, 9000, SIGINT), 130);
+	fixture_workloads(*state);
+	assert_int_equal(fixture_end_after(*state, fixed, 9000, SIGINT), 130);
 	text = whole_rounds(*state, &bytes, &rows);
 	text[bytes] = '\0';
-	path_of(*state, samples_name, path);
+	fixture_path(*state, samples_name, path);
 	/* Where the last round begins. */
 	first = text + bytes - 1;
 	for (int lines = 0; lines < ARMS; first--)
@@ -376,19 +302,13 @@ static void a_file_cut_in_its_last_round_loses_that_round(void **state)
 			continue;
 		assert_int_equal(samples_writer_open_again(path, rows - ARMS, &writer), 0);
 		assert_int_equal(samples_writer_close(writer, 0), 0);
-		assert_int_equal(size_of(*state, samples_name), (off_t)last);
+		assert_int_equal(fixture_file_bytes(*state, samples_name), (off_t)last);
 		assert_int_equal(replace_file(path, text, bytes), 0);
 	}
 	/* Zeros are what a power loss leaves. */
 	assert_int_equal(replace_file(path, text, last + 100), 0);
 	assert_int_equal(truncate(path, (off_t)last + 5000), 0);
-	{
-		struct fixture_output out;
-		fixture_run(*state, resume, &out);
-		if (out.status != 0)
-			fail_msg("status %d: %s", out.status, out.error);
-		fixture_output_free(&out);
-	}
+	fixture_expect(*state, resume, 0, "");
 	expect_whole(*state, 6);
 	starts_with(*state, text, last);
 	free(text);
@@ -396,24 +316,14 @@ static void a_file_cut_in_its_last_round_loses_that_round(void **state)
 
 /* ---- refused ---- */
 
-static void refused(const char *directory, int status, const char *text)
-{
-	struct fixture_output out;
-
-	fixture_run(directory, resume, &out);
-	if (out.status != status || strstr(out.error, text) == NULL)
-		fail_msg("status %d: '%s', expected %d: '%s'", out.status, out.error, status, text);
-	fixture_output_free(&out);
-}
-
 /* One member of a JSON file, replaced; object NULL: of the top. */
 static void change_json(const char *directory, const char *name, const char *object,
                         const char *member, json_t *value)
 {
-	char path[4200];
+	char path[FIXTURE_PATH_BYTES];
 	json_t *whole;
 
-	path_of(directory, name, path);
+	fixture_path(directory, name, path);
 	whole = json_load_file(path, 0, NULL);
 	assert_non_null(whole);
 	json_object_set_new(object == NULL ? whole : json_object_get(whole, object), member, value);
@@ -425,73 +335,70 @@ static void what_would_mix_two_runs_is_refused(void **state)
 {
 	static const char *const files[] = {"out/machine.json", "out/plan.json", samples_name,
 	                                    "out/workloads/p.ini"};
-	char path[4200], *kept[4];
+	char path[FIXTURE_PATH_BYTES], *kept[4];
 	FILE *folder;
 
-	workloads_write(*state);
-	refused(*state, 2, "out: No such file or directory, expected the folder of a run");
-	path_of(*state, "out", path);
+	fixture_workloads(*state);
+	fixture_expect(*state, resume, 2,
+	               "out: No such file or directory, expected the folder of a run");
+	fixture_path(*state, "out", path);
 	assert_int_equal(mkdir(path, 0755), 0);
-	refused(*state, 2, "expected the plan of a run that can be resumed");
+	fixture_expect(*state, resume, 2, "expected the plan of a run that can be resumed");
 	remove_out(*state);
-	assert_int_equal(end_after_bytes(*state, fixed, 9000, SIGINT), 130);
+	assert_int_equal(fixture_end_after(*state, fixed, 9000, SIGINT), 130);
 	for (size_t i = 0; i < 4; i++)
 		kept[i] = fixture_read(*state, files[i]);
 
 	change_json(*state, files[0], "cpu", "model", json_string("another"));
-	refused(*state, 4, "the run began with CPU model another, here it is");
+	fixture_expect(*state, resume, 4, "the run began with CPU model another, here it is");
 	fixture_write(*state, files[0], kept[0]);
 	change_json(*state, files[0], "build", "commit", json_string("0123456"));
-	refused(*state, 4, "the run began with atrest commit 0123456, here it is");
+	fixture_expect(*state, resume, 4, "the run began with atrest commit 0123456, here it is");
 	fixture_write(*state, files[0], kept[0]);
 	change_json(*state, files[0], "kernel", "release", json_string("5.4"));
-	refused(*state, 4, "the run began with kernel 5.4, here it is");
+	fixture_expect(*state, resume, 4, "the run began with kernel 5.4, here it is");
 	fixture_write(*state, files[0], kept[0]);
 	change_json(*state, files[0], "run", "program", json_pack("{ss}", "sha256", "00"));
-	refused(*state, 4, "the run began with a program atrest of SHA-256 00, here it is");
+	fixture_expect(*state, resume, 4,
+	               "the run began with a program atrest of SHA-256 00, here it is");
 	fixture_write(*state, files[0], kept[0]);
 	change_json(*state, files[0], NULL, "directories", json_pack("[{ss}]", "type", "none"));
-	refused(*state, 4, "the run began with file system of directory default none, here");
+	fixture_expect(*state, resume, 4,
+	               "the run began with file system of directory default none, here");
 	fixture_write(*state, files[0], "{}");
-	refused(*state, 2, "machine.json: found no member run");
+	fixture_expect(*state, resume, 2, "machine.json: found no member run");
 	fixture_write(*state, files[0], kept[0]);
 
 	change_json(*state, files[1], NULL, "version", json_integer(2));
-	refused(*state, 4, "plan.json: found version 2, expected 1");
+	fixture_expect(*state, resume, 4, "plan.json: found version 2, expected 1");
 	fixture_write(*state, files[1], kept[1]);
 	change_json(*state, files[1], NULL, "seed", json_integer(4));
-	refused(*state, 2, "this is not what the plan led to");
+	fixture_expect(*state, resume, 2, "this is not what the plan led to");
 	fixture_write(*state, files[1], "{\"schema\": ");
-	refused(*state, 2, "plan.json:1: ");
+	fixture_expect(*state, resume, 2, "plan.json:1: ");
 	fixture_write(*state, files[1], kept[1]);
 
 	fixture_write(*state, files[2], "# atrest-samples v2\n");
-	refused(*state, 4, "samples.csv:1: found \"# atrest-samples v2\"");
+	fixture_expect(*state, resume, 4, "samples.csv:1: found \"# atrest-samples v2\"");
 	fixture_write(*state, files[2], "# atrest-sam");
-	refused(*state, 2, "samples.csv:1: first line without an end");
-	path_of(*state, samples_name, path);
+	fixture_expect(*state, resume, 2, "samples.csv:1: first line without an end");
+	fixture_path(*state, samples_name, path);
 	assert_int_equal(unlink(path), 0);
-	refused(*state, 2, "was ended before its first round");
+	fixture_expect(*state, resume, 2, "was ended before its first round");
 	fixture_write(*state, files[2], kept[2]);
-	path_of(*state, files[3], path);
+	fixture_path(*state, files[3], path);
 	assert_int_equal(unlink(path), 0);
-	refused(*state, 2, "workloads/p.ini");
+	fixture_expect(*state, resume, 2, "workloads/p.ini");
 	fixture_write(*state, files[3], kept[3]);
 
-	path_of(*state, "out", path);
+	fixture_path(*state, "out", path);
 	folder = fopen(path, "r");
 	assert_non_null(folder);
 	assert_int_equal(flock(fileno(folder), LOCK_EX), 0);
-	refused(*state, 4, "a run is writing its results there");
+	fixture_expect(*state, resume, 4, "a run is writing its results there");
 	fclose(folder);
 	/* None of it did any harm. */
-	{
-		struct fixture_output out;
-		fixture_run(*state, resume, &out);
-		if (out.status != 0)
-			fail_msg("status %d: %s", out.status, out.error);
-		fixture_output_free(&out);
-	}
+	fixture_expect(*state, resume, 0, "");
 	expect_whole(*state, 6);
 	for (size_t i = 0; i < 4; i++)
 		free(kept[i]);
@@ -507,32 +414,29 @@ static void out_of_space_it_goes_on_when_there_is_some(void **state)
 	size_t failed = 0;
 	json_t *member;
 
-	workloads_write(*state);
+	fixture_workloads(*state);
 	setenv("ATREST_TEST_FAULT", "full", 1);
 	fixture_run(*state, run, &out);
 	unsetenv("ATREST_TEST_FAULT");
 	assert_int_equal(out.status, 4);
 	fixture_output_free(&out);
-	samples_of(*state, &samples);
+	fixture_samples(*state, "out", &samples);
 	for (size_t i = 0; i < samples.count; i++)
 		failed += samples.rows[i].valid == 0;
 	assert_int_equal(failed, 1);
 	samples_free(&samples);
-	member = run_of(*state);
+	member = fixture_run_member(*state, "out");
 	assert_non_null(
 	        strstr(json_string_value(json_object_get(member, "fault")), "no space left"));
 	json_decref(member);
-	fixture_run(*state, resume, &out);
-	if (out.status != 0)
-		fail_msg("status %d: %s", out.status, out.error);
-	fixture_output_free(&out);
-	samples_of(*state, &samples);
+	fixture_expect(*state, resume, 0, "");
+	fixture_samples(*state, "out", &samples);
 	fixture_drop_set_aside(&samples);
 	assert_int_equal(samples.count, 6 * 3);
 	for (size_t i = 0; i < samples.count; i++)
 		assert_int_equal(samples.rows[i].valid, 1);
 	samples_free(&samples);
-	member = run_of(*state);
+	member = fixture_run_member(*state, "out");
 	assert_null(json_object_get(member, "fault"));
 	json_decref(member);
 }
@@ -544,18 +448,11 @@ static void kept_stores_have_one_key(void **state)
 	                           "out",  "--rounds", "6",     "--keep-stores", "kept", NULL};
 	const char *const verify[] = {ATREST,     "stream",     "verify", "--key-file",
 	                              "kept/key", "kept/p-aes", NULL};
-	struct fixture_output out;
 
-	workloads_write(*state);
-	assert_int_equal(end_after_bytes(*state, run, 5000, SIGINT), 130);
-	fixture_run(*state, resume, &out);
-	if (out.status != 0)
-		fail_msg("status %d: %s", out.status, out.error);
-	fixture_output_free(&out);
-	fixture_run(*state, verify, &out);
-	if (out.status != 0)
-		fail_msg("status %d: %s", out.status, out.error);
-	fixture_output_free(&out);
+	fixture_workloads(*state);
+	assert_int_equal(fixture_end_after(*state, run, 5000, SIGINT), 130);
+	fixture_expect(*state, resume, 0, "");
+	fixture_expect(*state, verify, 0, "");
 }
 
 int main(void)

@@ -1,8 +1,7 @@
 /* test_run_ends.c - what is known of a run that ended early, or in parts: failures are not
  * forgotten, and what it is about is the same thing in every part. */
-#include "tests/unit/harness_fixture.h"
+#include "tests/unit/run_fixture.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -12,51 +11,21 @@
 #include <unistd.h>
 
 #include "harness/measure/machine.h"
-#include "harness/output/samples.h"
 
-#define ATREST ATREST_BINARY_DIR "/cli/atrest"
-#define FAULTY ATREST_BINARY_DIR "/tests/faulty_worker"
-#define LYING  ATREST_BINARY_DIR "/tests/liblying_kernel.so"
-#define ARMS   3
+#define LYING ATREST_BINARY_DIR "/tests/liblying_kernel.so"
+#define ARMS  3
 
-static const char small_publish[] = "operation = publish\nmessages = 200\nsizes = 300\n";
-static const char small_read[] = "operation = read-sequential\nmessages = 400\n"
-                                 "fill_messages = 200\nsizes = 300\n";
 static const char *const resume[] = {ATREST, "resume", "out", NULL};
-
-static void path_of(const char *directory, const char *name, char path[4200])
-{
-	snprintf(path, 4200, "%s/%s", directory, name);
-}
-
-static void samples_of(const char *directory, struct samples *out)
-{
-	char path[4200], error[512];
-
-	path_of(directory, "out/samples.csv", path);
-	if (samples_read(path, out, error) != CSV_RESULT_OK)
-		fail_msg("%s", error);
-}
 
 static json_t *machine_of(const char *directory)
 {
-	char path[4200];
+	char path[FIXTURE_PATH_BYTES];
 	json_t *machine;
 
-	path_of(directory, "out/machine.json", path);
+	fixture_path(directory, "out/machine.json", path);
 	machine = json_load_file(path, 0, NULL);
 	assert_non_null(machine);
 	return machine;
-}
-
-static void ends_with(const char *directory, const char *const argv[], int status, const char *text)
-{
-	struct fixture_output out;
-
-	fixture_run(directory, argv, &out);
-	if (out.status != status || strstr(out.error, text) == NULL)
-		fail_msg("status %d: '%s', expected %d: '%s'", out.status, out.error, status, text);
-	fixture_output_free(&out);
 }
 
 /* As the rest of it, without or with a planted fault. */
@@ -64,7 +33,7 @@ static void resume_with(const char *directory, const char *fault, int status, co
 {
 	if (fault != NULL)
 		setenv("ATREST_TEST_FAULT", fault, 1);
-	ends_with(directory, resume, status, text);
+	fixture_expect(directory, resume, status, text);
 	unsetenv("ATREST_TEST_FAULT");
 }
 
@@ -72,19 +41,9 @@ static void resume_with(const char *directory, const char *fault, int status, co
 static void start_and_end(const char *directory, const char *const argv[], const char *fault,
                           off_t bytes, int number)
 {
-	const struct timespec pause = {.tv_nsec = 2000000};
-	char path[4200];
-	struct stat st;
-	pid_t pid;
-
 	setenv("ATREST_TEST_FAULT", fault, 1);
-	pid = fixture_start(directory, argv);
+	fixture_end_after(directory, argv, bytes, number);
 	unsetenv("ATREST_TEST_FAULT");
-	path_of(directory, "out/samples.csv", path);
-	for (int waits = 0; waits < 5000 && (stat(path, &st) != 0 || st.st_size < bytes); waits++)
-		nanosleep(&pause, NULL);
-	kill(pid, number);
-	fixture_wait(pid);
 }
 
 static size_t failed_rows(const char *directory)
@@ -92,7 +51,7 @@ static size_t failed_rows(const char *directory)
 	struct samples samples;
 	size_t failed = 0;
 
-	samples_of(directory, &samples);
+	fixture_samples(directory, "out", &samples);
 	for (size_t i = 0; i < samples.count; i++)
 		failed += samples.rows[i].valid == 0 && !samples_set_aside(&samples.rows[i]);
 	samples_free(&samples);
@@ -107,7 +66,7 @@ static void a_misread_before_a_kill_is_not_forgotten(void **state)
 	const char *const run[] = {ATREST, "run",      "r.ini", "--cipher", "none",        "-o",
 	                           "out",  "--rounds", "30",    "--arm",    "bad=" FAULTY, NULL};
 
-	fixture_write(*state, "r.ini", small_read);
+	fixture_workloads(*state);
 	start_and_end(*state, run, "misread", 6000, SIGKILL);
 	assert_true(failed_rows(*state) > 0);
 	resume_with(*state, NULL, 5, "the payload read differs");
@@ -118,9 +77,9 @@ static void a_misread_before_a_kill_is_not_forgotten(void **state)
 static void cut_to_rounds(const char *directory, size_t rounds)
 {
 	struct samples_writer *writer;
-	char path[4200];
+	char path[FIXTURE_PATH_BYTES];
 
-	path_of(directory, "out/samples.csv", path);
+	fixture_path(directory, "out/samples.csv", path);
 	assert_int_equal(samples_writer_open_again(path, rounds * ARMS, &writer), 0);
 	assert_int_equal(samples_writer_close(writer, 0), 0);
 }
@@ -133,7 +92,7 @@ static void no_space_hides_no_failure_of_the_round_before(void **state)
 	                           "-o",   "out",   "--rounds",    "30",       "--seed",
 	                           "3",    "--arm", "bad=" FAULTY, NULL};
 
-	fixture_write(*state, "p.ini", small_publish);
+	fixture_write(*state, "p.ini", fixture_small_publish);
 	start_and_end(*state, run, "crash", 9000, SIGKILL);
 	for (size_t rounds = 4; rounds >= 3; rounds--) {
 		json_t *machine;
@@ -160,9 +119,9 @@ static void a_full_output_is_told_beside_invalid_rows(void **state)
 	                           " > /dev/full",
 	                           NULL};
 
-	fixture_write(*state, "p.ini", small_publish);
+	fixture_write(*state, "p.ini", fixture_small_publish);
 	setenv("ATREST_TEST_FAULT", "crash", 1);
-	ends_with(*state, run, 4, "standard output");
+	fixture_expect(*state, run, 4, "standard output");
 	unsetenv("ATREST_TEST_FAULT");
 }
 
@@ -175,10 +134,10 @@ static void rows_of_a_round_are_synced(void **state)
 	/* Sanitizers want to be the first library. */
 	if (strcmp(machine_build(), "debug") != 0 && strcmp(machine_build(), "release") != 0)
 		return;
-	fixture_write(*state, "p.ini", small_publish);
+	fixture_write(*state, "p.ini", fixture_small_publish);
 	setenv("ATREST_TEST_LIE", "power", 1);
 	setenv("LD_PRELOAD", LYING, 1);
-	ends_with(*state, run, 4, "samples.csv: Input/output error");
+	fixture_expect(*state, run, 4, "samples.csv: Input/output error");
 	unsetenv("LD_PRELOAD");
 	unsetenv("ATREST_TEST_LIE");
 }
@@ -196,13 +155,13 @@ static void a_run_that_a_budget_ends_has_had_a_last_round(void **state)
 	                              "kept/key", "kept/p-aes", NULL};
 	struct samples samples;
 
-	fixture_write(*state, "p.ini", small_publish);
-	ends_with(*state, run, 0, "after 4 rounds at the end of the budget");
-	samples_of(*state, &samples);
+	fixture_write(*state, "p.ini", fixture_small_publish);
+	fixture_expect(*state, run, 0, "after 4 rounds at the end of the budget");
+	fixture_samples(*state, "out", &samples);
 	fixture_drop_set_aside(&samples);
 	assert_int_equal(samples.count, 4 * 4);
 	samples_free(&samples);
-	ends_with(*state, verify, 0, "");
+	fixture_expect(*state, verify, 0, "");
 }
 
 /* ---- the same thing in every part ---- */
@@ -214,26 +173,26 @@ static void proofs_that_are_missing_are_told_and_made(void **state)
 	                           "-o",   "out", "--rounds", "1",        NULL};
 	const char *const page[] = {ATREST, "report", "out", NULL};
 	const struct timespec pause = {.tv_nsec = 5000000};
-	char path[4200], *before, *after, *html;
+	char path[FIXTURE_PATH_BYTES], *before, *after, *html;
 	json_t *plan;
 	pid_t pid;
 
-	fixture_write(*state, "p.ini", small_publish);
-	ends_with(*state, run, 0, "");
+	fixture_write(*state, "p.ini", fixture_small_publish);
+	fixture_expect(*state, run, 0, "");
 	resume_with(*state, NULL, 2, "the run is complete");
 	before = fixture_read(*state, "out/samples.csv");
-	path_of(*state, "out/plan.json", path);
+	fixture_path(*state, "out/plan.json", path);
 	plan = json_load_file(path, 0, NULL);
 	json_object_set_new(json_object_get(plan, "rule"), "rigorous", json_true());
 	assert_int_equal(json_dump_file(plan, path, 0), 0);
 	json_decref(plan);
 	/* There is no gnuplot. */
-	ends_with(*state, page, 4, "the page was written without");
+	fixture_expect(*state, page, 4, "the page was written without");
 	html = fixture_read(*state, "out/report.html");
 	assert_non_null(strstr(html, "rigorous run were not made"));
 	free(html);
 	pid = fixture_start(*state, resume);
-	path_of(*state, "out/selftest", path);
+	fixture_path(*state, "out/selftest", path);
 	for (int waits = 0; waits < 4000 && access(path, F_OK) != 0; waits++)
 		nanosleep(&pause, NULL);
 	kill(pid, SIGINT);
@@ -250,13 +209,13 @@ static void proofs_that_are_missing_are_told_and_made(void **state)
 static void a_directory_that_is_no_text_is_refused(void **state)
 {
 	const char *const run[] = {ATREST, "run", "p.ini", "-o", "out", "--dir", "a=d\xff", NULL};
-	char path[4200];
+	char path[FIXTURE_PATH_BYTES];
 
-	fixture_write(*state, "p.ini", small_publish);
-	path_of(*state, "d\xff", path);
+	fixture_write(*state, "p.ini", fixture_small_publish);
+	fixture_path(*state, "d\xff", path);
 	assert_int_equal(mkdir(path, 0700), 0);
-	ends_with(*state, run, 2, "not UTF-8");
-	path_of(*state, "out", path);
+	fixture_expect(*state, run, 2, "not UTF-8");
+	fixture_path(*state, "out", path);
 	assert_int_not_equal(access(path, F_OK), 0);
 }
 
@@ -264,7 +223,7 @@ static void a_killed_run_on_a_scratch_image_goes_on(void **state)
 {
 	const char *const run[] = {ATREST, "run",      "p.ini", "--cipher",        "none", "-o",
 	                           "out",  "--rounds", "40",    "--scratch-image", "256m", NULL};
-	char path[4200];
+	char path[FIXTURE_PATH_BYTES];
 
 	if (geteuid() != 0 || access("/dev/loop-control", R_OK | W_OK) != 0) {
 		print_message("skipped: no root, or no loop devices\n");
@@ -272,14 +231,14 @@ static void a_killed_run_on_a_scratch_image_goes_on(void **state)
 	}
 	/* For mkfs and mount. */
 	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
-	fixture_write(*state, "p.ini", small_publish);
+	fixture_write(*state, "p.ini", fixture_small_publish);
 	start_and_end(*state, run, "", 5000, SIGKILL);
-	path_of(*state, "out/samples.csv", path);
+	fixture_path(*state, "out/samples.csv", path);
 	if (access(path, F_OK) != 0) {
 		print_message("skipped: no mounts\n");
 		return;
 	}
-	path_of(*state, "out/scratch", path);
+	fixture_path(*state, "out/scratch", path);
 	assert_int_equal(access(path, F_OK), 0);
 	resume_with(*state, NULL, 0, "");
 	setenv("PATH", "/nowhere", 1);

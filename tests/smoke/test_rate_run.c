@@ -1,7 +1,7 @@
 /* test_rate_run.c - `atrest run` at a rate: one for all arms and rounds, found out or given, kept
  * with every latency; and rates that are none.
  */
-#include "tests/unit/harness_fixture.h"
+#include "tests/unit/run_fixture.h"
 
 #include <math.h>
 #include <signal.h>
@@ -10,25 +10,17 @@
 #include <time.h>
 
 #include "harness/measure/filesystem.h"
-#include "harness/output/samples.h"
-
-#define ATREST ATREST_BINARY_DIR "/cli/atrest"
 
 static void run(const char *directory, const char *const argv[], int status,
                 struct fixture_output *out)
 {
 	fixture_run(directory, argv, out);
-	if (out->status != status)
-		fail_msg("status %d, expected %d; stderr: %s", out->status, status, out->error);
+	fixture_expect_status(out, status);
 }
 
 static void samples_of(const char *directory, struct samples *out)
 {
-	char path[4096], error[512];
-
-	snprintf(path, sizeof(path), "%s/out/samples.csv", directory);
-	if (samples_read(path, out, error) != CSV_RESULT_OK)
-		fail_msg("%s", error);
+	fixture_samples(directory, "out", out);
 	fixture_drop_set_aside(out);
 }
 
