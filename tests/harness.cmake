@@ -3,6 +3,7 @@ foreach(file plan generator orders prepare controls slice worker)
   atrest_test(test_${file} unit
     SOURCES unit/test_${file}.c unit/harness_fixture.c LIBRARIES atrest_harness)
 endforeach()
+target_sources(test_slice PRIVATE unit/slice_fixture.c)
 
 # A worker whose store is wrapped by the linker, so that faults can be planted.
 add_executable(faulty_worker smoke/faulty_worker.c)

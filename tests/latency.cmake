@@ -4,6 +4,7 @@ foreach(file pacing open_loop)
   atrest_test(test_${file} unit
     SOURCES unit/test_${file}.c unit/harness_fixture.c LIBRARIES atrest_harness)
 endforeach()
+target_sources(test_open_loop PRIVATE unit/slice_fixture.c)
 foreach(file histograms rates)
   atrest_test(test_${file} unit
     SOURCES unit/test_${file}.c unit/synthetic.c LIBRARIES atrest_harness m)

@@ -49,14 +49,10 @@ static struct version versions[] = {{"2.9.10", "2.9.10", &synthetic_nats_old, ""
 static void write_result(const char *folder, const struct version *v)
 {
 	struct samples s = {0};
-	struct samples_writer *w;
 	json_t *machine = machine_fingerprint(NULL, 0, NULL);
 
 	synthetic_add_server(&s, v->suite, (struct synthetic_noise){0, 0, 0}, 1);
-	assert_int_equal(samples_writer_open(synthetic_path(folder, "samples.csv"), &w), 0);
-	for (size_t i = 0; i < s.count; i++)
-		assert_int_equal(samples_writer_add(w, &s.rows[i]), 0);
-	assert_int_equal(samples_writer_close(w, 1), 0);
+	assert_int_equal(synthetic_write(synthetic_path(folder, "samples.csv"), &s, 1), 0);
 	json_object_set_new(machine, "run", json_pack("{s[]}", "directories"));
 	assert_int_equal(json_dump_file(machine, synthetic_path(folder, "machine.json"), 0), 0);
 	json_decref(machine);

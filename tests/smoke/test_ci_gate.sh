@@ -9,15 +9,11 @@ git -C "$root" rev-parse --verify --quiet HEAD >/dev/null || {
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failed=0
+# shellcheck source=/dev/null
+. "$(dirname "$0")/expect.sh"
 
-expect() {
-	local status=$1 text=$2 said got=0
-	shift 2
-	said=$("$work/tree/scripts/ci-gate" "$@" 2>&1) || got=$?
-	if [ "$got" -ne "$status" ] || [[ $said != *"$text"* ]]; then
-		echo "FAIL: ci-gate $*: status $got (expected $status), said: $said (expected: $text)"
-		failed=1
-	fi
+gate() {
+	expect "$1" "$2" "$work/tree/scripts/ci-gate" "${@:3}"
 }
 
 # A small repository: the scripts, and in its head a build that fails at once.
@@ -36,27 +32,27 @@ printf 'no project(\n' >"$work/tree/CMakeLists.txt"
 tree add CMakeLists.txt
 tree commit --quiet -m two
 
-expect 2 'found 0 commits, expected BASE_REF [HEAD_REF]'
-expect 2 'found 3 commits' a b c
-expect 2 "'nosuch' is not a commit here" nosuch
-expect 2 "'nosuch' is not a commit here" HEAD nosuch
-expect 2 "unknown option '--margins'" --margins 5 HEAD
-expect 2 '--seconds expects a value' HEAD --seconds
-expect 2 "--seconds: found '0'" --seconds 0 HEAD
-expect 2 "--margin: found '-5'" --margin -5 HEAD
-expect 2 "--margin: found '0.0'" --margin 0.0 HEAD
-expect 2 'nothing is left to do' --no-clock --no-counts HEAD
-expect 2 "--workload: 'publish-2k' is neither a ready workload of HEAD nor a file" --workload publish-2k HEAD
-expect 2 'is there already' -o "$work" HEAD
-expect 2 'is not a directory' -o "$work/none/out" HEAD
-expect 2 'none is not a directory' --junit "$work/none/out.xml" HEAD
-expect 2 'none is not a directory' --markdown "$work/none/out.md" HEAD
-expect 4 'has no atrest-count yet' HEAD~1 HEAD
-expect 4 'does not build' --no-counts HEAD HEAD
-expect 0 'ci-gate [OPTION ...] BASE_REF [HEAD_REF]' --help
+gate 2 'found 0 commits, expected BASE_REF [HEAD_REF]'
+gate 2 'found 3 commits' a b c
+gate 2 "'nosuch' is not a commit here" nosuch
+gate 2 "'nosuch' is not a commit here" HEAD nosuch
+gate 2 "unknown option '--margins'" --margins 5 HEAD
+gate 2 '--seconds expects a value' HEAD --seconds
+gate 2 "--seconds: found '0'" --seconds 0 HEAD
+gate 2 "--margin: found '-5'" --margin -5 HEAD
+gate 2 "--margin: found '0.0'" --margin 0.0 HEAD
+gate 2 'nothing is left to do' --no-clock --no-counts HEAD
+gate 2 "--workload: 'publish-2k' is neither a ready workload of HEAD nor a file" --workload publish-2k HEAD
+gate 2 'is there already' -o "$work" HEAD
+gate 2 'is not a directory' -o "$work/none/out" HEAD
+gate 2 'none is not a directory' --junit "$work/none/out.xml" HEAD
+gate 2 'none is not a directory' --markdown "$work/none/out.md" HEAD
+gate 4 'has no atrest-count yet' HEAD~1 HEAD
+gate 4 'does not build' --no-counts HEAD HEAD
+gate 0 'ci-gate [OPTION ...] BASE_REF [HEAD_REF]' --help
 
 # Logs of a build that failed are kept where that is asked for.
-expect 4 'does not build' --no-counts -o "$work/kept" HEAD
+gate 4 'does not build' --no-counts -o "$work/kept" HEAD
 [ -s "$work/kept/build-base.log" ] || {
 	echo "FAIL: no log was kept"
 	failed=1
@@ -117,25 +113,25 @@ says() {
 }
 
 says run 0 same same
-expect 0 'clock: passed' --no-counts HEAD
+gate 0 'clock: passed' --no-counts HEAD
 says run 1 worse same
-expect 1 'clock: FAILED' --no-counts HEAD
+gate 1 'clock: FAILED' --no-counts HEAD
 # Of what is measured again only what was open counts, whatever the rest says by chance.
 says run 3 inconclusive same
 for verdict in 'same 0 passed' 'better 0 passed' 'inconclusive 3 inconclusive' 'worse 1 FAILED'; do
 	read -r again code word <<<"$verdict"
 	says run-again 1 "$again" worse
-	expect "$code" "clock: $word" --no-counts HEAD
+	gate "$code" "clock: $word" --no-counts HEAD
 done
 # What is not told is not passed.
 says run-again 0 '' same
-expect 3 'publish-1k aes time_ns_per_msg: inconclusive' --no-counts HEAD
+gate 3 'publish-1k aes time_ns_per_msg: inconclusive' --no-counts HEAD
 says run-again 0 '' ''
-expect 2 'has no rows' --no-counts HEAD
+gate 2 'has no rows' --no-counts HEAD
 says run-again 4 same same
-expect 4 '' --no-counts HEAD
+gate 4 '' --no-counts HEAD
 says run 3 '' ''
-expect 3 'clock: inconclusive' --no-counts HEAD
+gate 3 'clock: inconclusive' --no-counts HEAD
 
 # Told to stop, it waits for the run, which takes its stores away.
 touch "$work/says/slow"

@@ -10,17 +10,8 @@ command -v valgrind >/dev/null || {
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failed=0
-
-# expect STATUS TEXT COMMAND ... - that exit status, and that text in what it says.
-expect() {
-	local status=$1 text=$2 said got=0
-	shift 2
-	said=$("$@" 2>&1) || got=$?
-	if [ "$got" -ne "$status" ] || [[ $said != *"$text"* ]]; then
-		echo "FAIL: $*: status $got (expected $status), said: $said (expected: $text)"
-		failed=1
-	fi
-}
+# shellcheck source=/dev/null
+. "$(dirname "$0")/expect.sh"
 
 "$count" "$program" aes >"$work/one.csv"
 "$count" "$program" aes >"$work/two.csv"

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 const struct synthetic_cell synthetic_quick[] = {
         {"publish-64b", "publish", "2m", 64, 280000, 12, 610, 0.97, 150, 85},
@@ -66,6 +67,22 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 void synthetic_remove(const char *path)
 {
 	(void)nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+char synthetic_here[64];
+
+int synthetic_here_make(void **state)
+{
+	(void)state;
+	synthetic_folder(synthetic_here);
+	return 0;
+}
+
+int synthetic_here_remove(void **state)
+{
+	(void)state;
+	synthetic_remove(synthetic_here);
+	return 0;
 }
 
 const char *synthetic_path(const char *folder, const char *name)
@@ -207,5 +224,32 @@ void synthetic_add_server(struct samples *s, const struct synthetic_suite *suite
 			row->acknowledged = row->messages;
 			row->stored = row->messages;
 		}
+	}
+}
+
+int synthetic_write(const char *path, const struct samples *s, int complete)
+{
+	struct samples_writer *w;
+	int rc;
+
+	unlink(path);
+	if (samples_writer_open(path, &w) != 0)
+		return -1;
+	rc = samples_writer_add_rows(w, s->rows, s->count);
+	return samples_writer_close(w, complete) == 0 && rc == 0 ? 0 : -1;
+}
+
+size_t synthetic_field(const char *text, const char *column, size_t *bytes)
+{
+	const char *names = strchr(text, '\n') + 1;
+	const char *row = strchr(names, '\n') + 1;
+
+	for (;;) {
+		size_t name_bytes = strcspn(names, ",\n");
+		*bytes = strcspn(row, ",\n");
+		if (strlen(column) == name_bytes && memcmp(names, column, name_bytes) == 0)
+			return (size_t)(row - text);
+		names += name_bytes + 1;
+		row += *bytes + 1;
 	}
 }

@@ -54,8 +54,17 @@ void synthetic_add_server(struct samples *s, const struct synthetic_suite *suite
 /* A new folder below the current one, and its removal with all that is in it. */
 void synthetic_folder(char path[64]);
 void synthetic_remove(const char *path);
+/* setup and teardown of a group of tests: such a folder. */
+extern char synthetic_here[64];
+int synthetic_here_make(void **state);
+int synthetic_here_remove(void **state);
 /* "<folder>/<name>", kept until the fourth call after. */
 const char *synthetic_path(const char *folder, const char *name);
+
+/* samples.csv anew, with the trailer of a complete run or without. 0, or -1. */
+int synthetic_write(const char *path, const struct samples *s, int complete);
+/* Where the column's value of the first row is in its text, and how long. The column is there. */
+size_t synthetic_field(const char *text, const char *column, size_t *bytes);
 
 /* Standard normal, from a splitmix64 state. */
 double synthetic_normal(uint64_t *state);

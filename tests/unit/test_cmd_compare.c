@@ -38,15 +38,10 @@ static char *valid; /* samples.csv of the folder "base", text */
 static void write_result(const char *name, const struct samples *s, int complete)
 {
 	char path[256];
-	struct samples_writer *w;
 
 	mkdir(synthetic_path(folder, name), 0755);
 	snprintf(path, sizeof(path), "%s/%s/samples.csv", folder, name);
-	unlink(path);
-	assert_int_equal(samples_writer_open(path, &w), 0);
-	for (size_t i = 0; i < s->count; i++)
-		assert_int_equal(samples_writer_add(w, &s->rows[i]), 0);
-	assert_int_equal(samples_writer_close(w, complete), 0);
+	assert_int_equal(synthetic_write(path, s, complete), 0);
 	snprintf(path, sizeof(path), "%s/%s/machine.json", folder, name);
 	assert_int_equal(replace_file(path, machine_text, strlen(machine_text)), 0);
 }
@@ -360,23 +355,6 @@ static const struct spoilt list[] = {
         {"binary", 2, "# atrest-samples v3", "\x7f\x45\x4c\x46\x02\x01", 1, 0},
 };
 
-/* Where the column's value of the first row is, and how long. */
-static size_t field_at(const char *text, const char *column, size_t *bytes)
-{
-	const char *names = strchr(text, '\n') + 1;
-	const char *row = strchr(names, '\n') + 1;
-
-	for (;;) {
-		size_t name_bytes = strcspn(names, ",\n");
-		*bytes = strcspn(row, ",\n");
-		if (strlen(column) == name_bytes && memcmp(names, column, name_bytes) == 0)
-			return (size_t)(row - text);
-		assert_true(names[name_bytes] == ',');
-		names += name_bytes + 1;
-		row += *bytes + 1;
-	}
-}
-
 /* Writes text as samples.csv of "spoilt"; sealed with the right number of rows and digest. */
 static void write_spoilt(const char *text, size_t bytes, int sealed)
 {
@@ -412,7 +390,7 @@ static void spoil(const struct spoilt *s)
 	size_t cut = 0;
 
 	if (s->find != NULL && s->find[0] == '@' && strcmp(s->find, "@end") != 0) {
-		at = field_at(valid, s->find + 1, &cut);
+		at = synthetic_field(valid, s->find + 1, &cut);
 	} else if (s->find != NULL && s->find[0] != '@') {
 		const char *found = strstr(valid, s->find);
 		assert_non_null(found);

@@ -19,33 +19,19 @@
 
 #define ATREST ATREST_BINARY_DIR "/cli/atrest"
 
-static char folder[64];
-
-static int make_folder(void **state)
-{
-	(void)state;
-	synthetic_folder(folder);
-	return 0;
-}
-
-static int remove_folder(void **state)
-{
-	(void)state;
-	synthetic_remove(folder);
-	return 0;
-}
-
 /* Runs "atrest ARGUMENTS"; both outputs go to files. Its exit code. */
 static int atrest(const char *arguments, char **out, char **err)
 {
 	char command[1024];
 	size_t bytes;
-	snprintf(command, sizeof(command), "'%s' %s > %s/out 2> %s/err", ATREST, arguments, folder,
-	         folder);
+	snprintf(command, sizeof(command), "'%s' %s > %s/out 2> %s/err", ATREST, arguments,
+	         synthetic_here, synthetic_here);
 	int status = system(command);
 	assert_true(WIFEXITED(status));
-	assert_int_equal(read_whole_file(synthetic_path(folder, "out"), 1 << 24, out, &bytes), 0);
-	assert_int_equal(read_whole_file(synthetic_path(folder, "err"), 1 << 24, err, &bytes), 0);
+	assert_int_equal(
+	        read_whole_file(synthetic_path(synthetic_here, "out"), 1 << 24, out, &bytes), 0);
+	assert_int_equal(
+	        read_whole_file(synthetic_path(synthetic_here, "err"), 1 << 24, err, &bytes), 0);
 	return WEXITSTATUS(status);
 }
 
@@ -53,18 +39,13 @@ static int atrest(const char *arguments, char **out, char **err)
 static void write_samples(size_t cells, int complete, int fail)
 {
 	struct samples s = {0};
-	struct samples_writer *w;
-	const char *path = synthetic_path(folder, "samples.csv");
+	const char *path = synthetic_path(synthetic_here, "samples.csv");
 	synthetic_add(&s, synthetic_quick, cells, (struct synthetic_noise){0.05, 0.012, 0}, 42);
 	if (fail) {
 		s.rows[5].valid = 0;
 		strcpy(s.rows[5].error, "no space");
 	}
-	unlink(path);
-	assert_int_equal(samples_writer_open(path, &w), 0);
-	for (size_t i = 0; i < s.count; i++)
-		assert_int_equal(samples_writer_add(w, &s.rows[i]), 0);
-	assert_int_equal(samples_writer_close(w, complete), 0);
+	assert_int_equal(synthetic_write(path, &s, complete), 0);
 	samples_free(&s);
 }
 
@@ -82,7 +63,7 @@ static void report_says(int code, const char *says)
 	char arguments[128];
 	char *out;
 	char *err;
-	snprintf(arguments, sizeof(arguments), "report %s", folder);
+	snprintf(arguments, sizeof(arguments), "report %s", synthetic_here);
 	int found = atrest(arguments, &out, &err);
 	if (found != code || (says == NULL ? err[0] != '\0' : strstr(err, says) == NULL) ||
 	    lines_of(err) != (says != NULL))
@@ -94,7 +75,7 @@ static void report_says(int code, const char *says)
 static int exists(const char *name)
 {
 	struct stat st;
-	return stat(synthetic_path(folder, name), &st) == 0 && st.st_size > 0;
+	return stat(synthetic_path(synthetic_here, name), &st) == 0 && st.st_size > 0;
 }
 
 static void report_makes_everything_again(void **state)
@@ -110,10 +91,10 @@ static void report_makes_everything_again(void **state)
 	char *first;
 	char *second;
 	size_t bytes;
-	const char *path = synthetic_path(folder, "summary.csv");
+	const char *path = synthetic_path(synthetic_here, "summary.csv");
 	assert_int_equal(read_whole_file(path, 1 << 24, &first, &bytes), 0);
 	report_says(0, NULL);
-	path = synthetic_path(folder, "summary.csv");
+	path = synthetic_path(synthetic_here, "summary.csv");
 	assert_int_equal(read_whole_file(path, 1 << 24, &second, &bytes), 0);
 	assert_string_equal(first, second);
 	free(first);
@@ -127,7 +108,7 @@ static void json_has_sentence_and_rows(void **state)
 	char *err;
 	(void)state;
 	write_samples(2, 1, 0);
-	snprintf(arguments, sizeof(arguments), "report --json %s", folder);
+	snprintf(arguments, sizeof(arguments), "report --json %s", synthetic_here);
 	assert_int_equal(atrest(arguments, &out, &err), 0);
 	json_t *json = json_loads(out, 0, NULL);
 	assert_non_null(json);
@@ -147,8 +128,9 @@ static void an_interrupted_run_is_reported_and_ends_in_2(void **state)
 	write_samples(2, 0, 0);
 	report_says(2, "samples.csv: incomplete, no trailer after 96 rows");
 	report_says(2, "warning: ");
-	assert_int_equal(
-	        read_whole_file(synthetic_path(folder, "report.html"), 1 << 24, &text, &bytes), 0);
+	assert_int_equal(read_whole_file(synthetic_path(synthetic_here, "report.html"), 1 << 24,
+	                                 &text, &bytes),
+	                 0);
 	assert_non_null(strstr(text, "Interrupted run"));
 	free(text);
 }
@@ -166,10 +148,10 @@ static void malformed_samples_end_in_2_and_nothing_is_written(void **state)
 	size_t bytes;
 	(void)state;
 	write_samples(2, 1, 0);
-	unlink(synthetic_path(folder, "summary.csv"));
-	unlink(synthetic_path(folder, "report.html"));
+	unlink(synthetic_path(synthetic_here, "summary.csv"));
+	unlink(synthetic_path(synthetic_here, "report.html"));
 	char path[128];
-	snprintf(path, sizeof(path), "%s/samples.csv", folder);
+	snprintf(path, sizeof(path), "%s/samples.csv", synthetic_here);
 	assert_int_equal(read_whole_file(path, 1 << 24, &text, &bytes), 0);
 	text[bytes / 2] ^= 1;
 	assert_int_equal(replace_file(path, text, bytes), 0);
@@ -190,7 +172,7 @@ static void columns_without_rows_end_in_2(void **state)
 {
 	struct samples_writer *w;
 	(void)state;
-	const char *path = synthetic_path(folder, "samples.csv");
+	const char *path = synthetic_path(synthetic_here, "samples.csv");
 	unlink(path);
 	assert_int_equal(samples_writer_open(path, &w), 0);
 	assert_int_equal(samples_writer_close(w, 1), 0);
@@ -202,7 +184,7 @@ static void a_folder_without_samples_ends_in_2(void **state)
 	char *out;
 	char *err;
 	(void)state;
-	unlink(synthetic_path(folder, "samples.csv"));
+	unlink(synthetic_path(synthetic_here, "samples.csv"));
 	report_says(2, "samples.csv: No such file");
 	assert_int_equal(atrest("report", &out, &err), 2);
 	free(out);
@@ -221,8 +203,8 @@ static void without_gnuplot_it_ends_in_4_with_a_page(void **state)
 	char *path = strdup(getenv("PATH"));
 	(void)state;
 	write_samples(2, 1, 0);
-	unlink(synthetic_path(folder, "report.html"));
-	setenv("PATH", folder, 1);
+	unlink(synthetic_path(synthetic_here, "report.html"));
+	setenv("PATH", synthetic_here, 1);
 	report_says(4, "gnuplot is not installed");
 	setenv("PATH", path, 1);
 	assert_true(exists("report.html"));
@@ -235,7 +217,7 @@ static void a_full_standard_output_ends_in_4(void **state)
 	(void)state;
 	write_samples(2, 1, 0);
 	snprintf(command, sizeof(command), "'%s' report %s > /dev/full 2> /dev/null", ATREST,
-	         folder);
+	         synthetic_here);
 	int status = system(command);
 	assert_int_equal(WEXITSTATUS(status), 4);
 	/* More than is collected before it is written: told once, by the reason. */
@@ -263,5 +245,5 @@ int main(void)
 		printf("SKIP: gnuplot is missing (package gnuplot-nox)\n");
 		return 77;
 	}
-	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+	return cmocka_run_group_tests(tests, synthetic_here_make, synthetic_here_remove);
 }

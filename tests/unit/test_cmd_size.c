@@ -43,16 +43,12 @@ static int size(const char *arguments, char **out, char **err)
 static void write_result(const char *name, const struct samples *s, const char *cpu)
 {
 	char dir[128], path[160];
-	struct samples_writer *w;
 	json_t *machine = machine_fingerprint(NULL, 0, NULL);
 
 	snprintf(dir, sizeof(dir), "%s/%s", folder, name);
 	mkdir(dir, 0755);
 	snprintf(path, sizeof(path), "%s/samples.csv", dir);
-	assert_int_equal(samples_writer_open(path, &w), 0);
-	for (size_t i = 0; i < s->count; i++)
-		assert_int_equal(samples_writer_add(w, &s->rows[i]), 0);
-	assert_int_equal(samples_writer_close(w, 1), 0);
+	assert_int_equal(synthetic_write(path, s, 1), 0);
 	if (cpu != NULL)
 		json_object_set_new(json_object_get(machine, "cpu"), "model", json_string(cpu));
 	json_object_set_new(machine, "run", json_pack("{s[]}", "directories"));

@@ -1,16 +1,12 @@
 /* test_open_loop.c - slices at a rate, in this process: they last as long as the rate says,
  * response times count from the intended start, and a rate beyond what is possible is told.
  */
-#include "tests/unit/harness_fixture.h"
+#include "tests/unit/slice_fixture.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "ciphers/cipher.h"
 #include "harness/measure/histogram.h"
-#include "harness/slice.h"
-
-static const uint8_t key[] = "k0123456789abcdef0123456789abcdef";
 
 static struct order *setup_of(const char *target, const char *cipher,
                               enum workload_operation operation)
@@ -18,18 +14,7 @@ static struct order *setup_of(const char *target, const char *cipher,
 	struct order *setup = calloc(1, sizeof(*setup));
 	struct workload *w = &setup->workload;
 
-	snprintf(setup->target, sizeof(setup->target), "%s", target);
-	snprintf(setup->cipher, sizeof(setup->cipher), "%s", cipher);
-	snprintf(setup->provider, sizeof(setup->provider), "%s",
-	         atr_cipher_provider(atr_cipher_find(cipher, NULL)));
-	setup->seed = 11;
-	setup->key_bytes = sizeof(key) - 1;
-	workload_init(w);
-	snprintf(w->name, sizeof(w->name), "w");
-	w->operation = operation;
-	w->messages = 400;
-	w->fill_messages = 500;
-	w->subjects = 7;
+	fixture_setup(setup, target, cipher, operation, 400, 500);
 	w->rate_msgs_s = 2000;
 	w->sizes[0].low_bytes = w->sizes[0].high_bytes = 200;
 	return setup;
@@ -40,11 +25,9 @@ static struct order_reply *slice_of(const char *base, struct order *setup)
 	struct order_reply *reply = calloc(1, sizeof(*reply));
 	struct order *order = calloc(1, sizeof(*order));
 	static unsigned stores;
+	struct session *session = fixture_session(setup);
 	struct target_error error;
-	struct session *session;
 
-	if (session_open(setup, key, &session, &error) != 0)
-		fail_msg("%s", error.text);
 	snprintf(order->directory, sizeof(order->directory), "%s/store-%u", base, stores++);
 	if (strcmp(setup->target, "store") == 0 && workload_fills(&setup->workload) &&
 	    session_fill(session, order->directory, &error) != 0)

@@ -20,22 +20,6 @@
 #include "harness/output/samples.h"
 #include "tests/unit/synthetic.h"
 
-static char folder[64];
-
-static int make_folder(void **state)
-{
-	(void)state;
-	synthetic_folder(folder);
-	return 0;
-}
-
-static int remove_folder(void **state)
-{
-	(void)state;
-	synthetic_remove(folder);
-	return 0;
-}
-
 static void make_rows(struct samples *s, uint32_t rounds)
 {
 	struct synthetic_cell cell = synthetic_quick[1];
@@ -44,34 +28,24 @@ static void make_rows(struct samples *s, uint32_t rounds)
 	synthetic_add(s, &cell, 1, (struct synthetic_noise){0.05, 0.01, 0}, 7);
 }
 
-static void write_rows(const char *path, const struct samples *s, int complete)
-{
-	struct samples_writer *w;
-	unlink(path);
-	assert_int_equal(samples_writer_open(path, &w), 0);
-	for (size_t i = 0; i < s->count; i++)
-		assert_int_equal(samples_writer_add(w, &s->rows[i]), 0);
-	assert_int_equal(samples_writer_close(w, complete), 0);
-}
-
 static void rows_are_read_back_as_written(void **state)
 {
 	struct samples in;
 	struct samples out;
 	char error[512];
-	const char *path = synthetic_path(folder, "back.csv");
+	const char *path = synthetic_path(synthetic_here, "back.csv");
 	(void)state;
 	make_rows(&in, 3);
 	strcpy(in.rows[2].error, "slice \"3\", failed: no space");
 	in.rows[2].valid = 0;
 	in.rows[4].seed = UINT64_MAX;
 	strcpy(in.rows[5].provider, "#hash, comma");
-	write_rows(path, &in, 1);
+	assert_int_equal(synthetic_write(path, &in, 1), 0);
 	/* The provider of one round may not differ from the others': make them agree. */
 	for (size_t i = 0; i < in.count; i++)
 		if (i != 5 && strcmp(in.rows[i].arm, in.rows[5].arm) == 0)
 			strcpy(in.rows[i].provider, in.rows[5].provider);
-	write_rows(path, &in, 1);
+	assert_int_equal(synthetic_write(path, &in, 1), 0);
 	assert_int_equal(samples_read(path, &out, error), CSV_RESULT_OK);
 	assert_string_equal(error, "");
 	assert_true(out.complete);
@@ -96,7 +70,7 @@ static void control_characters_and_bad_utf8_are_not_written(void **state)
 	struct samples in;
 	struct samples out;
 	char error[512];
-	const char *path = synthetic_path(folder, "text.csv");
+	const char *path = synthetic_path(synthetic_here, "text.csv");
 	(void)state;
 	make_rows(&in, 1);
 	in.rows[0].valid = 0;
@@ -105,7 +79,7 @@ static void control_characters_and_bad_utf8_are_not_written(void **state)
 	strcpy(in.rows[1].error, "caf\xc3\xa9");
 	in.rows[2].valid = 0;
 	strcpy(in.rows[2].error, "half \xc3");
-	write_rows(path, &in, 1);
+	assert_int_equal(synthetic_write(path, &in, 1), 0);
 	assert_int_equal(samples_read(path, &out, error), CSV_RESULT_OK);
 	assert_string_equal(out.rows[0].error, "line break   ");
 	assert_string_equal(out.rows[1].error, "caf\xc3\xa9");
@@ -117,12 +91,13 @@ static void control_characters_and_bad_utf8_are_not_written(void **state)
 static void an_existing_file_is_never_written_over(void **state)
 {
 	struct samples_writer *w;
-	const char *path = synthetic_path(folder, "old.csv");
+	const char *path = synthetic_path(synthetic_here, "old.csv");
 	(void)state;
 	assert_int_equal(replace_file(path, "old", 3), 0);
 	assert_int_equal(samples_writer_open(path, &w), -EEXIST);
 	assert_null(w);
-	assert_int_equal(samples_writer_open(synthetic_path(folder, "no/such.csv"), &w), -ENOENT);
+	assert_int_equal(samples_writer_open(synthetic_path(synthetic_here, "no/such.csv"), &w),
+	                 -ENOENT);
 }
 
 static void a_file_without_trailer_is_interrupted(void **state)
@@ -130,10 +105,10 @@ static void a_file_without_trailer_is_interrupted(void **state)
 	struct samples in;
 	struct samples out;
 	char error[512];
-	const char *path = synthetic_path(folder, "open.csv");
+	const char *path = synthetic_path(synthetic_here, "open.csv");
 	(void)state;
 	make_rows(&in, 2);
-	write_rows(path, &in, 0);
+	assert_int_equal(synthetic_write(path, &in, 0), 0);
 	assert_int_equal(samples_read(path, &out, error), CSV_RESULT_OK);
 	assert_false(out.complete);
 	assert_int_equal(out.count, in.count);
@@ -150,10 +125,10 @@ static void a_file_cut_at_any_byte_keeps_its_whole_rows(void **state)
 	char error[512];
 	char *text;
 	size_t bytes;
-	const char *path = synthetic_path(folder, "cut.csv");
+	const char *path = synthetic_path(synthetic_here, "cut.csv");
 	(void)state;
 	make_rows(&in, 1);
-	write_rows(path, &in, 1);
+	assert_int_equal(synthetic_write(path, &in, 1), 0);
 	assert_int_equal(read_whole_file(path, CSV_FILE_BYTES_MAX, &text, &bytes), 0);
 	for (size_t cut = 0; cut <= bytes; cut++) {
 		size_t lines = 0;
@@ -186,7 +161,7 @@ static void a_write_that_fails_leaves_whole_lines(void **state)
 	struct samples_writer *w;
 	struct stat st;
 	char error[512];
-	const char *path = synthetic_path(folder, "full.csv");
+	const char *path = synthetic_path(synthetic_here, "full.csv");
 	(void)state;
 	make_rows(&in, 1);
 	signal(SIGXFSZ, SIG_IGN);
@@ -306,22 +281,6 @@ static const struct damage damages[] = {
 };
 #define DAMAGE_COUNT (sizeof(damages) / sizeof(damages[0]))
 
-/* Where a column's value of the first row begins and how long it is. */
-static size_t field_at(const char *text, const char *column, size_t *bytes)
-{
-	const char *names = strchr(text, '\n') + 1;
-	const char *row = strchr(names, '\n') + 1;
-	for (;;) {
-		size_t name_bytes = strcspn(names, ",\n");
-		*bytes = strcspn(row, ",\n");
-		if (strlen(column) == name_bytes && memcmp(names, column, name_bytes) == 0)
-			return (size_t)(row - text);
-		assert_true(names[name_bytes] == ',');
-		names += name_bytes + 1;
-		row += *bytes + 1;
-	}
-}
-
 static char *damaged(const char *text, const struct damage *d, size_t *bytes)
 {
 	size_t at = 0;
@@ -330,7 +289,7 @@ static char *damaged(const char *text, const struct damage *d, size_t *bytes)
 		at = cut;
 		cut = 0;
 	} else if (d->find != NULL && d->find[0] == '@') {
-		at = field_at(text, d->find + 1, &cut);
+		at = synthetic_field(text, d->find + 1, &cut);
 	} else if (d->find != NULL) {
 		const char *found = strstr(text, d->find);
 		assert_non_null(found);
@@ -362,11 +321,11 @@ static void malformed_files_are_refused_with_file_and_line(void **state)
 	char error[512];
 	char *text;
 	size_t bytes;
-	const char *path = synthetic_path(folder, "bad.csv");
+	const char *path = synthetic_path(synthetic_here, "bad.csv");
 	(void)state;
 	make_rows(&in, 2);
 	/* The first row is of round 0: "round twice" turns it into the second of round 1. */
-	write_rows(path, &in, 1);
+	assert_int_equal(synthetic_write(path, &in, 1), 0);
 	assert_int_equal(read_whole_file(path, CSV_FILE_BYTES_MAX, &text, &bytes), 0);
 	for (size_t i = 0; i < DAMAGE_COUNT; i++) {
 		size_t bad_bytes;
@@ -391,7 +350,7 @@ static void a_round_stands_again_only_behind_what_was_set_aside(void **state)
 	struct samples in;
 	struct samples out;
 	char error[512];
-	const char *path = synthetic_path(folder, "again.csv");
+	const char *path = synthetic_path(synthetic_here, "again.csv");
 	(void)state;
 	for (int aside = 0; aside < 2; aside++) {
 		make_rows(&in, 2);
@@ -400,7 +359,7 @@ static void a_round_stands_again_only_behind_what_was_set_aside(void **state)
 		assert_int_equal(samples_add(&in, &again), 0);
 		in.rows[0].valid = 0;
 		strcpy(in.rows[0].error, aside ? "repeated: 30 ms stolen" : "no space left");
-		write_rows(path, &in, 1);
+		assert_int_equal(synthetic_write(path, &in, 1), 0);
 		assert_int_equal(samples_read(path, &out, error),
 		                 aside ? CSV_RESULT_OK : CSV_RESULT_MALFORMED);
 		if (!aside)
@@ -420,12 +379,12 @@ static void a_file_is_gone_on_with_behind_the_rows_that_are_kept(void **state)
 	char *before;
 	char *after;
 	size_t bytes;
-	const char *path = synthetic_path(folder, "goes-on.csv");
+	const char *path = synthetic_path(synthetic_here, "goes-on.csv");
 	(void)state;
 	make_rows(&in, 3);
-	write_rows(path, &in, 1);
+	assert_int_equal(synthetic_write(path, &in, 1), 0);
 	assert_int_equal(read_whole_file(path, CSV_FILE_BYTES_MAX, &before, &bytes), 0);
-	write_rows(path, &in, 0);
+	assert_int_equal(synthetic_write(path, &in, 0), 0);
 	assert_int_equal(samples_writer_open_again(path, 13, &w), -EINVAL);
 	assert_null(w);
 	assert_int_equal(samples_writer_open_again(path, 8, &w), 0);
@@ -445,7 +404,7 @@ static void nul_bytes_and_long_lines_are_refused(void **state)
 {
 	struct samples out;
 	char error[512];
-	const char *path = synthetic_path(folder, "long.csv");
+	const char *path = synthetic_path(synthetic_here, "long.csv");
 	(void)state;
 	static const char nul[] = "# atrest-samples v3\nwork\0load\n";
 	assert_int_equal(replace_file(path, nul, sizeof(nul) - 1), 0);
@@ -475,10 +434,10 @@ static void a_file_that_cannot_be_read_is_named(void **state)
 	struct samples out;
 	char error[512];
 	(void)state;
-	assert_int_equal(samples_read(synthetic_path(folder, "none.csv"), &out, error),
+	assert_int_equal(samples_read(synthetic_path(synthetic_here, "none.csv"), &out, error),
 	                 CSV_RESULT_UNREADABLE);
 	assert_non_null(strstr(error, "none.csv: No such file"));
-	assert_int_equal(samples_read(folder, &out, error), CSV_RESULT_UNREADABLE);
+	assert_int_equal(samples_read(synthetic_here, &out, error), CSV_RESULT_UNREADABLE);
 	assert_non_null(strstr(error, "Is a directory"));
 }
 
@@ -486,7 +445,7 @@ static void replace_keeps_the_old_file_when_it_fails(void **state)
 {
 	char *text;
 	size_t bytes;
-	const char *path = synthetic_path(folder, "kept");
+	const char *path = synthetic_path(synthetic_here, "kept");
 	(void)state;
 	assert_int_equal(replace_file(path, "one", 3), 0);
 	assert_int_equal(replace_file(path, "second", 6), 0);
@@ -500,7 +459,7 @@ static void replace_keeps_the_old_file_when_it_fails(void **state)
 	assert_int_equal(read_whole_file(path, 100, &text, &bytes), 0);
 	assert_string_equal(text, "second");
 	free(text);
-	assert_int_equal(access(synthetic_path(folder, "kept.new"), F_OK), -1);
+	assert_int_equal(access(synthetic_path(synthetic_here, "kept.new"), F_OK), -1);
 	assert_int_equal(read_whole_file(path, 5, &text, &bytes), -EFBIG);
 	assert_null(text);
 }
@@ -521,5 +480,5 @@ int main(void)
 	        cmocka_unit_test(a_file_that_cannot_be_read_is_named),
 	        cmocka_unit_test(replace_keeps_the_old_file_when_it_fails),
 	};
-	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+	return cmocka_run_group_tests(tests, synthetic_here_make, synthetic_here_remove);
 }

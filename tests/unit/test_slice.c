@@ -1,18 +1,16 @@
 /* test_slice.c - one slice of each operation, in this process: what its row counts, and that its
  * checks see what is wrong.
  */
-#include "tests/unit/harness_fixture.h"
+#include "tests/unit/slice_fixture.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "ciphers/cipher.h"
 #include "harness/controls.h"
-#include "harness/slice.h"
 
 #define FILL 600
 
-static const uint8_t key[] = "k0123456789abcdef0123456789abcdef";
 static char directory[4096];
 
 static void setup_of(struct order *setup, const char *target, const char *cipher,
@@ -20,19 +18,7 @@ static void setup_of(struct order *setup, const char *target, const char *cipher
 {
 	struct workload *w = &setup->workload;
 
-	memset(setup, 0, sizeof(*setup));
-	snprintf(setup->target, sizeof(setup->target), "%s", target);
-	snprintf(setup->cipher, sizeof(setup->cipher), "%s", cipher);
-	snprintf(setup->provider, sizeof(setup->provider), "%s",
-	         atr_cipher_provider(atr_cipher_find(cipher, NULL)));
-	setup->seed = 11;
-	setup->key_bytes = sizeof(key) - 1;
-	workload_init(w);
-	snprintf(w->name, sizeof(w->name), "w");
-	w->operation = operation;
-	w->messages = 300;
-	w->fill_messages = FILL;
-	w->subjects = 7;
+	fixture_setup(setup, target, cipher, operation, 300, FILL);
 	w->block_bytes = 16 * 1024; /* some blocks */
 	w->sizes[0].low_bytes = 100;
 	w->sizes[0].high_bytes = 300;
@@ -45,11 +31,9 @@ static void slices_of(const char *base, const struct order *setup, struct sample
 	struct order *order = calloc(1, sizeof(*order));
 	int changes = workload_changes(&setup->workload);
 	static unsigned stores;
+	struct session *session = fixture_session(setup);
 	struct target_error error;
-	struct session *session;
 
-	if (session_open(setup, key, &session, &error) != 0)
-		fail_msg("%s", error.text);
 	for (int i = 0; i < 2; i++) {
 		if (i == 0 || changes)
 			snprintf(directory, sizeof(directory), "%s/store-%u", base, stores++);

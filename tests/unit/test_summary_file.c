@@ -14,22 +14,6 @@
 #include "harness/output/replace.h"
 #include "tests/unit/synthetic.h"
 
-static char folder[64];
-
-static int make_folder(void **state)
-{
-	(void)state;
-	synthetic_folder(folder);
-	return 0;
-}
-
-static int remove_folder(void **state)
-{
-	(void)state;
-	synthetic_remove(folder);
-	return 0;
-}
-
 /* Of the quick suite's first cells; a failed slice makes verdicts of each kind. */
 static void make(struct samples *s, struct summary *m)
 {
@@ -50,7 +34,7 @@ static void summary_file_is_read_back(void **state)
 	struct summary m;
 	struct summary back;
 	char error[512];
-	const char *path = synthetic_path(folder, "summary.csv");
+	const char *path = synthetic_path(synthetic_here, "summary.csv");
 	(void)state;
 	make(&s, &m);
 	assert_int_equal(summary_write(path, &m), 0);
@@ -79,7 +63,7 @@ static void summary_file_has_the_promised_columns_first(void **state)
 	struct summary m = {0};
 	char *text;
 	size_t bytes;
-	const char *path = synthetic_path(folder, "columns.csv");
+	const char *path = synthetic_path(synthetic_here, "columns.csv");
 	(void)state;
 	assert_int_equal(summary_write(path, &m), 0);
 	assert_int_equal(read_whole_file(path, 1 << 20, &text, &bytes), 0);
@@ -101,7 +85,7 @@ static void a_summary_file_in_part_is_refused(void **state)
 	char error[512];
 	char *text;
 	size_t bytes;
-	const char *path = synthetic_path(folder, "part.csv");
+	const char *path = synthetic_path(synthetic_here, "part.csv");
 	(void)state;
 	make(&s, &m);
 	assert_int_equal(summary_write(path, &m), 0);
@@ -129,5 +113,5 @@ int main(void)
 	        cmocka_unit_test(summary_file_has_the_promised_columns_first),
 	        cmocka_unit_test(a_summary_file_in_part_is_refused),
 	};
-	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+	return cmocka_run_group_tests(tests, synthetic_here_make, synthetic_here_remove);
 }
