@@ -224,7 +224,7 @@ static void a_full_standard_output_ends_in_4(void **state)
 	snprintf(command, sizeof(command),
 	         "test \"$('%s' report --format gbench %s 2>&1 > /dev/full)\" = "
 	         "'error: standard output: No space left on device'",
-	         ATREST, folder);
+	         ATREST, synthetic_here);
 	assert_int_equal(system(command), 0);
 }
 
