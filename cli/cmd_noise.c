@@ -11,6 +11,7 @@
 #include "cli/exit_status.h"
 #include "cli/options.h"
 #include "cli/print_json.h"
+#include "cli/results_read.h"
 #include "cli/run_outcome.h"
 #include "cli/run_request.h"
 #include "harness/analysis/advice.h"
@@ -234,7 +235,7 @@ static int present(const struct run_result *result, int json)
 		noise_free(&noise);
 	}
 	summary_free(&summary);
-	return code;
+	return exit_worse(code, results_histograms(folder, &result->samples));
 }
 
 static int run_noise(struct run_options *options, int json)

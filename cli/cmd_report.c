@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/exit_status.h"
 #include "cli/options.h"
 #include "cli/print_json.h"
 #include "cli/results_read.h"
@@ -79,7 +80,7 @@ static int make_page(const char *dir, const struct samples *samples, const struc
 		code = judge(dir, &s->run);
 	if (code != EXIT_USAGE && code != EXIT_SYSTEM && drawn != FIGURES_OK)
 		code = complain(EXIT_SYSTEM, "%s; the page was written without", error);
-	return code;
+	return exit_worse(code, results_histograms(dir, samples));
 }
 
 /* ---- for another tool ---- */
@@ -186,10 +187,13 @@ const struct command command_report = {
         .summary = "summary, figures and page again, or for another tool",
         .details =
                 "Reads DIR/samples.csv (and machine.json for the page) and writes summary.csv,\n"
-                "transfer.csv, plots/ and report.html beside it. The samples are never changed. Of "
-                "a run that\n"
-                "was interrupted the page is made too, marked as such; the exit code is then 2.\n"
-                "Without gnuplot the page has no figures; the exit code is then 4.\n"
+                "transfer.csv, plots/ and report.html beside it, and histograms/ of "
+                "histograms.csv\n"
+                "when it is there. The samples are never changed. Of a run that was interrupted "
+                "the\n"
+                "page is made too, marked as such; the exit code is then 2, as with a malformed\n"
+                "histograms.csv. Without gnuplot the page has no figures; the exit code is then "
+                "4.\n"
                 "\n"
                 "Two results in benchstat, and one across its arms:\n"
                 "  atrest report --format go -o old.txt results/old\n"

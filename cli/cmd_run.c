@@ -56,9 +56,10 @@ static const struct option_spec option_table[] = {
          "promised (the default)",
          AT(quick)},
         {"precision", 0, OPTION_TEXT, "PCT",
-         "rounds until every interval of the throughput overhead is at most so\n"
-         "many points to each side (2%); they go to the widest. At most 200 a\n"
-         "cell; a width that is not reached is told, exit code 3",
+         "rounds until every interval of the throughput overhead (at a rate: of the\n"
+         "response time's 99th percentile) is at most so many points to each side\n"
+         "(2%); they go to the widest. At most 200 a cell; a width that is not\n"
+         "reached is told, exit code 3",
          AT(precision)},
         {"budget", 0, OPTION_TEXT, "TIME",
          "not longer than that (10m), with the precision of 2 points unless\n"

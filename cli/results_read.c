@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "cli/options.h"
+#include "harness/output/histograms.h"
 
 int results_load(const char *dir, struct samples *out, char error[512])
 {
@@ -56,6 +57,16 @@ int results_read(const char *dir, struct samples *out)
 		                dir);
 	}
 	return EXIT_FINE;
+}
+
+int results_histograms(const char *dir, const struct samples *samples)
+{
+	char error[512];
+	int rc = histograms_export(dir, samples, error);
+
+	if (rc == 0)
+		return EXIT_FINE;
+	return complain(rc == -EBADMSG ? EXIT_USAGE : EXIT_SYSTEM, "%s", error);
 }
 
 int results_same(const char *a, const char *b)

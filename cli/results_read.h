@@ -12,6 +12,10 @@ int results_load(const char *dir, struct samples *out, char error[512]);
 /* The same, for those that need rows (none: EXIT_USAGE); it has printed the error. */
 int results_read(const char *dir, struct samples *out);
 
+/* Makes DIR/histograms (histograms.h). EXIT_FINE; or it has printed what is wrong: with
+ * histograms.csv EXIT_USAGE, with writing EXIT_SYSTEM. */
+int results_histograms(const char *dir, const struct samples *samples);
+
 /* 1: both names are of one folder. */
 int results_same(const char *a, const char *b);
 

@@ -9,6 +9,7 @@
 
 #include "cli/exit_status.h"
 #include "cli/print_json.h"
+#include "cli/results_read.h"
 #include "cli/run_outcome.h"
 #include "harness/analysis/summary.h"
 #include "harness/output/headline.h"
@@ -146,7 +147,7 @@ static int present(const struct run_options *options, const struct plan *plan,
 	if (code == EXIT_FINE)
 		code = judge_figures(options, plan, result, &summary);
 	summary_free(&summary);
-	return code;
+	return exit_worse(code, results_histograms(result->folder.path, &result->samples));
 }
 
 int run_finish(const struct run_options *options, const struct plan *plan,

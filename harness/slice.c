@@ -7,14 +7,14 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "harness/analysis/metrics.h"
 #include "harness/controls.h"
 #include "harness/measure/clock.h"
 #include "harness/measure/disk.h"
 #include "harness/measure/filesystem.h"
 
-/* A slice that ends this late has not reached its rate. */
-#define RATE_MISSED_PART 20
-#define RATE_MISSED_NS   UINT64_C(1000000)
+/* A slice that ends later than planned by less than this met a hiccup. */
+#define RATE_HICCUP_S 1e-3
 
 /* ---- session ---- */
 
@@ -344,17 +344,16 @@ static void row_latencies(struct slice *slice, struct order_reply *reply)
 	(void)histogram_format(response, reply->response, sizeof(reply->response));
 }
 
-/* Ended later than the last one was to start by more than a twentieth, and no hiccup: what was
- * offered is more than this arm takes. */
-static void check_rate(const struct slice *slice, char *warning, size_t warning_bytes)
+static void check_rate(const struct slice *slice, double acked_s, char *warning,
+                       size_t warning_bytes)
 {
 	const struct session *s = slice->session;
 	const struct workload *w = &s->setup.workload;
-	uint64_t took_ns = slice->acked_ns - slice->started_ns;
-	uint64_t planned_ns = s->due_ns == NULL ? UINT64_MAX : s->due_ns[w->messages - 1];
+	double rate_msgs_s = (double)w->rate_msgs_s;
 
-	if (took_ns <= planned_ns || took_ns - planned_ns < RATE_MISSED_NS ||
-	    took_ns - planned_ns < planned_ns / RATE_MISSED_PART || warning[0] != '\0')
+	if (w->rate_msgs_s == 0 || warning[0] != '\0' ||
+	    acked_s < (double)(w->messages - 1) / rate_msgs_s + RATE_HICCUP_S ||
+	    !metrics_rate_is_missed(rate_msgs_s, metrics_reached_msgs_s(w->messages, acked_s)))
 		return;
 	snprintf(warning, warning_bytes,
 	         "%s, %s: the offered rate of %llu messages a second was not reached by every arm: "
@@ -558,7 +557,7 @@ static int slice_measure(struct slice *slice, const struct order *order, struct 
 		cpu_memory_peak_bytes(owner, &reply->row.rss_peak_bytes);
 	row_times(slice, &reply->row);
 	row_latencies(slice, reply);
-	check_rate(slice, reply->warning, sizeof(reply->warning));
+	check_rate(slice, reply->row.acked_s, reply->warning, sizeof(reply->warning));
 	row_surroundings(slice, &before, &after, &reply->row);
 	check_cold(slice, &reply->row, reply->warning);
 	if (slice->place != NULL) {

@@ -197,7 +197,8 @@ const uint8_t *workload_headers(const struct workload_ops *ops);
 const char *workload_subject(const struct workload_ops *ops, uint32_t index, size_t *bytes);
 /* Open loop: when each of the slice's operations is to start, ascending, in nanoseconds after its
  * beginning; out holds w->messages, w->rate_msgs_s is not 0. Even: operation i at i / rate.
- * Poisson: gaps of exponential length, hashed from the seed, of 1 / rate in the mean. */
+ * Poisson: gaps of exponential length, hashed from the seed and stretched so that the last one is
+ * at (messages - 1) / rate too: a slice offers its rate, whatever the seed. */
 void workload_arrivals_fill(const struct workload *w, uint64_t seed, uint64_t *out);
 /* Mean payload bytes per message, and the largest. */
 double workload_payload_bytes_mean(const struct workload *w);

@@ -298,20 +298,34 @@ int workload_is_read(const struct workload_ops *ops, uint64_t i)
 	return mix(ops->mixed_key + i * GOLDEN) >> 32 < ops->read_threshold;
 }
 
+/* Gap i of a Poisson process, in mean gaps. */
+static double gap_at(uint64_t key, uint64_t i)
+{
+	/* In the middle of one of 2^53 steps: never 0, whose logarithm is none. */
+	return -log(((double)(mix(key + i * GOLDEN) >> 11) + 0.5) * 0x1p-53);
+}
+
+static void poisson_fill(const struct workload *w, uint64_t key, uint64_t *out)
+{
+	double gaps = 0, at = 0, gap_ns;
+
+	for (uint64_t i = 0; i < w->messages; i++)
+		gaps += gap_at(key, i);
+	gap_ns = (double)(w->messages - 1) * 1e9 / (double)w->rate_msgs_s / gaps;
+	for (uint64_t i = 0; i < w->messages; i++) {
+		at += gap_at(key, i);
+		out[i] = (uint64_t)(at * gap_ns + 0.5);
+	}
+}
+
 void workload_arrivals_fill(const struct workload *w, uint64_t seed, uint64_t *out)
 {
-	uint64_t key = key_of(seed, DOMAIN_ARRIVAL);
-	double gap_ns = 1e9 / (double)w->rate_msgs_s, at_ns = 0;
-
-	for (uint64_t i = 0; i < w->messages; i++) {
-		if (w->arrivals == WORKLOAD_ARRIVALS_EVEN) {
-			out[i] = (uint64_t)((u128)i * 1000000000 / w->rate_msgs_s);
-			continue;
-		}
-		/* In the middle of one of 2^53 steps: never 0, whose logarithm is none. */
-		at_ns -= gap_ns * log(((double)(mix(key + i * GOLDEN) >> 11) + 0.5) * 0x1p-53);
-		out[i] = (uint64_t)at_ns;
+	if (w->arrivals == WORKLOAD_ARRIVALS_POISSON) {
+		poisson_fill(w, key_of(seed, DOMAIN_ARRIVAL), out);
+		return;
 	}
+	for (uint64_t i = 0; i < w->messages; i++)
+		out[i] = (uint64_t)((u128)i * 1000000000 / w->rate_msgs_s);
 }
 
 const uint8_t *workload_headers(const struct workload_ops *ops)

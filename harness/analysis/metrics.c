@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define REACHED_LEAST 0.95 /* of what was offered; plots/rates.gp marks by the same */
+
 /* The headline time: up to the last acknowledgement, or in cells whose slices owe a sync up to
  * that. */
 static double headline_s(const struct sample *s, int synced)
@@ -19,6 +21,16 @@ static double throughput(const struct sample *s, int synced)
 {
 	double seconds = headline_s(s, synced);
 	return seconds > 0 ? (double)s->messages / seconds : 0;
+}
+
+double metrics_reached_msgs_s(uint64_t messages, double acked_s)
+{
+	return messages > 0 && acked_s > 0 ? (double)(messages - 1) / acked_s : 0;
+}
+
+int metrics_rate_is_missed(double offered_msgs_s, double reached_msgs_s)
+{
+	return reached_msgs_s < REACHED_LEAST * offered_msgs_s;
 }
 
 double metrics_time_ns_per_msg(const struct sample *s, int synced)
@@ -52,11 +64,10 @@ static double client_cpu_per_msg(const struct sample *s, int synced)
 	return (double)s->client_cpu_ns / (double)s->messages;
 }
 
-/* Open loop: how many were done, whatever was offered. */
 static double reached(const struct sample *s, int synced)
 {
 	(void)synced;
-	return s->rate_msgs_s > 0 ? throughput(s, 0) : 0;
+	return s->rate_msgs_s > 0 ? metrics_reached_msgs_s(s->messages, s->acked_s) : 0;
 }
 
 #define FIELD_VALUE(name)                                                                          \

@@ -39,6 +39,12 @@ extern const struct metric *const metrics; /* METRIC_COUNT of them */
  * that an interval asked for is not: whether a slice is long enough to see it is chance. */
 int metrics_end_synced(const struct sample *s);
 
+/* What a slice of an open loop reached of its rate: the last of the operations was to start
+ * (messages - 1) / rate after its beginning, so that who keeps up reaches what is offered. */
+double metrics_reached_msgs_s(uint64_t messages, double acked_s);
+/* More was offered than was taken: response times are those of a queue that grows. */
+int metrics_rate_is_missed(double offered_msgs_s, double reached_msgs_s);
+
 /* Of the headline time: up to the last acknowledgement, or with synced up to the sync. */
 double metrics_time_ns_per_msg(const struct sample *s, int synced);
 

@@ -381,6 +381,7 @@ int histograms_export(const char *dir, const struct samples *samples, char error
 	char path[PATH_MAX];
 	struct merging *m;
 	int complete, rc = 0;
+	enum csv_result read;
 
 	snprintf(path, sizeof(path), "%.4000s/histograms.csv", dir);
 	if (access(path, F_OK) != 0)
@@ -391,11 +392,13 @@ int histograms_export(const char *dir, const struct samples *samples, char error
 	if (m == NULL || arms_make(m) != 0) {
 		snprintf(error, 512, "out of memory");
 		rc = -ENOMEM;
-	} else if (csv_read(path, HISTOGRAMS_SCHEMA, HISTOGRAMS_SCHEMA_VERSION, columns,
-	                    COLUMN_COUNT, take_row, m, &complete, error) != CSV_RESULT_OK) {
-		rc = -EBADMSG;
 	} else {
-		rc = write_all(dir, m, error);
+		read = csv_read(path, HISTOGRAMS_SCHEMA, HISTOGRAMS_SCHEMA_VERSION, columns,
+		                COLUMN_COUNT, take_row, m, &complete, error);
+		if (read == CSV_RESULT_OK)
+			rc = write_all(dir, m, error);
+		else
+			rc = read == CSV_RESULT_MALFORMED ? -EBADMSG : -EIO;
 	}
 	merging_free(m);
 	return rc;

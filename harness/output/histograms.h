@@ -29,7 +29,8 @@ int histograms_writer_close(struct histograms_writer *w); /* NULL allowed. 0, or
 
 /* Makes DIR/histograms of DIR/histograms.csv; without that there is none, which is fine. A slice
  * whose row is missing or counts otherwise is left out, and its file says of how many slices it
- * is. 0; or -errno (-EBADMSG: not such a file) and error has one line. */
+ * is. 0; or -errno and error has one line (-EBADMSG: malformed; -EIO: of another version, or it
+ * cannot be read). */
 int histograms_export(const char *dir, const struct samples *samples, char error[512]);
 
 #endif

@@ -5,7 +5,6 @@
 #include "harness/output/page.h"
 
 #include "harness/output/headline.h"
-#include "harness/output/histograms.h"
 #include "harness/output/page_inner.h"
 #include "harness/output/rates.h"
 #include "harness/output/replace.h"
@@ -377,9 +376,6 @@ int page_make(const char *dir, const struct samples *samples, const struct summa
 	struct transfer transfer;
 	*drawn = FIGURES_FAILED;
 	error[0] = '\0';
-	int exported = histograms_export(dir, samples, error);
-	if (exported != 0)
-		return exported;
 	if (transfer_make(s, &transfer) != 0) {
 		snprintf(error, 512, "out of memory");
 		return -ENOMEM;

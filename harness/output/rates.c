@@ -4,8 +4,9 @@
 #include <math.h>
 #include <string.h>
 
-#define REACHED_LEAST 0.95 /* of what was offered */
-#define SAID_MAX      4    /* cells in the sentence */
+#include "harness/analysis/metrics.h"
+
+#define SAID_MAX 4 /* cells in the sentence */
 
 static int is_offered(const struct summary_row *row)
 {
@@ -24,7 +25,7 @@ int rates_missed(const struct summary *s, const struct summary_row *offered)
 {
 	const struct summary_row *reached =
 	        summary_find(s, offered, offered->arm, "reached_msgs_s");
-	return reached != NULL && reached->value < REACHED_LEAST * offered->value;
+	return reached != NULL && metrics_rate_is_missed(offered->value, reached->value);
 }
 
 /* ---- the table ---- */
@@ -115,12 +116,13 @@ static void say_added(char text[HEADLINE_BYTES], const struct summary_row *p99)
 	             headline_percent(headline_overhead(p99), percent));
 }
 
-/* "at 128 k/s aes adds 0.3 µs (20 %), chachapoly ..." */
+/* "at 128 k/s aes adds 0.3 µs (20 %), chachapoly ..."; without a cipher what it is. */
 static void say_cell(char text[HEADLINE_BYTES], const struct summary *s,
                      const struct summary_row *cell)
 {
 	char number[TABLE_NUMBER_BYTES];
 	const char *between = " ";
+	const struct summary_row *plain = summary_find(s, cell, "none", "response_p99_ns");
 
 	headline_say(text, "at %s messages of %s a second", table_count(cell->value, number),
 	             cell->workload);
@@ -134,6 +136,8 @@ static void say_cell(char text[HEADLINE_BYTES], const struct summary *s,
 		say_added(text, row);
 		between = ", ";
 	}
+	if (plain != NULL && between[0] == ' ')
+		headline_say(text, " it is %s in plaintext", table_ns(plain->value, number));
 }
 
 static void say_cells(char text[HEADLINE_BYTES], const struct summary *s)

@@ -135,6 +135,26 @@ static void an_interrupted_run_is_reported_and_ends_in_2(void **state)
 	free(text);
 }
 
+static void malformed_histograms_end_in_2_and_the_rest_is_made(void **state)
+{
+	FILE *out;
+	(void)state;
+	write_samples(2, 1, 0);
+	(void)unlink(synthetic_path(synthetic_here, "summary.csv"));
+	(void)unlink(synthetic_path(synthetic_here, "report.html"));
+	out = fopen(synthetic_path(synthetic_here, "histograms.csv"), "w");
+	fputs("# atrest-histograms v1\nworkload\n", out);
+	fclose(out);
+	report_says(2, "histograms.csv:2: ");
+	assert_true(exists("summary.csv"));
+	assert_true(exists("report.html"));
+	out = fopen(synthetic_path(synthetic_here, "histograms.csv"), "w");
+	fputs("# atrest-histograms v9\n", out);
+	fclose(out);
+	report_says(4, "histograms.csv:1: ");
+	assert_int_equal(unlink(synthetic_path(synthetic_here, "histograms.csv")), 0);
+}
+
 static void an_invalid_arm_ends_in_1(void **state)
 {
 	(void)state;
@@ -234,6 +254,7 @@ int main(void)
 	        cmocka_unit_test(report_makes_everything_again),
 	        cmocka_unit_test(json_has_sentence_and_rows),
 	        cmocka_unit_test(an_interrupted_run_is_reported_and_ends_in_2),
+	        cmocka_unit_test(malformed_histograms_end_in_2_and_the_rest_is_made),
 	        cmocka_unit_test(an_invalid_arm_ends_in_1),
 	        cmocka_unit_test(malformed_samples_end_in_2_and_nothing_is_written),
 	        cmocka_unit_test(columns_without_rows_end_in_2),

@@ -55,16 +55,21 @@ static int free_rows(void **state)
 	return 0;
 }
 
-static char *text_of(const char *format, const json_t *of_machine)
+static char *text_from(const char *format, const struct formats_source *source)
 {
-	struct formats_source source = {&samples, &summary, of_machine};
 	char *text;
 	size_t bytes;
 	FILE *out = open_memstream(&text, &bytes);
 	assert_non_null(out);
-	assert_int_equal(formats_find(format)(out, &source), 0);
+	assert_int_equal(formats_find(format)(out, source), 0);
 	assert_int_equal(fclose(out), 0);
 	return text;
+}
+
+static char *text_of(const char *format, const json_t *of_machine)
+{
+	struct formats_source source = {&samples, &summary, of_machine};
+	return text_from(format, &source);
 }
 
 static int matches(const char *pattern, const char *line)
@@ -386,6 +391,40 @@ static void openmetrics_text_has_base_units(void **state)
 	free(text);
 }
 
+/* Its time, throughput and CPU time are those of the pace that it was given. */
+static void an_open_loop_shows_percentiles_alone(void **state)
+{
+	struct samples rows = {0};
+	struct summary of_them;
+	struct formats_source source = {&rows, &of_them, NULL};
+	(void)state;
+	synthetic_add(&rows, synthetic_quick, CELLS, (struct synthetic_noise){0.05, 0.012, 0}, 7);
+	for (size_t i = 0; i < rows.count; i++) {
+		struct sample *s = &rows.rows[i];
+		if (strcmp(s->workload, "publish-64b") != 0)
+			continue;
+		s->rate_msgs_s = 1000;
+		s->response_count = s->latency_count;
+		s->response_p50_ns = 12345;
+		s->response_p99_ns = 23456;
+	}
+	assert_int_equal(summary_make(&rows, &of_them), 0);
+	char *text = text_from("go", &source);
+	const char *line = strstr(text, "BenchmarkPublish64b/target=store/arm=aes\t");
+	assert_non_null(line);
+	if (!matches("^[^\t]+\t[0-9]+\t[0-9.]+ p50-ns\t[0-9.]+ p99-ns\t12345 response-p50-ns\t"
+	             "23456 response-p99-ns\t[0-9.]+ disk-B/op\n",
+	             line))
+		fail_msg("%.200s", line);
+	free(text);
+	text = text_from("gbench", &source);
+	assert_null(strstr(text, "publish-64b"));
+	assert_non_null(strstr(text, synthetic_quick[1].workload));
+	free(text);
+	summary_free(&of_them);
+	samples_free(&rows);
+}
+
 static void all_do_without_machine_json(void **state)
 {
 	static const char *const names[] = {"go", "gbench", "github", "openmetrics"};
@@ -408,6 +447,7 @@ int main(void)
 	        cmocka_unit_test(github_json_is_a_list_of_what_should_be_small),
 	        cmocka_unit_test(openmetrics_text_keeps_its_grammar),
 	        cmocka_unit_test(openmetrics_text_has_base_units),
+	        cmocka_unit_test(an_open_loop_shows_percentiles_alone),
 	        cmocka_unit_test(all_do_without_machine_json),
 	};
 	return cmocka_run_group_tests(tests, make_rows, free_rows);
