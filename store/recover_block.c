@@ -250,14 +250,13 @@ static enum atr_status read_records(struct recovery *r, struct listings *listing
 
 /* ---- one block ---- */
 
-/* The deletes before the first live message are of no interest; what is left goes to the entry. */
+/* The deletes before its first sequence are of no interest; what is left goes to the entry, also
+ * when no message is: where records are damaged they are told from those that are deleted. */
 static enum atr_status give_deleted(struct block_entry *entry, struct atr_seqset *deleted)
 {
 	enum atr_status rc = ATR_OK;
 
-	if (entry->messages == 0)
-		atr_seqset_free(deleted);
-	else if (entry->first_seq > 0)
+	if (entry->first_seq > 0)
 		rc = atr_seqset_remove(deleted, 0, entry->first_seq - 1);
 	if (rc == ATR_OK && deleted->count > 0) {
 		entry->deleted = malloc(sizeof *entry->deleted);

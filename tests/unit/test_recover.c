@@ -201,6 +201,65 @@ static void one_damaged_record_costs_one_record(void **state)
 	}
 }
 
+/* Opens the store whose 1.blk has one bit flipped in the middle. */
+static struct atr_store *open_damaged(const char *dir, const char *cipher,
+                                      struct atr_store_state *s, struct atr_store_recovery *r)
+{
+	size_t bytes;
+	uint8_t *content = fixture_read(msgs_file(dir, "1.blk"), &bytes);
+
+	content[bytes / 2] ^= 1;
+	fixture_write(msgs_file(dir, "1.blk"), content, bytes);
+	free(content);
+	return open_store(dir, cipher, 1000, s, r);
+}
+
+/* A block whose only message that is not deleted is damaged: it is lost, the others stay deleted.
+ */
+static void what_is_deleted_stays_so_beside_a_damaged_record(void **state)
+{
+	for (size_t c = 0; c < 3; c++) {
+		uint64_t lost = 0, last = 0;
+		struct atr_store_recovery r;
+		struct atr_store_state s;
+		struct atr_reader *reader;
+		struct atr_store *store;
+		struct atr_message m;
+		struct atr_error err;
+		char dir[PATH_MAX];
+
+		(void)snprintf(dir, sizeof dir, "%s/%zu", (const char *)*state, c);
+		make_closed(dir, make_ciphers[c], 1000, 40, 100);
+		store = open_damaged(dir, make_ciphers[c], &s, &r);
+		assert_ok(atr_reader_open(store, &reader, &err), &err);
+		while (lost == 0)
+			if (atr_reader_get(reader, ++last, &m, &err) == ATR_EFORMAT)
+				lost = last;
+		atr_reader_close(reader);
+		close_store(store);
+		(void)unlink(msgs_file(dir, "index.db"));
+		/* whole again */
+		store = open_damaged(dir, make_ciphers[c], &s, &r);
+		last = 14; /* of another block */
+		for (uint64_t i = 1; i <= last; i++)
+			if (i != lost)
+				assert_ok(atr_store_delete(store, i, &err), &err);
+		close_store(store);
+		assert_int_equal(unlink(msgs_file(dir, "index.db")), 0);
+		store = open_damaged(dir, make_ciphers[c], &s, &r);
+		assert_int_equal(r.damaged_records, 1);
+		assert_int_equal(s.messages, 40 - last);
+		assert_ok(atr_reader_open(store, &reader, &err), &err);
+		for (uint64_t i = 1; i <= last; i++)
+			assert_status(atr_reader_get(reader, i, &m, &err),
+			              i == lost ? ATR_EFORMAT : ATR_ENOTFOUND, &err);
+		atr_reader_close(reader);
+		assert_ok(atr_store_compact(store, 20, NULL, &err), &err);
+		make_check_all(store, 20, 40, 100);
+		close_store(store);
+	}
+}
+
 static void a_damaged_key_costs_its_block_but_not_the_last(void **state)
 {
 	struct atr_store_options o = make_options("chachapoly");
@@ -324,6 +383,7 @@ int main(void)
 	        TEST(a_tail_cut_at_any_byte_is_left_and_a_new_block_begun),
 	        TEST(a_torn_tail_is_counted),
 	        TEST(one_damaged_record_costs_one_record),
+	        TEST(what_is_deleted_stays_so_beside_a_damaged_record),
 	        TEST(a_damaged_key_costs_its_block_but_not_the_last),
 	        TEST(a_keyless_block_is_set_aside_at_the_first_append),
 	        TEST(losses_in_the_middle_are_damage),
