@@ -25,6 +25,8 @@ atrest_test(test_compact fault SOURCES fault/test_compact.c fault/fault_files.c 
 # Every byte written under a cipher, against every other.
 atrest_test(test_ledger fault SOURCES fault/test_ledger.c unit/store_make.c unit/store_fixture.c
             LIBRARIES atrest_store PkgConfig::JANSSON Threads::Threads TIMEOUT 300)
+add_test(NAME test_ledger_long COMMAND ${CMAKE_COMMAND} -E env ATREST_LEDGER=200 $<TARGET_FILE:test_ledger>)
+set_tests_properties(test_ledger_long PROPERTIES LABELS long TIMEOUT 1800)
 # Kills, and every call of the file system failing once. Sanitizers see nothing of a process that
 # is killed.
 if(NOT CMAKE_C_FLAGS MATCHES "-fsanitize")

@@ -2,7 +2,7 @@
  * is no (seed, nonce, offset), ever covers two different plaintexts, whatever is done to the
  * stream.
  *
- * ATREST_SEED=number repeats a run.
+ * ATREST_SEED=number repeats a run, ATREST_LEDGER=number makes so many with seeds of their own.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -327,25 +327,34 @@ static void run_one(const char *path, uint64_t seed, enum atr_format format, int
 	ledger_clear();
 }
 
-static uint64_t first_seed(void)
+static void run_eight(const char *dir, uint64_t seed)
 {
-	const char *given = getenv("ATREST_SEED");
-	uint64_t seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
-
 	print_message("ATREST_SEED=%" PRIu64 "\n", seed);
-	return seed;
+	for (unsigned i = 0; i < 8; i++) {
+		char path[PATH_MAX];
+
+		(void)snprintf(path, sizeof path, "%s/%" PRIu64 "-%u", dir, seed, i);
+		run_one(path, seed + i, i & 1 ? ATR_FORMAT_2_9 : ATR_FORMAT_2_10, i & 2, i & 4);
+		fixture_remove(path);
+	}
 }
 
 static void no_key_stream_covers_two_plaintexts(void **state)
 {
-	uint64_t seed = first_seed();
+	/* of the first two, one met a removal that missed what the flusher had not written, one a
+	 * damaged block whose deleted messages came back */
+	static const uint64_t seeds[] = {1795673756, 8183, 1, 2};
+	const char *given = getenv("ATREST_SEED"), *drawn = getenv("ATREST_LEDGER");
+	uint64_t first = (uint64_t)time(NULL);
 
-	for (unsigned i = 0; i < 8; i++) {
-		char path[PATH_MAX];
-
-		(void)snprintf(path, sizeof path, "%s/%u", (const char *)*state, i);
-		run_one(path, seed + i, i & 1 ? ATR_FORMAT_2_9 : ATR_FORMAT_2_10, i & 2, i & 4);
-	}
+	if (given != NULL)
+		run_eight(*state, strtoull(given, NULL, 10));
+	else if (drawn != NULL)
+		for (uint64_t i = 0; i < strtoull(drawn, NULL, 10); i++)
+			run_eight(*state, first + 8 * i);
+	else
+		for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++)
+			run_eight(*state, seeds[i]);
 }
 
 /* It would be noticed. */
