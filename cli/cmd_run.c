@@ -62,8 +62,8 @@ static const struct option_spec option_table[] = {
          "reached is told, exit code 3",
          AT(precision)},
         {"budget", 0, OPTION_TEXT, "TIME",
-         "not longer than that (10m), with the precision of 2 points unless\n"
-         "--precision says another one",
+         "measures not longer than that (10m), with the precision of 2 points\n"
+         "unless --precision says another one; the first square is always run",
          AT(budget)},
         {"rigorous", 0, OPTION_FLAG, NULL,
          "precision 1 point, 20 rounds at least, budget 1h, unless given; and behind\n"
@@ -191,7 +191,7 @@ static void print_rule(const struct schedule_rule *rule)
 	       "points",
 	       rule->rounds_max, rule->precision_points);
 	if (rule->budget_s > 0)
-		printf(", %s in all", progress_duration(rule->budget_s, time));
+		printf(", %s of measuring", progress_duration(rule->budget_s, time));
 	putchar('\n');
 }
 

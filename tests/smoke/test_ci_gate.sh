@@ -47,6 +47,8 @@ gate 2 'is there already' -o "$work" HEAD
 gate 2 'is not a directory' -o "$work/none/out" HEAD
 gate 2 'none is not a directory' --junit "$work/none/out.xml" HEAD
 gate 2 'none is not a directory' --markdown "$work/none/out.md" HEAD
+gate 2 '--no-clock: --junit and --markdown are of the clock' --no-clock --junit "$work/out.xml" HEAD
+gate 2 '--no-clock: --junit and --markdown are of the clock' --no-clock --markdown "$work/out.md" HEAD
 gate 4 'has no atrest-count yet' HEAD~1 HEAD
 gate 4 'does not build' --no-counts HEAD HEAD
 gate 0 'ci-gate [OPTION ...] BASE_REF [HEAD_REF]' --help
@@ -64,14 +66,16 @@ left=$(tree worktree list | wc -l)$(find "$work/tree/build" -mindepth 1 | head -
 }
 
 # Both builds are a script that says what the test wrote: of each of the two measurements the verdicts of aes and
-# of chachapoly, and the exit code of compare.
+# of chachapoly, the exit code of compare, and that of the run. So is what compares counts.
 tree rm --quiet CMakeLists.txt
-mkdir "$work/says"
+mkdir -p "$work/says" "$work/tree/harness/micro"
+touch "$work/tree/harness/micro/count.c"
 cat >"$work/tree/CMakeLists.txt" <<'END'
 cmake_minimum_required(VERSION 3.19)
 project(fake NONE)
 file(COPY ${CMAKE_SOURCE_DIR}/atrest DESTINATION ${CMAKE_BINARY_DIR}/cli)
 add_custom_target(atrest)
+add_custom_target(atrest-count)
 END
 cat >"$work/tree/CMakePresets.json" <<'END'
 {"version": 2,
@@ -83,19 +87,36 @@ cat >"$work/tree/atrest" <<'END'
 last=${!#}
 case " $* " in
 *' slice '*) echo '{"protocol": 9}' ;;
-*' --dry-run '*) printf '"rounds": 4,\n"estimated_s": 1\n' ;;
+*' --dry-run '*)
+	[ ! -e "$SAYS/plan" ] || { cat "$SAYS/plan" >&2 && exit "$(cat "$SAYS/plan.code")"; }
+	printf '"rounds": 4,\n"estimated_s": 1\n'
+	;;
 *' run '*)
-	while [ "$1" != -o ]; do shift; done
+	while [ "$1" != -o ]; do
+		[ "$1" != --rounds ] || echo "$2" >"$SAYS/rounds"
+		shift
+	done
 	mkdir "$2"
-	[ -e "$SAYS/slow" ] || exit 0
+	[ -e "$SAYS/slow" ] || exit "$(cat "$SAYS/${2##*/}.run" 2>/dev/null || echo 0)"
 	# What a run does that is told to stop: its stores go first.
 	trap 'sleep 0.3; rm "$2/stores"; exit 130' TERM INT
 	touch "$2/stores"
 	while :; do sleep 0.1; done
 	;;
 *' --json '*) cat "$SAYS/${last##*/}" && exit "$(cat "$SAYS/${last##*/}.code")" ;;
-*) exit "$(cat "$SAYS/${last##*/}.code")" ;;
+*' --markdown '*) echo "of ${last##*/}" ;;
+*)
+	while [ $# -gt 1 ]; do
+		[ "$1" != --junit ] || echo "of ${last##*/}" >"$2"
+		shift
+	done
+	exit "$(cat "$SAYS/${last##*/}.code")"
+	;;
 esac
+END
+cat >"$work/tree/scripts/count-instructions" <<'END'
+#!/bin/bash
+[ "$1" != --compare ] || exit "$(cat "$SAYS/counts.code")"
 END
 chmod +x "$work/tree/atrest"
 tree add .
@@ -132,6 +153,61 @@ says run-again 4 same same
 gate 4 '' --no-counts HEAD
 says run 3 '' ''
 gate 3 'clock: inconclusive' --no-counts HEAD
+
+# ran FOLDER CODE - what the run itself ends with.
+ran() {
+	echo "$2" >"$work/says/$1.run"
+}
+says run 0 same same
+for codes in '1 1' '5 1' '2 2' '3 0' '4 4' '137 4' '130 130'; do
+	ran run "${codes% *}"
+	gate "${codes#* }" '' --no-counts HEAD
+done
+ran run 5
+gate 1 'FAILED: not every slice was valid' --no-counts HEAD
+ran run 4
+gate 4 'the run ended with exit code 4' --no-counts HEAD
+ran run 0
+# The second one's, too.
+says run 3 inconclusive same
+says run-again 0 same same
+ran run-again 1
+gate 1 'clock: FAILED' --no-counts HEAD
+ran run-again 4
+gate 4 'the run ended with exit code 4' --no-counts HEAD
+ran run-again 0
+
+# What cannot be planned is told in the words of who planned it.
+echo 'error: mine.ini:3: no such key' >"$work/says/plan"
+for codes in '2 2' '4 4' '1 4'; do
+	echo "${codes% *}" >"$work/says/plan.code"
+	gate "${codes#* }" 'error: mine.ini:3: no such key' --no-counts HEAD
+done
+rm "$work/says/plan"
+# Not more rounds than a run may have.
+gate 0 '10000 rounds' --no-counts --seconds 99999 HEAD
+
+# same FILE TEXT - what that file has, before it goes.
+same() {
+	if [ "$(cat "$1" 2>&1)" != "$2" ]; then
+		echo "FAIL: $1: $(cat "$1" 2>&1), expected $2"
+		failed=1
+	fi
+	rm -f "$1"
+}
+gate 0 'clock: passed' --no-counts --junit "$work/out.xml" --markdown "$work/out.md" HEAD
+same "$work/out.xml" 'of run'
+same "$work/out-again.xml" 'of run-again'
+same "$work/out.md" $'of run\nof run-again'
+
+# The worst of both is the gate's: not comparable, failed, inconclusive, passed.
+for codes in '0 0 0' '1 0 1' '0 1 1' '0 3 3' '1 3 1' '4 1 4' '4 3 4' '2 1 2'; do
+	read -r counts clock code <<<"$codes"
+	echo "$counts" >"$work/says/counts.code"
+	says run "$clock" "$([ "$clock" -eq 3 ] && echo inconclusive || echo same)" same
+	says run-again 3 inconclusive same
+	gate "$code" 'clock: ' HEAD
+done
 
 # Told to stop, it waits for the run, which takes its stores away.
 touch "$work/says/slow"
