@@ -13,6 +13,7 @@ if(NOT CMAKE_C_FLAGS MATCHES "-fsanitize")
   atrest_script_test(check_format smoke scripts/format --check)
   atrest_script_test(check_shell smoke tests/smoke/test_shell.sh)
   atrest_script_test(test_get_server smoke tests/smoke/test_get_server.sh)
+  atrest_script_test(test_publish smoke tests/smoke/test_publish.sh)
   atrest_script_test(test_install smoke tests/smoke/test_install.sh ${PROJECT_BINARY_DIR})
 endif()
 

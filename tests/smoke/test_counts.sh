@@ -18,6 +18,34 @@ failed=0
 expect 0 '7 counts, none dearer by more than 1 %' "$count" --compare "$work/one.csv" "$work/two.csv"
 expect 0 'append' "$count" --compare "$work/two.csv" "$work/one.csv"
 
+# Of a count that is ended nothing is left: no valgrind, no folder, no word.
+mkdir "$work/tmp"
+counting() {
+	local file
+	for file in /proc/[0-9]*/cmdline; do
+		if [[ $(tr '\0' ' ' 2>/dev/null <"$file") == *"callgrind-out-file=$work/tmp/"* ]]; then
+			echo "$file"
+		fi
+	done 2>/dev/null
+}
+TMPDIR=$work/tmp "$count" "$program" >"$work/ended" 2>&1 &
+job=$!
+for _ in {1..100}; do
+	[ -z "$(counting)" ] || break
+	sleep 0.1
+done
+[ -n "$(counting)" ] || {
+	echo "FAIL: nothing was counting"
+	failed=1
+}
+kill -TERM "$job"
+status=0
+wait "$job" || status=$?
+if [ "$status" -ne 143 ] || [ -n "$(counting)$(ls "$work/tmp")" ] || [ -s "$work/ended" ]; then
+	echo "FAIL: ended: status $status, left $(counting) $(ls "$work/tmp"), said: $(cat "$work/ended")"
+	failed=1
+fi
+
 # Invented files: what counts is between 0.9 and 1.1 %, in either direction.
 file() {
 	printf '# atrest-counts v1\n# processor=1\n# libcrypto.so.3=%s\n' "${2:-1}"

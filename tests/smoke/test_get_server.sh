@@ -45,5 +45,38 @@ printf '%s\n' "Dir::Etc::sourcelist \"$work/etc/sources.list\";" \
 	"Dir::Etc::sourceparts \"$work/etc/sources.list.d\";" >"$work/apt.conf"
 expect 4 'no Debian mirror was reached' env APT_CONFIG="$work/apt.conf" "$get" 9.8.6
 
+# Packages of an invented mirror: one without the program, one whose copy is interrupted. Neither leaves anything.
+mkdir "$work/fake"
+cat >"$work/fake/apt-get" <<'END'
+#!/bin/bash
+case " $* " in
+*' --print-uris '*) echo "'http://mirror.example/debian/dists/sid/InRelease' x 0" ;;
+*' download '*) touch nats-server.deb ;;
+esac
+END
+printf '#!/bin/bash\necho "nats-server | 9.8.6-1 | mirror"\n' >"$work/fake/apt-cache"
+printf '#!/bin/bash\necho amd64\n' >"$work/fake/dpkg"
+# shellcheck disable=SC2016 # of that shell
+printf '#!/bin/bash\nmkdir "$3"\n[ ! -e "%s" ] || cp /bin/true "$3/nats-server"\n' "$work/whole" >"$work/fake/dpkg-deb"
+chmod +x "$work"/fake/*
+# nothing_left STATUS TEXT - after such a call.
+nothing_left() {
+	local said got=0
+	said=$(PATH="$work/fake:$PATH" "$get" 9.8.6 2>&1) || got=$?
+	if [ "$got" -ne "$1" ] || [[ $said != *"$2"* ]] || [ -n "$(find "$work/cache/atrest" -name 'unpack*')" ]; then
+		echo "FAIL: status $got (expected $1), said: $said (expected: $2), $(find "$work/cache")"
+		failed=1
+	fi
+}
+nothing_left 4 'nats-server 9.8.6-1 holds no nats-server program'
+touch "$work/whole"
+# shellcheck disable=SC2016 # of that shell
+printf '#!/bin/bash\nlast=${!#}\n[ "${last%%/unpack*}" = "$last" ] || kill -TERM "$PPID"\nexec /bin/cp "$@"\n' \
+	>"$work/fake/cp"
+chmod +x "$work/fake/cp"
+nothing_left 143 ''
+rm "$work/fake/cp"
+nothing_left 0 "$work/cache/atrest/nats-server-9.8.6/nats-server"
+
 [ "$failed" -eq 0 ] && echo "exit codes and lines are as they should be"
 exit "$failed"
