@@ -142,13 +142,16 @@ const struct command command_verify_results = {
                 "all before it, works out every row of summary.csv and transfer.csv again and\n"
                 "compares them field by field: values, intervals, verdicts. These two files are\n"
                 "all that the plots read. Of report.html, when it is there, the sentence and the\n"
-                "table are compared, and that every picture of the summary is there.\n"
+                "tables (workloads, and of open loops rates) are compared; and every picture of\n"
+                "the summary must be there, unless the page has none either.\n"
                 "\n"
                 "Each difference is a line:\n"
                 "  DIR/summary.csv:17: overhead_pct: found 4.1, expected 5.2 (publish-1k ...)\n"
                 "\n"
                 "Exit: 0 all equal, 5 something differs, 2 a file is malformed, missing or\n"
-                "incomplete (then nothing is compared), 4 it is of another schema version.\n"
+                "incomplete, 4 it is of another schema version or cannot be read. Of samples.csv\n"
+                "nothing is compared then; of the others the rows before the fault are, and 5\n"
+                "is what counts if one differs.\n"
                 "\n"
                 "  atrest verify-results results/latest",
         .options = option_table,

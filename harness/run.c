@@ -2,6 +2,7 @@
 #include "harness/run_inner.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -196,13 +197,19 @@ static void store_done(struct run *run, const struct plan_slice *slice, const st
 		run_store_cut(run, state);
 }
 
-/* The rows of the round at work, into file and memory. */
+/* The rows of the round at work, into file and memory. What they count is on the disk before them.
+ */
 static void round_write(struct run *run)
 {
 	const struct round_rows *round = &run->round;
+	const char *name = "histograms.csv";
 	char text[256];
-	int rc = samples_writer_add_rows(run->writer, round->rows, round->count);
+	int rc = histograms_writer_sync(run->histograms);
 
+	if (rc == 0) {
+		name = "samples.csv";
+		rc = samples_writer_add_rows(run->writer, round->rows, round->count);
+	}
 	if (rc == 0)
 		rc = samples_writer_sync(run->writer);
 	for (size_t i = 0; rc == 0 && i < round->count; i++)
@@ -210,7 +217,7 @@ static void round_write(struct run *run)
 			rc = -ENOMEM;
 	if (rc == 0)
 		return;
-	snprintf(text, sizeof(text), "samples.csv: %s", strerror(-rc));
+	snprintf(text, sizeof(text), "%s: %s", name, strerror(-rc));
 	run_note_fault(run->result, TARGET_SYSTEM, text);
 }
 
@@ -310,12 +317,15 @@ static double used_s(const struct run *run)
 static void progress_begin(struct run *run)
 {
 	const struct schedule_rule *rule = &run->options->rule;
-	double rows = (double)run->result->samples.count, slices = (double)run->plan->slice_count;
+	const struct samples *past = &run->result->samples;
+	double done = 0, slices = (double)run->plan->slice_count;
 	double whole =
 	        rule->budget_s > run->used_before_s ? rule->budget_s - run->used_before_s : 0;
 
-	if (!(rule->precision_points > 0) && slices > rows)
-		whole = prepare_plan_s(run->plan) * (1 - rows / slices);
+	for (size_t i = 0; i < past->count; i++)
+		done += !samples_set_aside(&past->rows[i]);
+	if (!(rule->precision_points > 0))
+		whole = prepare_plan_s(run->plan) * fmax(0, 1 - done / slices);
 	progress_start(&run->progress, whole);
 	run->started_ns = clock_ns();
 }

@@ -340,8 +340,13 @@ static void row_latencies(struct slice *slice, struct order_reply *reply)
 	QUANTILES(latency)
 	QUANTILES(response)
 #undef QUANTILES
-	(void)histogram_format(latency, reply->latency, sizeof(reply->latency));
-	(void)histogram_format(response, reply->response, sizeof(reply->response));
+	if (histogram_format(latency, reply->latency, sizeof(reply->latency)) +
+	            histogram_format(response, reply->response, sizeof(reply->response)) <
+	    0)
+		snprintf(reply->warning, sizeof(reply->warning),
+		         "%s: a slice's times are too different to be kept: histograms.csv has no "
+		         "row of it",
+		         slice->session->setup.workload.name);
 }
 
 static void check_rate(const struct slice *slice, double acked_s, char *warning,

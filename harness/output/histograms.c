@@ -80,6 +80,8 @@ int histograms_writer_open(const char *path, struct histograms_writer **out)
 		csv_put_head(&w->line, HISTOGRAMS_SCHEMA, HISTOGRAMS_SCHEMA_VERSION, columns,
 		             COLUMN_COUNT);
 		rc = append(w);
+		if (rc == 0)
+			rc = sync_directory_of(path);
 	}
 	if (rc == 0) {
 		*out = w;
@@ -113,6 +115,11 @@ int histograms_writer_add(struct histograms_writer *w, const struct sample *row,
 	int rc = add_kind(w, row, LATENCY, latency);
 
 	return rc == 0 ? add_kind(w, row, RESPONSE, response) : rc;
+}
+
+int histograms_writer_sync(struct histograms_writer *w)
+{
+	return fdatasync(w->fd) == 0 ? 0 : -errno;
 }
 
 int histograms_writer_close(struct histograms_writer *w)

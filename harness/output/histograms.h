@@ -25,6 +25,8 @@ int histograms_writer_open(const char *path, struct histograms_writer **out);
 /* latency, response: texts of histogram_format, "" = none. 0, or -errno: no row, or a whole one. */
 int histograms_writer_add(struct histograms_writer *w, const struct sample *row,
                           const char *latency, const char *response);
+/* What was added is on the disk. 0, or -errno. */
+int histograms_writer_sync(struct histograms_writer *w);
 int histograms_writer_close(struct histograms_writer *w); /* NULL allowed. 0, or -errno */
 
 /* Makes DIR/histograms of DIR/histograms.csv; without that there is none, which is fine. A slice

@@ -319,22 +319,33 @@ static int check_table(const char *page, struct table *t, const char *name, stru
 	               : add(r, "report.html", 0, "", name, "another one", "that of summary.csv");
 }
 
-static int check_page(const char *dir, const struct summary *s, struct rederive *r)
+/* One that is there and cannot be read was not compared: that is no "no page". */
+static enum csv_result check_page(const char *dir, const struct summary *s, struct rederive *r,
+                                  char error[512])
 {
 	char path[PATH_MAX];
 	char *page;
 	size_t bytes;
 	snprintf(path, sizeof(path), "%s/report.html", dir);
-	if (read_whole_file(path, PAGE_BYTES_MAX, &page, &bytes) != 0)
-		return 0;
+	int rc = read_whole_file(path, PAGE_BYTES_MAX, &page, &bytes);
+	if (rc == -ENOENT)
+		return CSV_RESULT_OK;
+	if (rc != 0) {
+		snprintf(error, 512, "%.400s: %s", path, strerror(-rc));
+		return CSV_RESULT_UNREADABLE;
+	}
 	r->page = 1;
-	int rc = check_sentence(page, s, r);
+	r->page_pictures = strstr(page, "src=\"data:image/") != NULL;
+	rc = check_sentence(page, s, r);
 	if (rc == 0)
 		rc = check_table(page, headline_table(s), "table of workloads", r);
 	if (rc == 0 && rates_next_cell(s, NULL) != NULL)
 		rc = check_table(page, rates_table(s), "table of rates", r);
 	free(page);
-	return rc;
+	if (rc == 0)
+		return CSV_RESULT_OK;
+	snprintf(error, 512, "out of memory");
+	return CSV_RESULT_UNREADABLE;
 }
 
 /* Both formats of a picture. */
@@ -385,13 +396,13 @@ static int check_picture(struct rederive *r, const char *name, int wanted, int f
 	return add(r, file, 0, "", "picture", texts[found], texts[2 * wanted]);
 }
 
-/* Each that the summary calls for is there, and none that it does not. Without any there was no
- * gnuplot. */
+/* Each that the summary calls for is there, and none that it does not. Without any, in the page
+ * either, there was no gnuplot. */
 static int check_pictures(const char *dir, const struct summary *s, struct rederive *r)
 {
 	if (each_picture(dir, s, r, count_picture) != 0)
 		return -1;
-	return r->pictures > 0 ? each_picture(dir, s, r, check_picture) : 0;
+	return r->pictures > 0 || r->page_pictures ? each_picture(dir, s, r, check_picture) : 0;
 }
 
 enum csv_result rederive_check(const char *dir, const struct summary *s, struct rederive *out,
@@ -420,7 +431,12 @@ enum csv_result rederive_check(const char *dir, const struct summary *s, struct 
 		snprintf(error, 512, "%s", reason);
 		first = second;
 	}
-	if (check_page(dir, s, out) == 0 && check_pictures(dir, s, out) == 0)
+	second = check_page(dir, s, out, reason);
+	if (first == CSV_RESULT_OK && second != CSV_RESULT_OK) {
+		snprintf(error, 512, "%s", reason);
+		first = second;
+	}
+	if (check_pictures(dir, s, out) == 0)
 		return first;
 memory:
 	snprintf(error, 512, "out of memory");

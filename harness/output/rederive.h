@@ -32,12 +32,13 @@ struct rederive {
 	uint64_t summary_rows, transfer_rows; /* that were found */
 	uint64_t pictures;                    /* that are there */
 	int page;                             /* there is a report.html */
+	int page_pictures;                    /* with pictures in it */
 };
 
 /* Compares the folder with the summary of its samples. CSV_RESULT_OK: all files could be read, and
  * the list has what differs. Else error names the file and what is wrong with it; rows that could
- * be read were compared all the same. A page or plots that are not there at all are no
- * difference: published folders leave them out. */
+ * be read were compared all the same. A page that is not there at all is no
+ * difference, nor are plots where a page has none either: published folders leave them out. */
 enum csv_result rederive_check(const char *dir, const struct summary *s, struct rederive *out,
                                char error[512]);
 void rederive_free(struct rederive *r);

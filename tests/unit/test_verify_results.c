@@ -307,6 +307,29 @@ static void a_missing_and_a_strange_picture_are_found(void **state)
 	verify_says(5, "plots/disk-3: picture: found both of svg and png, expected none");
 	unlink(synthetic_path(folder, "plots/disk-3.png"));
 	unlink(synthetic_path(folder, "plots/disk-3.svg"));
+	/* All of them gone, as without gnuplot: but the page has some. */
+	for (size_t i = 0; i < sizeof(pictures) / sizeof(pictures[0]); i++) {
+		char file[128];
+		snprintf(file, sizeof(file), "plots/%s.svg", pictures[i]);
+		unlink(synthetic_path(folder, file));
+		snprintf(file, sizeof(file), "plots/%s.png", pictures[i]);
+		unlink(synthetic_path(folder, file));
+	}
+	verify_says(0, ", 0 pictures: all equal");
+	change("report.html", "", "</body>", "<img src=\"data:image/png;base64,\"></body>", 0);
+	verify_says(5, "plots/cpu: picture: found none, expected both");
+}
+
+/* A page that is there and is not read was not compared. */
+static void a_page_that_cannot_be_read_is_told(void **state)
+{
+	const char *path = synthetic_path(folder, "report.html");
+	(void)state;
+	make_results(1);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(path, 0755), 0);
+	verify_says(4, "report.html: Is a directory");
+	assert_int_equal(rmdir(synthetic_path(folder, "report.html")), 0);
 }
 
 static void samples_that_were_changed_are_found(void **state)
@@ -424,6 +447,7 @@ int main(void)
 	        cmocka_unit_test(a_changed_transfer_row_is_found),
 	        cmocka_unit_test(a_changed_sentence_and_table_are_found),
 	        cmocka_unit_test(a_missing_and_a_strange_picture_are_found),
+	        cmocka_unit_test(a_page_that_cannot_be_read_is_told),
 	        cmocka_unit_test(samples_that_were_changed_are_found),
 	        cmocka_unit_test(what_is_missing_or_of_another_version_is_refused),
 	        cmocka_unit_test(formats_are_printed_or_written_as_a_whole),
