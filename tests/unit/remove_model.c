@@ -19,7 +19,7 @@ struct entry {
 
 struct model {
 	struct atr_store *store;
-	const struct atr_store_options *options;
+	struct atr_store_options options;
 	char stream[PATH_MAX], copy[PATH_MAX];
 	uint64_t random, last_seq;
 	struct entry *entry; /* ascending sequence */
@@ -312,12 +312,23 @@ static void truncate_any(struct model *m)
 	m->last_seq = m->entry[at].sequence;
 }
 
+static void sync_now(struct model *m)
+{
+	struct atr_error err;
+
+	assert_ok(atr_store_sync(m->store, &err), &err);
+}
+
 static void reopen(struct model *m)
 {
 	struct atr_error err;
 
 	assert_ok(atr_store_close(m->store, &err), &err);
-	assert_ok(atr_store_open(m->stream, m->options, &m->store, &err), &err);
+	/* the stream goes on under another way of writing */
+	m->options.flush = below(m, 2) ? ATR_FLUSH_ASYNC : ATR_FLUSH_EACH;
+	m->options.block_bytes = below(m, 3) ? 2000 : below(m, 2) ? 9000 : 100000;
+	m->options.key_ahead = below(m, 2) ? -1 : 2;
+	assert_ok(atr_store_open(m->stream, &m->options, &m->store, &err), &err);
 	check_all(m, m->store);
 }
 
@@ -329,12 +340,12 @@ static void open_copy(struct model *m)
 	char command[4 * PATH_MAX];
 
 	/* under 2.9 a deletion is in the blocks once they are written anew */
-	if (m->options->flush == ATR_FLUSH_ASYNC || m->options->format == ATR_FORMAT_2_9)
+	if (m->options.flush == ATR_FLUSH_ASYNC || m->options.format == ATR_FORMAT_2_9)
 		assert_ok(atr_store_sync(m->store, &err), &err);
 	(void)snprintf(command, sizeof command, "rm -rf '%s'; cp -a '%s' '%s'", m->copy, m->stream,
 	               m->copy);
 	assert_int_equal(system(command), 0);
-	struct atr_store_options o = *m->options;
+	struct atr_store_options o = m->options;
 	o.stream = "S";
 	o.account = "$G";
 	assert_ok(atr_store_open(m->copy, &o, &store, &err), &err);
@@ -349,8 +360,10 @@ static void step(struct model *m)
 	if (kind < 20)
 		for (uint64_t i = below(m, 30); i > 0; i--)
 			append(m);
-	else if (kind < 45)
+	else if (kind < 42)
 		append(m);
+	else if (kind < 45)
+		sync_now(m);
 	else if (kind < 75)
 		delete_any(m);
 	else if (kind < 87)
@@ -375,7 +388,7 @@ static void step(struct model *m)
 void model_run(const char *dir, unsigned number, const struct atr_store_options *options,
                uint64_t seed, unsigned steps)
 {
-	struct model m = {.options = options, .random = seed * 2654435761 + 88172645463325252};
+	struct model m = {.options = *options, .random = seed * 2654435761 + 88172645463325252};
 	struct atr_error err;
 
 	(void)snprintf(m.stream, sizeof m.stream, "%s/m%u/jetstream/$G/streams/S", dir, number);
