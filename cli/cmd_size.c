@@ -21,6 +21,7 @@
 
 #define RESULT_DEFAULT      "results/latest"
 #define FILE_SYSTEM_DEFAULT 4096
+#define NAMES_BYTES         1024
 
 struct size_options {
 	struct size_flags flags;
@@ -124,6 +125,18 @@ static enum size_format format_of(const struct size_options *o)
 	return o->json ? SIZE_JSON : o->markdown ? SIZE_MARKDOWN : SIZE_TEXT;
 }
 
+/* "one, two": all that were read, since none of them has it. */
+static void results_name(const struct option_list *dirs, char names[NAMES_BYTES])
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < dirs->count && used < NAMES_BYTES - 1; i++) {
+		snprintf(names + used, NAMES_BYTES - used, "%s%s", i > 0 ? ", " : "",
+		         dirs->value[i]);
+		used = strlen(names);
+	}
+}
+
 static int plan_print(const struct size_options *o, const struct size_demand *demand,
                       const struct results *base)
 {
@@ -135,7 +148,7 @@ static int plan_print(const struct size_options *o, const struct size_demand *de
 	                               .always = demand->always};
 	struct sizing costs;
 	struct size_plan *plan;
-	char reason[SIZING_TEXT_BYTES], other[SIZING_TEXT_BYTES];
+	char reason[SIZING_TEXT_BYTES], other[SIZING_TEXT_BYTES], names[NAMES_BYTES];
 	enum sizing_result made = sizing_make(&base->samples, &choice, &costs, reason);
 	int code;
 
@@ -146,7 +159,8 @@ static int plan_print(const struct size_options *o, const struct size_demand *de
 	}
 	switch (made) {
 	case SIZING_MISSING:
-		return complain(EXIT_USAGE, "%s: %s", o->results.value[0], reason);
+		results_name(&o->results, names);
+		return complain(EXIT_USAGE, "%s: %s", names, reason);
 	case SIZING_MEMORY:
 		return complain(EXIT_SYSTEM, "out of memory");
 	case SIZING_OK:
@@ -253,12 +267,12 @@ const struct command command_size = {
         .summary = "what a deployment needs: cores, disk, restarts; from what a run has measured",
         .details =
                 "Prints a sentence of advice; for plaintext and each cipher side by side what one\n"
-                "node needs: cores of\n"
-                "the server at the mean and the peak, each with its interval, disk, files, writes\n"
-                "and fsyncs, restarts, memory of the index; then the server's jetstream block, "
-                "the\n"
-                "stream's configuration. With replicas each node holds\n"
-                "one of every stream.\n\n"
+                "node needs: cores of the server at the mean and the peak, each with its "
+                "interval,\n"
+                "disk, files, writes and fsyncs, restarts, memory of the index; then the server's\n"
+                "jetstream block, and the stream's configuration. With replicas each node holds "
+                "one\n"
+                "of every stream.\n\n"
                 "Times are those of the run's cells, by straight lines between the sizes that "
                 "were\n"
                 "measured, of the newest server among its targets. Without one they are those of\n"

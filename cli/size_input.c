@@ -1,6 +1,7 @@
 /* size_input.c - see size_input.h. */
 #include "cli/size_input.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -10,14 +11,19 @@
 #include "store/footprint.h"
 #include "workloads/keys_file.h"
 
-#define RATE_MAX    1e9 /* messages a second */
-#define COUNT_MAX   UINT64_C(1000000000000)
-#define STORED_MAX  1152921504606846976.0 /* 1 EiB */
-#define RECORD_MAX  (UINT64_C(32) << 20)  /* the server accepts no longer one */
-#define SECOND_NS   UINT64_C(1000000000)
-#define HOUR_NS     (3600 * SECOND_NS)
-#define KEPT_NS_MIN SECOND_NS
-#define KEPT_NS_MAX (UINT64_C(100) * 365 * 24 * HOUR_NS)
+#define RATE_MAX        1e9 /* messages a second */
+#define COUNT_MAX       UINT64_C(1000000000000)
+#define STORED_MAX      1152921504606846976.0 /* 1 EiB */
+#define RECORD_MAX      (UINT64_C(32) << 20)  /* the server accepts no longer one */
+#define SECOND_NS       UINT64_C(1000000000)
+#define HOUR_NS         (3600 * SECOND_NS)
+#define KEPT_NS_MIN     SECOND_NS
+#define KEPT_NS_MAX     (UINT64_C(100) * 365 * 24 * HOUR_NS)
+#define SYNC_DEFAULT_NS (120 * SECOND_NS)
+#define SUBJECT_DEFAULT UINT64_C(20)
+/* Bytes that a token may have: all but white space, '.', '*' and '>', generously. */
+#define SUBJECT_LETTERS 247.0
+#define FILE_BYTES_MAX  9.2e18 /* a server reads max_file as 64 bits with a sign */
 
 /* ---- values ---- */
 
@@ -89,7 +95,8 @@ static const struct key keys[] = {
         {"deleted", PERCENT, AT(deleted_pct), 0, 99, "a percentage of 0 to 99"},
         {"name", NAME, AT(name), 0, SIZE_NAME_BYTES - 1, "1 to 63 letters, digits, '-' or '_'"},
         {"subject", SUBJECT, AT(subject), 0, SIZE_SUBJECT_BYTES - 1,
-         "a subject of letters, digits, '-', '_', '*' and '>' between dots"},
+         "a subject of letters, digits, '-', '_', '*' and '>' between dots, the first of them no "
+         "wildcard"},
 };
 _Static_assert(sizeof(keys) / sizeof(keys[0]) == SIZE_KEY_COUNT, "a key for each flag");
 
@@ -111,13 +118,20 @@ static int sizes_set(const char *text, struct size_demand *d, char *expected, si
 	return -1;
 }
 
+/* What has a unit is rounded: 1.1t is no whole number of bytes. Counts are whole, but for what the
+ * computer makes of 2.3m. */
 static int whole_set(const struct key *key, const char *text, const struct unit *units, void *field)
 {
-	double v;
+	double v, whole;
+	int strict;
 
-	if (number_read(text, units, &v) != 0 || v < key->low || v > key->high || v != floor(v))
+	if (number_read(text, units, &v) != 0)
 		return -1;
-	*(uint64_t *)field = (uint64_t)v;
+	strict = units == thousands || isdigit((unsigned char)text[strlen(text) - 1]);
+	whole = round(v);
+	if (whole < key->low || whole > key->high || (strict && fabs(v - whole) > 1e-12 * v))
+		return -1;
+	*(uint64_t *)field = (uint64_t)whole;
 	return 0;
 }
 
@@ -172,9 +186,12 @@ static int text_set(const struct key *key, const char *text, const char *letters
 	return 0;
 }
 
-/* No empty token, a wildcard alone in its token, > only at the end. */
+/* No empty token, a wildcard alone in its token, > only at the end. Servers refuse what takes their
+ * own subjects in ($JS.API.>, $SYS.>). */
 static int subject_set(const struct key *key, const char *text, char *field)
 {
+	if (strcmp(text, ">") == 0 || strncmp(text, "*.", 2) == 0)
+		return -1;
 	for (const char *token = text; token != NULL;) {
 		size_t bytes = strcspn(token, ".");
 		if (bytes == 0 || (bytes > 1 && memchr(token, '*', bytes) != NULL) ||
@@ -326,16 +343,19 @@ static double record_mean(const struct size_demand *d)
 	return mean;
 }
 
+/* A deleted message makes room under every limit but that of its age. */
 double size_input_kept_by(const struct size_demand *d, enum size_key limit)
 {
+	double published = 100 / (100 - d->deleted_pct);
+
 	if (limit == SIZE_KEY_MAX_AGE && d->max_age_ns > 0)
 		return d->rate / (double)d->streams * (double)d->max_age_ns / 1e9;
 	if (limit == SIZE_KEY_MAX_BYTES && d->max_bytes > 0)
-		return (double)d->max_bytes / record_mean(d);
+		return (double)d->max_bytes / record_mean(d) * published;
 	if (limit == SIZE_KEY_MAX_MSGS && d->max_msgs > 0)
-		return (double)d->max_msgs;
+		return (double)d->max_msgs * published;
 	if (limit == SIZE_KEY_MAX_MSGS_PER_SUBJECT && d->max_msgs_per_subject > 0)
-		return (double)d->max_msgs_per_subject * (double)d->subjects;
+		return (double)d->max_msgs_per_subject * (double)d->subjects * published;
 	return INFINITY;
 }
 
@@ -351,7 +371,13 @@ enum size_key size_input_limit(const struct size_demand *d)
 
 double size_input_kept(const struct size_demand *d)
 {
-	return floor(size_input_kept_by(d, size_input_limit(d)));
+	/* What is a whole number but for the last digit of the computer's is that number. */
+	return floor(size_input_kept_by(d, size_input_limit(d)) * (1 + 1e-12));
+}
+
+double size_input_live(const struct size_demand *d)
+{
+	return ceil(size_input_kept(d) * (100 - d->deleted_pct) / 100 * (1 - 1e-12));
 }
 
 const char *size_input_name(enum size_key key)
@@ -359,11 +385,60 @@ const char *size_input_name(enum size_key key)
 	return keys[key].name;
 }
 
+/* Whether there can be so many subjects of that length below --subject. A wildcard is a byte at
+ * least. */
+static int check_subjects(const struct size_demand *d)
+{
+	size_t bytes = strlen(d->subject), wildcards = 0;
+
+	for (const char *p = d->subject; *p != '\0'; p++)
+		wildcards += *p == '*' || *p == '>';
+	if (wildcards == 0 && d->subject_bytes != bytes)
+		return complain(EXIT_USAGE,
+		                "--subject-bytes: found %llu, expected %zu, the length of %s",
+		                (unsigned long long)d->subject_bytes, bytes, d->subject);
+	if (d->subject_bytes < bytes)
+		return complain(EXIT_USAGE,
+		                "--subject-bytes: found %llu, expected at least %zu for --subject "
+		                "%s",
+		                (unsigned long long)d->subject_bytes, bytes, d->subject);
+	double most = pow(SUBJECT_LETTERS, (double)(d->subject_bytes - (bytes - wildcards)));
+	if ((double)d->subjects > most)
+		return complain(EXIT_USAGE,
+		                "--subjects: found %llu, expected at most %.0f: %s has no more of "
+		                "%llu bytes",
+		                (unsigned long long)d->subjects, most, d->subject,
+		                (unsigned long long)d->subject_bytes);
+	return EXIT_FINE;
+}
+
+/* All streams together: what is kept, and what servers are told to reserve. */
+static int check_stored(const struct size_demand *d)
+{
+	double live = size_input_live(d), record = record_mean(d);
+	double deleted = size_input_kept(d) - live;
+	double stored =
+	        (live * record + deleted * ATR_FOOTPRINT_TOMBSTONE_BYTES) * (double)d->streams;
+
+	if (stored > STORED_MAX)
+		return complain(EXIT_USAGE,
+		                "--%s: %.3g bytes would be kept on a node, expected at most 1 EiB",
+		                size_input_name(size_input_limit(d)), stored);
+	if ((double)d->max_bytes * (double)d->streams * (1 + d->headroom_pct / 100) >
+	    FILE_BYTES_MAX)
+		return complain(EXIT_USAGE,
+		                "--max-bytes: %.3g bytes of %llu stream%s and %g %% of headroom "
+		                "would be reserved, expected at most 8 EiB",
+		                (double)d->max_bytes * (double)d->streams,
+		                (unsigned long long)d->streams, d->streams == 1 ? "" : "s",
+		                d->headroom_pct);
+	return EXIT_FINE;
+}
+
 static int check(const struct size_demand *d)
 {
 	uint64_t record = atr_footprint_record_bytes(d->subject_bytes, d->headers_bytes,
 	                                             size_input_payload_max(d));
-	double stored;
 
 	if (d->rate == 0)
 		return complain(EXIT_USAGE, "--rate: not given, expected messages a second");
@@ -386,26 +461,26 @@ static int check(const struct size_demand *d)
 		return complain(EXIT_USAGE,
 		                "--max-bytes: found %llu, expected room for a record of %llu bytes",
 		                (unsigned long long)d->max_bytes, (unsigned long long)record);
-	stored = size_input_kept(d) * record_mean(d) * (double)d->streams;
-	if (stored > STORED_MAX)
-		return complain(EXIT_USAGE,
-		                "--%s: %.3g bytes would be kept on a node, expected at most 1 EiB",
-		                size_input_name(size_input_limit(d)), stored);
 	if (size_input_kept(d) < 1)
 		return complain(EXIT_USAGE,
 		                "--max-age: less than one message would be kept in a stream at "
 		                "this --rate, expected one at least");
-	return EXIT_FINE;
+	return check_subjects(d) == EXIT_FINE ? check_stored(d) : EXIT_USAGE;
 }
 
 int size_input_check_version(const struct size_demand *d, const char *version)
 {
-	if (d->always && version[0] != '\0' && strverscmp(version, "2.10") < 0)
-		return complain(EXIT_USAGE,
-		                "--sync: found always, which servers know from 2.10 on, and the "
-		                "target is %s",
-		                version);
-	return EXIT_FINE;
+	char found[32] = "always";
+
+	if (version[0] == '\0' || strverscmp(version, "2.10") >= 0 ||
+	    (!d->always && d->sync_interval_ns == SYNC_DEFAULT_NS))
+		return EXIT_FINE;
+	if (!d->always)
+		snprintf(found, sizeof(found), "%gs", (double)d->sync_interval_ns / 1e9);
+	return complain(EXIT_USAGE,
+	                "--sync: found %s, which servers can be told from 2.10 on, and the target "
+	                "is %s, expected none (it is 2m there)",
+	                found, version);
 }
 
 int size_input_read(const char *file, const struct size_flags *flags, struct size_demand *out)
@@ -415,13 +490,12 @@ int size_input_read(const char *file, const struct size_flags *flags, struct siz
 	*out = (struct size_demand){.peak = -1,
 	                            .sizes = {{1024, 1024, 1}},
 	                            .size_count = 1,
-	                            .subject_bytes = 20,
 	                            .subjects = 1,
 	                            .streams = 1,
 	                            .replicas = 1,
 	                            .consumers = 1,
 	                            .reads = -1,
-	                            .sync_interval_ns = 120 * SECOND_NS,
+	                            .sync_interval_ns = SYNC_DEFAULT_NS,
 	                            .headroom_pct = 30,
 	                            .name = "EVENTS",
 	                            .subject = "events.>"};
@@ -436,5 +510,11 @@ int size_input_read(const char *file, const struct size_flags *flags, struct siz
 		out->peak = out->rate;
 	if (out->reads < 0)
 		out->reads = (double)out->consumers;
+	/* Not given: as long as --subject asks for. */
+	if (out->subject_bytes == 0) {
+		out->subject_bytes = strlen(out->subject);
+		if (strpbrk(out->subject, "*>") != NULL && out->subject_bytes < SUBJECT_DEFAULT)
+			out->subject_bytes = SUBJECT_DEFAULT;
+	}
 	return check(out);
 }

@@ -44,7 +44,7 @@ struct size_demand {
 	               "millions")                                                                 \
 	X(PEAK, "peak", "N", "the same at the busiest time, default the mean")                           \
 	X(SIZES, "sizes", "MIX", "payloads, default 1k: 1k, 100-4k (a range), 128:70,4k:25,64k:5 (a mix)")\
-	X(SUBJECT_BYTES, "subject-bytes", "SIZE", "length of a subject, default 20")                              \
+	X(SUBJECT_BYTES, "subject-bytes", "SIZE", "length of a subject, default 20, or that of --subject")                              \
 	X(HEADERS_BYTES, "headers-bytes", "SIZE", "headers of each message, default 0")                           \
 	X(SUBJECTS, "subjects", "N", "different subjects in a stream, default 1")                            \
 	X(MAX_AGE, "max-age", "TIME", "how long messages are kept: 90s, 12h, 7d, 4w")                       \
@@ -58,7 +58,7 @@ struct size_demand {
 	X(SYNC, "sync", "WHEN", "the server's sync_interval: always, or 1s to 24h; default 2m")          \
 	X(TARGET, "target", "NAME", "whose costs: nats, nats:VERSION or store; default the newest server\n"\
 	                    "that was measured, else the store")                                   \
-	X(HEADROOM, "headroom", "PCT", "to be left free, default 30%")                                       \
+	X(HEADROOM, "headroom", "PCT", "added to cores and disk, default 30%")                                       \
 	X(DELETED, "deleted", "PCT", "messages deleted or acknowledged away before a limit takes them,\n"   \
 	                    "default 0")                                                           \
 	X(NAME, "name", "NAME", "of the stream in the configuration, default EVENTS")                    \
@@ -93,8 +93,11 @@ uint64_t size_input_payload_max(const struct size_demand *d);
 /* The limit that is reached first, SIZE_KEY_MAX_... */
 enum size_key size_input_limit(const struct size_demand *d);
 
-/* Messages published to a stream while they are kept: by that limit. */
+/* Messages published to a stream while they are kept: by that limit. Deleted ones are among them,
+ * and make room for others unless the limit is the age. */
 double size_input_kept(const struct size_demand *d);
+/* Of these not deleted. */
+double size_input_live(const struct size_demand *d);
 
 /* The same by one limit alone, SIZE_KEY_MAX_...; infinite where it is not set. */
 double size_input_kept_by(const struct size_demand *d, enum size_key limit);

@@ -41,15 +41,7 @@ static void add(struct lines *lines, const struct size_plan *plan, const char *l
 			cell(plan, &plan->ciphers[i], lines->line[n].cell[i]);
 }
 
-/* Of a sum of costs; none is less than nothing. */
-static void put_time(struct stats_interval v, char text[CELL_BYTES])
-{
-	if (v.low < 0)
-		v.low = 0;
-	headline_ns(v, text);
-}
-
-/* Of five figures and more, since what is exact should look so. */
+/* Bytes up to 10 KiB, then three or four figures; exact ones are in the JSON. */
 static void put_bytes(double bytes, char text[CELL_BYTES])
 {
 	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
@@ -92,12 +84,18 @@ CELL(write_mean, put_bytes(c->write_bytes_s_mean, text))
 CELL(write_peak, put_bytes(c->write_bytes_s_peak, text))
 CELL(syncs_mean, size_text_count(c->syncs_s_mean, text))
 CELL(syncs_peak, size_text_count(c->syncs_s_peak, text))
-CELL(start, put_time(c->start_ns, text))
-CELL(recover, put_time(c->recover_ns, text))
+CELL(consumer_write_mean, put_bytes(c->consumer_bytes_s_mean, text))
+CELL(consumer_write_peak, put_bytes(c->consumer_bytes_s_peak, text))
+CELL(consumer_syncs_mean, size_text_count(c->consumer_syncs_s_mean, text))
+CELL(consumer_syncs_peak, size_text_count(c->consumer_syncs_s_peak, text))
+CELL(start, (void)headline_ns(c->start_ns, text))
+CELL(recover, (void)headline_ns(c->recover_ns, text))
 CELL(index_memory, put_bytes(c->index_bytes, text))
 
 static void make_lines(const struct size_plan *plan, struct lines *l)
 {
+	int consumers = plan->demand->consumers > 0 && plan->demand->reads > 0;
+
 	l->count = 0;
 	snprintf(l->headroom[0], CELL_BYTES, "cores, peak + %g %%", plan->demand->headroom_pct);
 	snprintf(l->headroom[1], CELL_BYTES, "disk, allocated + %g %%", plan->demand->headroom_pct);
@@ -123,9 +121,17 @@ static void make_lines(const struct size_plan *plan, struct lines *l)
 	add(l, plan, "inodes", inodes);
 	add(l, plan, "largest block file", block);
 	add(l, plan, "written a second, mean", write_mean);
+	if (consumers)
+		add(l, plan, "  and consumers, at most", consumer_write_mean);
 	add(l, plan, "written a second, peak", write_peak);
+	if (consumers)
+		add(l, plan, "  and consumers, at most", consumer_write_peak);
 	add(l, plan, "fsyncs a second, mean", syncs_mean);
+	if (consumers && plan->demand->always)
+		add(l, plan, "  and consumers, at most", consumer_syncs_mean);
 	add(l, plan, "fsyncs a second, peak", syncs_peak);
+	if (consumers && plan->demand->always)
+		add(l, plan, "  and consumers, at most", consumer_syncs_peak);
 	add(l, plan, "restart, state file there", start);
 	add(l, plan, "restart, state file lost", recover);
 	add(l, plan, "memory of the index, about", index_memory);
@@ -163,7 +169,7 @@ static void print_demand(const struct size_plan *plan)
 	printf("%s messages/s, %s at the peak, records of %s on average; %s kept in each of %llu "
 	       "stream%s, %llu replica%s, each read %g times.\n",
 	       table_count(d->rate, rate), table_count(d->peak, peak),
-	       table_bytes(plan->record_bytes, record), table_count(plan->kept, kept),
+	       table_bytes(plan->record_bytes, record), table_count(plan->live, kept),
 	       (unsigned long long)d->streams, d->streams == 1 ? "" : "s",
 	       (unsigned long long)d->replicas, d->replicas == 1 ? "" : "s", d->reads);
 	printf("Costs: %s %s, intervals of 95 %%.\n\n", plan->costs->target, plan->costs->version);
@@ -248,6 +254,10 @@ static json_t *cipher_json(const struct size_cipher *c)
 	json_object_set_new(o, "write_bytes_s_peak", real(c->write_bytes_s_peak));
 	json_object_set_new(o, "fsyncs_s_mean", real(c->syncs_s_mean));
 	json_object_set_new(o, "fsyncs_s_peak", real(c->syncs_s_peak));
+	json_object_set_new(o, "consumer_write_bytes_s_mean", real(c->consumer_bytes_s_mean));
+	json_object_set_new(o, "consumer_write_bytes_s_peak", real(c->consumer_bytes_s_peak));
+	json_object_set_new(o, "consumer_fsyncs_s_mean", real(c->consumer_syncs_s_mean));
+	json_object_set_new(o, "consumer_fsyncs_s_peak", real(c->consumer_syncs_s_peak));
 	json_object_set_new(o, "restart_s", interval(c->start_ns, 1e-9));
 	json_object_set_new(o, "restart_without_state_s", interval(c->recover_ns, 1e-9));
 	json_object_set_new(o, "index_memory_bytes", real(c->index_bytes));
@@ -284,8 +294,9 @@ static int print_object(const struct size_plan *plan)
 	json_object_set_new(root, "demand", demand_json(plan));
 	json_object_set_new(root, "target", json_string(plan->costs->target));
 	json_object_set_new(root, "target_version", json_string(plan->costs->version));
-	json_object_set_new(root, "lower_bound",
-	                    json_boolean(!plan->costs->is_server || plan->demand->replicas > 1));
+	json_object_set_new(root, "flush",
+	                    plan->costs->is_server ? json_null() : json_string(plan->costs->flush));
+	json_object_set_new(root, "lower_bound", json_boolean(plan->lower_bound));
 	json_object_set_new(root, "ciphers", ciphers);
 	json_object_set_new(root, "notes", notes);
 	json_object_set_new(root, "chosen", json_string(plan->ciphers[plan->chosen].cipher));

@@ -299,15 +299,18 @@ void atr_footprint_stream(const struct atr_footprint_shape *shape,
 	add_files(&out->meta, assets, META_SUM_BYTES, fs);
 	add_files(&out->meta, 1, shape->config_bytes + seal, fs);
 	add_files(&out->meta, shape->consumers, shape->consumer_config_bytes + seal, fs);
-	add_files(&out->state, shape->consumers, consumer_bytes(shape, blocks) + seal, fs);
-	if (shape->state != ATR_FOOTPRINT_STATE_IDX) {
-		int written = n > 0 && shape->subjects <= ATR_FOOTPRINT_INDEX_MAX &&
-		              shape->deleted <= ATR_FOOTPRINT_INDEX_MAX;
-		add_files(&out->state, written ? 1 : 0,
-		          written ? index_bytes(shape, blocks) + seal : 0, fs);
-	} else if (n > 0) {
-		add_files(&out->state, n, idx_bytes(shape, blocks) / n + 1 + tag, fs);
-		add_files(&out->state, n, fss_bytes(shape, blocks) / n, fs);
+	out->consumer_state_bytes = consumer_bytes(shape, blocks) + seal;
+	add_files(&out->state, shape->consumers, out->consumer_state_bytes, fs);
+	if (shape->state != ATR_FOOTPRINT_STATE_IDX && n > 0 &&
+	    shape->subjects <= ATR_FOOTPRINT_INDEX_MAX &&
+	    shape->deleted <= ATR_FOOTPRINT_INDEX_MAX) {
+		out->index_bytes = index_bytes(shape, blocks) + seal;
+		add_files(&out->state, 1, out->index_bytes, fs);
+	} else if (shape->state == ATR_FOOTPRINT_STATE_IDX && n > 0) {
+		out->idx_bytes = idx_bytes(shape, blocks) / n + 1 + tag;
+		out->fss_bytes = fss_bytes(shape, blocks) / n;
+		add_files(&out->state, n, out->idx_bytes, fs);
+		add_files(&out->state, n, out->fss_bytes, fs);
 	}
 	out->directories = 3 + shape->consumers;
 }

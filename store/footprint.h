@@ -99,6 +99,9 @@ struct atr_footprint {
 	struct atr_footprint_kind key;   /* msgs/N.key, meta.key of stream and consumers */
 	struct atr_footprint_kind meta;  /* meta.inf, meta.sum of stream and consumers */
 	struct atr_footprint_kind state; /* index.db or N.idx and N.fss; o.dat of consumers */
+	/* One of each that state holds: index.db (0: the stream has none), a block's idx and fss,
+	 * a consumer's o.dat. */
+	uint64_t index_bytes, idx_bytes, fss_bytes, consumer_state_bytes;
 	uint64_t directories;
 };
 

@@ -1,8 +1,10 @@
 # Sizing: costs from rows, plans from costs, and that a server takes what comes out.
 atrest_test(test_sizing unit SOURCES unit/test_sizing.c unit/synthetic.c LIBRARIES atrest_harness m)
-atrest_test(test_cmd_size unit SOURCES unit/test_cmd_size.c unit/synthetic.c
-  LIBRARIES atrest_harness PkgConfig::JANSSON m)
-add_dependencies(test_cmd_size atrest)
+foreach(name cmd_size size_figures)
+  atrest_test(test_${name} unit SOURCES unit/test_${name}.c unit/size_fixture.c unit/synthetic.c
+    LIBRARIES atrest_harness PkgConfig::JANSSON m)
+  add_dependencies(test_${name} atrest)
+endforeach()
 atrest_test(test_size_text unit SOURCES unit/test_size_text.c ${PROJECT_SOURCE_DIR}/cli/size_text.c
   LIBRARIES m)
 if(ATREST_WITH_NATS)

@@ -7,8 +7,10 @@
 #include <string.h>
 
 #define ROUNDS_APART UINT64_C(1000000) /* more than a run has */
-/* Two starts tell what bytes cost only where one has more of them. */
+/* Two points tell what bytes cost only where one has more of them. */
+#define SIZE_RATIO  1.25
 #define START_RATIO 2.0
+#define KINDS_MAX   32
 
 const char *const sizing_ciphers[SIZING_CIPHERS] = {"none", "chachapoly", "aes"};
 
@@ -53,7 +55,7 @@ static int spread(const struct sizing_curve *c, const struct sizing_size *size, 
 		weights[i + 1] += size->weight * large;
 	}
 	/* Two bytes more of subject are not another size. */
-	return x < p[0].bytes * 0.98 - 2 || x > p[c->count - 1].bytes * 1.02 + 2;
+	return x < p[0].least_bytes * 0.98 - 2 || x > p[c->count - 1].most_bytes * 1.02 + 2;
 }
 
 struct sizing_cost sizing_at(const struct sizing_curve *curve, const struct sizing_size *mix,
@@ -79,12 +81,19 @@ struct sizing_cost sizing_at(const struct sizing_curve *curve, const struct sizi
 
 /* ---- rows ---- */
 
+/* Its place among the words from 0 on, or how many they are. */
+static size_t place_among(const char *word, const char *const *words)
+{
+	size_t i = 0;
+
+	while (words[i] != NULL && strcmp(word, words[i]) != 0)
+		i++;
+	return i;
+}
+
 static int is_one_of(const char *word, const char *const *words)
 {
-	for (; *words != NULL; words++)
-		if (strcmp(word, *words) == 0)
-			return 1;
-	return 0;
+	return words[place_among(word, words)] != NULL;
 }
 
 double sizing_record_bytes(const struct sample *row)
@@ -94,19 +103,20 @@ double sizing_record_bytes(const struct sample *row)
 	return (double)row->payload_total_bytes / (double)row->messages + SIZING_OTHER_BYTES;
 }
 
+/* Where a curve could be of several, the first that there are rows of. */
+static const char *const publish_classes[] = {"publish", "publish-async", "publish-always", NULL};
+static const char *const read_classes[] = {"read", "read-sequential", "read-ordered", NULL};
+
 int sizing_is_publish(const struct sample *row)
 {
-	static const char *const classes[] = {"publish", "publish-async", "publish-always", NULL};
-
-	return is_one_of(row->class_, classes) && row->publishers > 0 && row->readers == 0 &&
-	       row->window != 1 && row->rate_msgs_s == 0 && row->injected_ns == 0;
+	return is_one_of(row->class_, publish_classes) && row->publishers > 0 &&
+	       row->readers == 0 && row->window != 1 && row->rate_msgs_s == 0 &&
+	       row->injected_ns == 0;
 }
 
 static int is_read(const struct sample *row)
 {
-	static const char *const classes[] = {"read", "read-sequential", "read-ordered", NULL};
-
-	return is_one_of(row->class_, classes) && row->publishers == 0 && row->readers > 0 &&
+	return is_one_of(row->class_, read_classes) && row->publishers == 0 && row->readers > 0 &&
 	       strcmp(row->cache, "warm") == 0 && row->injected_ns == 0;
 }
 
@@ -164,17 +174,32 @@ int sizing_append(struct samples *all, const struct samples *more, uint64_t numb
 
 /* ---- points ---- */
 
-enum figure { PUBLISH, PUBLISH_TIME, READ, START, RECOVER };
+enum figure { PUBLISH, PUBLISH_TIME, READ, START, RECOVER, FIGURES };
 
 struct maker {
 	const struct samples *samples;
 	const struct sizing_choice *choice;
 	struct sizing *out;
-	double *values; /* room for as many as there are rows */
+	double *values;                     /* room for as many as there are rows */
+	const struct sample *kind[FIGURES]; /* a row of the kind each figure is of; NULL: any */
 };
+
+/* Settings that a cost depends on. Providers differ with the cipher; how many subjects there are
+ * is not in the rows. */
+static int is_same_kind(const struct sample *a, const struct sample *b)
+{
+	return strcmp(a->class_, b->class_) == 0 && strcmp(a->sync, b->sync) == 0 &&
+	       strcmp(a->read, b->read) == 0 && strcmp(a->consumer, b->consumer) == 0 &&
+	       a->block_bytes == b->block_bytes && a->key_ahead == b->key_ahead &&
+	       a->keystream_ahead_bytes == b->keystream_ahead_bytes &&
+	       a->publishers == b->publishers && a->readers == b->readers &&
+	       a->streams == b->streams && a->window == b->window && a->replicas == b->replicas;
+}
 
 static int is_of(const struct maker *m, const struct sample *row, enum figure figure)
 {
+	if (m->kind[figure] != NULL && !is_same_kind(row, m->kind[figure]))
+		return 0;
 	if (!is_usable(row) || strcmp(row->target, m->out->target) != 0 ||
 	    strcmp(row->target_version, m->out->version) != 0)
 		return 0;
@@ -190,8 +215,55 @@ static int is_of(const struct maker *m, const struct sample *row, enum figure fi
 		return sizing_is_open(row) && !sizing_is_recover(row);
 	case RECOVER:
 		return sizing_is_recover(row) && is_of_one_size(row);
+	case FIGURES:
+		break;
 	}
 	return 0;
+}
+
+struct kind {
+	const struct sample *row;
+	size_t rank, rows;
+};
+
+static size_t rank_of(const struct sample *row, enum figure figure)
+{
+	if (figure == PUBLISH || figure == PUBLISH_TIME)
+		return place_among(row->class_, publish_classes);
+	return figure == READ ? place_among(row->class_, read_classes) : 0;
+}
+
+/* One kind for all ciphers, so that they can be compared. */
+static void kind_choose(struct maker *m, enum figure figure)
+{
+	struct kind kinds[KINDS_MAX];
+	size_t count = 0, best = 0;
+
+	m->kind[figure] = NULL;
+	for (size_t i = 0; i < m->samples->count; i++) {
+		const struct sample *row = &m->samples->rows[i];
+		size_t k = 0;
+
+		if (!is_of(m, row, figure))
+			continue;
+		while (k < count && !is_same_kind(kinds[k].row, row))
+			k++;
+		if (k == KINDS_MAX)
+			continue;
+		if (k == count)
+			kinds[count++] = (struct kind){row, rank_of(row, figure), 0};
+		kinds[k].rows++;
+	}
+	for (size_t k = 1; k < count; k++)
+		if (kinds[k].rank < kinds[best].rank ||
+		    (kinds[k].rank == kinds[best].rank && kinds[k].rows > kinds[best].rows))
+			best = k;
+	if (count == 0)
+		return;
+	m->kind[figure] = kinds[best].row;
+	if (count > 1)
+		snprintf(m->out->left_out, sizeof(m->out->left_out), "%.60s",
+		         kinds[best == 0 ? 1 : 0].row->workload);
 }
 
 /* Where on the curve it is. */
@@ -217,9 +289,10 @@ static double value_of(const struct sample *row, enum figure figure,
 	case RECOVER:
 		openings = sizing_openings(row);
 		/* Less what a start takes anyway. */
-		return (row->acked_s * 1e9 / openings -
-		        (start->count > 0 ? start->point[0].value.estimate : 0)) /
+		return (row->acked_s * 1e9 / openings - start->point[0].value.estimate) /
 		       (messages / openings);
+	case FIGURES:
+		break;
 	}
 	return NAN;
 }
@@ -239,97 +312,90 @@ static const struct sample *baseline_of(const struct maker *m, const struct samp
 	return NULL;
 }
 
-static int is_at(double bytes, double place)
+static double ratio_of(enum figure figure)
 {
-	return fabs(bytes - place) <= 0.5 + place * 0.001;
+	return figure == START ? START_RATIO : SIZE_RATIO;
 }
 
-/* The values at one place: added to plaintext, or whole. */
-static size_t collect(const struct maker *m, const char *cipher, enum figure figure, int added,
-                      double place, const struct sizing_curve *start)
+/* The place that is nearest above: of the rows whose place is more than that one. Infinite: none.
+ */
+static double next_place(const struct maker *m, const char *cipher, enum figure figure,
+                         double above)
 {
-	size_t n = 0;
+	double next = INFINITY;
+
+	for (size_t i = 0; i < m->samples->count; i++) {
+		const struct sample *row = &m->samples->rows[i];
+
+		if (is_of(m, row, figure) && strcmp(row->cipher, cipher) == 0 &&
+		    place_of(row, figure) > above)
+			next = fmin(next, place_of(row, figure));
+	}
+	return next;
+}
+
+/* All values from a place on to below its ratio: added to plaintext, or whole. */
+static struct sizing_point point_make(const struct maker *m, const char *cipher, enum figure figure,
+                                      int added, double least, const struct sizing_curve *start)
+{
+	struct sizing_point p = {.least_bytes = least, .most_bytes = least};
+	double bytes = 0;
 
 	for (size_t i = 0; i < m->samples->count; i++) {
 		const struct sample *row = &m->samples->rows[i], *base;
+		double place = place_of(row, figure);
 
-		if (!is_of(m, row, figure) || strcmp(row->cipher, cipher) != 0 ||
-		    !is_at(place_of(row, figure), place))
+		if (place < least || place >= least * ratio_of(figure) || !is_of(m, row, figure) ||
+		    strcmp(row->cipher, cipher) != 0)
 			continue;
+		p.most_bytes = fmax(p.most_bytes, place);
 		base = added ? baseline_of(m, row) : NULL;
 		if (added && base == NULL)
 			continue;
-		m->values[n++] =
+		bytes += place;
+		m->values[p.rounds++] =
 		        value_of(row, figure, start) - (added ? value_of(base, figure, start) : 0);
 	}
-	return n;
-}
-
-static int by_bytes(const void *a, const void *b)
-{
-	double x = ((const struct sizing_point *)a)->bytes;
-	double y = ((const struct sizing_point *)b)->bytes;
-
-	return (x > y) - (x < y);
+	if (p.rounds > 0) {
+		p.bytes = bytes / (double)p.rounds;
+		p.value = stats_hodges_lehmann(m->values, p.rounds);
+	}
+	return p;
 }
 
 static void curve_make(const struct maker *m, const char *cipher, enum figure figure, int added,
                        const struct sizing_curve *start, struct sizing_curve *out)
 {
-	out->count = 0;
-	for (size_t i = 0; i < m->samples->count; i++) {
-		const struct sample *row = &m->samples->rows[i];
-		double place = place_of(row, figure);
-		size_t known = 0;
+	double place = 0;
 
-		if (!is_of(m, row, figure) || strcmp(row->cipher, cipher) != 0)
-			continue;
-		while (known < out->count && !is_at(place, out->point[known].bytes))
-			known++;
-		if (known < out->count || known == SIZING_POINTS_MAX)
-			continue;
-		size_t n = collect(m, cipher, figure, added, place, start);
-		if (n > 0)
-			out->point[out->count++] =
-			        (struct sizing_point){place, stats_hodges_lehmann(m->values, n), n};
+	out->count = 0;
+	while (out->count < SIZING_POINTS_MAX &&
+	       isfinite(place = next_place(m, cipher, figure, place))) {
+		struct sizing_point *p = &out->point[out->count];
+
+		*p = point_make(m, cipher, figure, added, place, start);
+		place = p->most_bytes;
+		out->count += p->rounds > 0;
 	}
-	qsort(out->point, out->count, sizeof(out->point[0]), by_bytes);
 }
 
-/* The values of all starts whose bytes are first .. first * START_RATIO: one point, at their mean.
- */
-static struct sizing_point start_point(const struct maker *m, const char *cipher, double first)
+/* What was there to read beside the blocks. */
+static void start_state(const struct maker *m, struct sizing_arm *arm)
 {
-	double bytes = 0;
-	size_t n = 0;
+	double rows = 0;
 
 	for (size_t i = 0; i < m->samples->count; i++) {
 		const struct sample *row = &m->samples->rows[i];
-		double place = place_of(row, START);
 
-		if (!is_of(m, row, START) || strcmp(row->cipher, cipher) != 0 ||
-		    place < first * 0.99 || place >= first * START_RATIO)
+		if (!is_of(m, row, START) || strcmp(row->cipher, arm->cipher) != 0 ||
+		    place_of(row, START) > arm->start.point[0].most_bytes)
 			continue;
-		m->values[n++] = value_of(row, START, NULL);
-		bytes += place;
+		arm->start_state_bytes += (double)row->state_apparent_bytes;
+		arm->start_streams += (double)row->streams;
+		rows++;
 	}
-	return (struct sizing_point){bytes / (double)n, stats_hodges_lehmann(m->values, n), n};
-}
-
-/* Starts that differ little in what there is to read say the same. */
-static void start_make(const struct maker *m, const char *cipher, struct sizing_curve *out)
-{
-	struct sizing_curve all;
-
-	curve_make(m, cipher, START, 0, NULL, &all);
-	out->count = 0;
-	for (size_t i = 0; i < all.count;) {
-		double first = all.point[i].bytes;
-
-		out->point[out->count++] = start_point(m, cipher, first);
-		while (i < all.count && all.point[i].bytes < first * START_RATIO)
-			i++;
-	}
+	arm->start_state_bytes /= rows;
+	arm->start_streams /= rows;
 }
 
 /* ---- which target ---- */
@@ -402,15 +468,16 @@ static enum sizing_result check(const struct sizing *s, const struct sizing_choi
 {
 	int some = 0;
 
-	for (size_t c = 0; c < SIZING_CIPHERS; c++) {
-		some |= c > 0 && s->arms[c].publish.count > 0;
-		if (s->arms[c].publish.count > 0 || c > 0)
-			continue;
+	for (size_t c = 1; c < SIZING_CIPHERS; c++)
+		some |= s->arms[c].publish.count > 0;
+	if (s->arms[0].publish.count == 0) {
 		snprintf(reason, SIZING_TEXT_BYTES,
 		         "no valid publish cell of %s %s with sync %s%s%s in plaintext, expected "
-		         "one at least",
+		         "one at least%s%s",
 		         s->target, s->version, choice->always ? "= always" : "at an interval",
-		         s->is_server ? "" : ", flush = ", s->is_server ? "" : choice->flush);
+		         s->is_server ? "" : ", flush = ", s->is_server ? "" : choice->flush,
+		         choice->always ? ": atrest run publish-always-1k --target " : "",
+		         choice->always ? s->target : "");
 		return SIZING_MISSING;
 	}
 	if (some)
@@ -429,6 +496,19 @@ static int is_release(const struct maker *m)
 	return 1;
 }
 
+/* Valid or not. */
+static int has_publishes(const struct maker *m, const char *cipher)
+{
+	for (size_t i = 0; i < m->samples->count; i++) {
+		const struct sample *row = &m->samples->rows[i];
+
+		if (strcmp(row->arm, cipher) == 0 && strcmp(row->target, m->out->target) == 0 &&
+		    strcmp(row->target_version, m->out->version) == 0 && sizing_is_publish(row))
+			return 1;
+	}
+	return 0;
+}
+
 static void arm_make(const struct maker *m, struct sizing_arm *arm)
 {
 	const char *cipher = arm->cipher;
@@ -438,14 +518,18 @@ static void arm_make(const struct maker *m, struct sizing_arm *arm)
 	curve_make(m, cipher, PUBLISH_TIME, 0, NULL, &arm->publish_time);
 	curve_make(m, cipher, READ, 0, NULL, &arm->read);
 	curve_make(m, cipher, READ, 1, NULL, &arm->read_added);
-	start_make(m, cipher, &arm->start);
-	curve_make(m, cipher, RECOVER, 0, &arm->start, &arm->recover);
+	curve_make(m, cipher, START, 0, NULL, &arm->start);
+	if (arm->start.count > 0) {
+		start_state(m, arm);
+		curve_make(m, cipher, RECOVER, 0, &arm->start, &arm->recover);
+	}
+	arm->is_lost = arm->publish.count == 0 && has_publishes(m, cipher);
 }
 
 enum sizing_result sizing_make(const struct samples *samples, const struct sizing_choice *choice,
                                struct sizing *out, char reason[SIZING_TEXT_BYTES])
 {
-	struct maker m = {samples, choice, out, NULL};
+	struct maker m = {.samples = samples, .choice = choice, .out = out};
 	char known[SIZING_TEXT_BYTES / 2];
 
 	memset(out, 0, sizeof(*out));
@@ -464,6 +548,9 @@ enum sizing_result sizing_make(const struct samples *samples, const struct sizin
 		return SIZING_MEMORY;
 	out->is_release = is_release(&m);
 	out->interrupted = !samples->complete;
+	snprintf(out->flush, sizeof(out->flush), "%.60s", out->is_server ? "" : choice->flush);
+	for (enum figure f = PUBLISH; f < FIGURES; f++)
+		kind_choose(&m, f);
 	for (size_t c = 0; c < SIZING_CIPHERS; c++) {
 		out->arms[c].cipher = sizing_ciphers[c];
 		arm_make(&m, &out->arms[c]);
@@ -474,49 +561,68 @@ enum sizing_result sizing_make(const struct samples *samples, const struct sizin
 
 /* ---- starts ---- */
 
+/* The most that a start takes for more streams, and state files, than were measured: as many times
+ * as much. */
+static void raise_end(const struct sizing_arm *arm, const struct sizing_opening *o, int state,
+                      struct sizing_cost *cost)
+{
+	double times = fmax(1, o->streams / arm->start_streams);
+
+	if (state && arm->start.count == 1 && arm->start_state_bytes > 0)
+		times = fmax(times, o->state_bytes / arm->start_state_bytes);
+	if (times <= 1)
+		return;
+	cost->value.high = fmax(cost->value.high, times * arm->start.point[0].value.high);
+}
+
 /* With a state file. */
 static struct sizing_cost start_kept(const struct sizing *s, const struct sizing_arm *arm,
-                                     double blk_bytes)
+                                     const struct sizing_opening *o)
 {
 	const struct sizing_curve *c = &arm->start, *plain = &s->arms[0].start;
-	const struct sizing_size size = {blk_bytes, 1};
+	const struct sizing_size size = {o->blk_bytes, 1};
+	const struct stats_interval *first = &c->point[0].value;
 	struct sizing_cost cost;
 
 	if (c->count != 1) {
 		cost = sizing_at(c, &size, 1);
-		/* Noise aside no start takes less time where there is more. */
-		if (cost.value.estimate < c->point[0].value.estimate)
-			cost.value = c->point[0].value;
+		/* Noise aside no start takes less time where there is more; how much more it could
+		 * take, the line says all the same. */
+		if (cost.value.estimate < first->estimate)
+			cost.value = (struct stats_interval){first->estimate, first->low,
+			                                     fmax(first->high, cost.value.high)};
 		return cost;
 	}
-	cost.value = c->point[0].value;
-	cost.beyond = blk_bytes > START_RATIO * c->point[0].bytes;
+	cost.value = *first;
+	cost.beyond = o->blk_bytes > START_RATIO * c->point[0].bytes;
 	/* What is more than in plaintext is the reading of every block. */
 	if (s->start_scales && arm->cipher != sizing_ciphers[0] && plain->count > 0) {
-		double scale = blk_bytes / c->point[0].bytes;
+		double scale = o->blk_bytes / c->point[0].bytes;
 		const double weights[] = {scale, 1 - scale};
-		const struct stats_interval values[] = {c->point[0].value, plain->point[0].value};
+		const struct stats_interval values[] = {*first, plain->point[0].value};
 		cost.value = sizing_sum(weights, values, 2);
 	}
 	return cost;
 }
 
 struct sizing_cost sizing_start(const struct sizing *s, const struct sizing_arm *arm,
-                                const struct sizing_size *mix, size_t count, double messages,
-                                double blk_bytes, int state)
+                                const struct sizing_opening *o, int state)
 {
-	struct sizing_cost kept = start_kept(s, arm, blk_bytes), recover;
-	const double weights[] = {1, messages};
+	const double weights[] = {1, o->messages};
+	struct sizing_cost cost = {{NAN, NAN, NAN}, 0}, recover;
 
-	if (state)
-		return kept;
+	if (arm->start.count == 0)
+		return cost;
+	if (state) {
+		cost = start_kept(s, arm, o);
+		raise_end(arm, o, state, &cost);
+		return cost;
+	}
 	/* The base that was taken off, not what is read with a state file. */
-	if (arm->start.count > 0)
-		kept.value = arm->start.point[0].value;
-	recover = sizing_at(&arm->recover, mix, count);
-	const struct stats_interval values[] = {
-	        arm->start.count > 0 ? kept.value : (struct stats_interval){0, 0, 0},
-	        recover.value};
+	cost.value = arm->start.point[0].value;
+	raise_end(arm, o, state, &cost);
+	recover = sizing_at(&arm->recover, o->mix, o->mix_count);
+	const struct stats_interval values[] = {cost.value, recover.value};
 	recover.value = sizing_sum(weights, values, 2);
 	return recover;
 }

@@ -1,7 +1,10 @@
 /* sizing.h - what a message costs at any size, from the rows of a run. Pure functions of rows.
  *
  * Point  a cell of fixed size: bytes of its records, and the estimate over its rounds of CPU time
- *        per message (Hodges-Lehmann, Wilcoxon interval). Cells of one size are one point.
+ *        per message (Hodges-Lehmann, Wilcoxon interval). Cells whose sizes differ by less than a
+ *        quarter are one point at their mean: a line through two of them would be their noise.
+ * Kind   all cells of a curve are of one class and under the same settings: the class that comes
+ *        first below, and of its settings those that most rows have.
  * Curve  points by size, straight lines between them. Beyond them the last line goes on, and the
  *        answer says so. Of a single point the cost is taken per message below and per byte above,
  *        which is the most that a cost of so much per message and so much per byte can be.
@@ -29,7 +32,8 @@
 extern const char *const sizing_ciphers[SIZING_CIPHERS];
 
 struct sizing_point {
-	double bytes;
+	double bytes;                   /* mean */
+	double least_bytes, most_bytes; /* of its cells */
 	struct stats_interval value;
 	size_t rounds; /* values it is made of */
 };
@@ -64,7 +68,10 @@ struct sizing_arm {
 	/* ns until the streams are there, by the bytes of their blocks; points that differ by less
 	 * than a factor of two are one. */
 	struct sizing_curve start;
-	struct sizing_curve recover; /* ns more per message where there is no state file */
+	double start_state_bytes, start_streams; /* of the first point: mean */
+	/* ns more per message where there is no state file; none without a start beside it */
+	struct sizing_curve recover;
+	int is_lost; /* the run has publish rows of it, and none that can be used */
 };
 
 /* What the rows are chosen by. */
@@ -77,6 +84,8 @@ struct sizing_choice {
 
 struct sizing {
 	char target[SIZING_NAME_BYTES], version[SIZING_NAME_BYTES];
+	char flush[SIZING_NAME_BYTES];    /* of the store's publishes, "" of a server */
+	char left_out[SIZING_NAME_BYTES]; /* a workload of another kind than its curve's, "" none */
 	int is_server;
 	int is_release;   /* every row is of a build that is fit to measure */
 	int start_scales; /* starts with a state file read every enciphered block (before 2.10) */
@@ -93,18 +102,26 @@ enum sizing_result {
 /* Rows of the first directory and of this program alone, valid ones. Cells: publish (classes
  * publish, publish-async, publish-always; a window, no rate, nothing injected), read (read,
  * read-sequential, read-ordered, from the page cache), open (open, open-server, and -recover).
- * MISSING without a publish cell of each cipher that the run has, and without plaintext. */
+ * MISSING without a publish cell in plaintext, and without one under some cipher; of a cipher whose
+ * rows cannot be used, is_lost. */
 enum sizing_result sizing_make(const struct samples *samples, const struct sizing_choice *choice,
                                struct sizing *out, char reason[SIZING_TEXT_BYTES]);
 
 /* Another run's rows behind those that are there; their rounds stay apart. 0, or -1: memory. */
 int sizing_append(struct samples *all, const struct samples *more, uint64_t number);
 
-/* Until all is there after a start, ns: messages of the mix in blocks of so many bytes; state: 0
- * without state file. */
+struct sizing_opening {
+	const struct sizing_size *mix;
+	size_t mix_count;
+	double messages, blk_bytes; /* of all streams */
+	double state_bytes;         /* of their state files */
+	double streams;             /* 0, as state_bytes: as measured */
+};
+
+/* Until all is there after a start, ns; state: 0 without state file. More streams or longer state
+ * files than were measured raise the upper end in proportion, which is the most they can cost. */
 struct sizing_cost sizing_start(const struct sizing *s, const struct sizing_arm *arm,
-                                const struct sizing_size *mix, size_t count, double messages,
-                                double blk_bytes, int state);
+                                const struct sizing_opening *o, int state);
 
 /* ---- rows, also for what is predicted against what was measured ---- */
 

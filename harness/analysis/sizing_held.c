@@ -74,9 +74,11 @@ static double predict(const struct sizing *s, const struct sizing_held *what)
 
 	if (!sizing_is_open(what->row))
 		return sizing_at(&arm->publish, what->mix, what->mix_count).value.estimate;
-	return sizing_start(s, arm, what->mix, what->mix_count, (double)what->mix_count,
-	                    what->blk_bytes, !sizing_is_recover(what->row))
-	        .value.estimate;
+	const struct sizing_opening o = {.mix = what->mix,
+	                                 .mix_count = what->mix_count,
+	                                 .messages = (double)what->mix_count,
+	                                 .blk_bytes = what->blk_bytes};
+	return sizing_start(s, arm, &o, !sizing_is_recover(what->row)).value.estimate;
 }
 
 /* By the rest's rows of the row's round; *ns NaN where they do not do. 0, or -1: memory. */

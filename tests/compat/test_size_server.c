@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <dirent.h>
 #include <jansson.h>
+#include <math.h>
 #include <nats/nats.h>
 #include <signal.h>
 #include <stdio.h>
@@ -29,8 +30,9 @@
 #include "tests/compat/server.h"
 #include "tests/unit/synthetic.h"
 
-#define START_MS 20000
-#define KEY      "aKeyOfTheTests"
+#define START_MS   20000
+#define KEY        "aKeyOfTheTests"
+#define META_SLACK 16
 
 struct version {
 	const char *name, *in_rows;
@@ -232,7 +234,9 @@ static void servers_take_block_and_stream(void **state)
 	                                  "--name",     "BIG_one-2",   "--subject",
 	                                  "a.*.b.>",    "--deleted",   "10%",
 	                                  NULL};
-	static const char *const always[] = {"--rate", "20",  "--max-msgs", "9",
+	static const char *const one[] = {"--rate",    "20", "--max-msgs", "9",
+	                                  "--subject", "*",  NULL};
+	static const char *const synced[] = {"--rate", "20",  "--max-msgs", "9",
 	                                     "--sync", "30s", NULL};
 
 	(void)state;
@@ -240,14 +244,40 @@ static void servers_take_block_and_stream(void **state)
 		take_part(&versions[i], plain, 6);
 		take_part(&versions[i], all, 7); /* max_payload */
 		/* Servers before 2.10 have one interval. */
-		take_part(&versions[i], always, i == 0 ? 6 : 7);
+		if (i > 0)
+			take_part(&versions[i], synced, 7);
+		take_part(&versions[i], one, 6);
 	}
 }
 
+/* meta.inf and meta.sum of the stream, which has no consumer in the plan. */
+static void meta_check(const json_t *plan, const char *store)
+{
+	const char *chosen = json_string_value(json_object_get(plan, "chosen"));
+	double predicted = 0, measured;
+	char path[2 * PATH_MAX];
+	struct stat st;
+	json_t *c;
+	size_t i;
+
+	json_array_foreach(json_object_get(plan, "ciphers"), i,
+	                   c) if (strcmp(json_string_value(json_object_get(c, "cipher")), chosen) ==
+	                          0) predicted =
+	        json_number_value(
+	                json_object_get(json_object_get(c, "meta_files"), "apparent_bytes"));
+	snprintf(path, sizeof(path), "%s/jetstream/$G/streams/EVENTS/meta.inf", store);
+	assert_int_equal(stat(path, &st), 0);
+	measured = (double)st.st_size + 16;
+	/* Digits of a time and of the version, which newer ones write too. */
+	if (!(fabs(measured - predicted) <= META_SLACK))
+		fail_msg("meta files have %.0f bytes, predicted %.0f", measured, predicted);
+}
+
 /* What publishes of these sizes leave, against the model. */
-static void files_check(const struct version *v, const char *store, const char *cipher,
+static void files_check(const struct version *v, const char *store, const json_t *plan,
                         struct atr_footprint_blocks *blocks, uint64_t config_bytes)
 {
+	const char *cipher = json_string_value(json_object_get(plan, "chosen"));
 	const struct atr_footprint_shape shape = {.cipher = atr_cipher_find(cipher, NULL),
 	                                          .state = strcmp(v->name, "newest") == 0
 	                                                           ? ATR_FOOTPRINT_STATE_INDEX
@@ -270,6 +300,7 @@ static void files_check(const struct version *v, const char *store, const char *
 	assert_int_equal(usage.kind[DISK_META].files, f.meta.files);
 	assert_in_range(usage.kind[DISK_META].apparent_bytes, f.meta.bytes - 256,
 	                f.meta.bytes + 256);
+	meta_check(plan, store);
 	assert_true(usage.kind[DISK_STATE].apparent_bytes <= f.state.bytes);
 	assert_true(usage.kind[DISK_STATE].files <= f.state.files);
 }
@@ -292,7 +323,8 @@ static void publish_all(const struct running *server, struct atr_footprint_block
 static void what_servers_write_is_as_long_as_predicted(void **state)
 {
 	/* Blocks of 32,000 bytes. */
-	static const char *const flags[] = {"--rate", "1k", "--max-bytes", "127000", NULL};
+	static const char *const flags[] = {"--rate",      "1k", "--max-bytes", "127000",
+	                                    "--consumers", "0",  NULL};
 	static const char consumer[] =
 	        "{\"stream_name\":\"EVENTS\",\"config\":{\"durable_name\":\"one\",\"ack_policy\":"
 	        "\"explicit\",\"deliver_policy\":\"all\",\"replay_policy\":\"instant\"}}";
@@ -318,8 +350,8 @@ static void what_servers_write_is_as_long_as_predicted(void **state)
 		server_end(&server);
 		config = json_dumps(json_object_get(plan, "stream_config"), 0);
 		snprintf(store, sizeof(store), "%s/store", path);
-		files_check(&versions[i], store, json_string_value(json_object_get(plan, "chosen")),
-		            &blocks, atr_footprint_config_bytes(config, "EVENTS"));
+		files_check(&versions[i], store, plan, &blocks,
+		            atr_footprint_config_bytes(config, "EVENTS"));
 		free(config);
 		json_decref(plan);
 		synthetic_remove(folder);

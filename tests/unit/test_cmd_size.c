@@ -11,61 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "harness/measure/machine.h"
 #include "harness/output/replace.h"
 #include "harness/output/samples.h"
+#include "tests/unit/size_fixture.h"
 #include "tests/unit/synthetic.h"
 
-#define ATREST ATREST_BINARY_DIR "/cli/atrest"
-#define GOOD   "--rate 20k --max-age 7d "
-
-static char folder[64];
-
-/* Runs "atrest size ARGUMENTS" in the folder; the outputs go to files there. Its exit code. */
-static int size(const char *arguments, char **out, char **err)
-{
-	char command[2048];
-	size_t bytes;
-
-	snprintf(command, sizeof(command), "cd %s && '%s' size %s > out 2> err", folder, ATREST,
-	         arguments);
-	int status = system(command);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(read_whole_file(synthetic_path(folder, "out"), 1 << 24, out, &bytes), 0);
-	assert_int_equal(read_whole_file(synthetic_path(folder, "err"), 1 << 24, err, &bytes), 0);
-	return WEXITSTATUS(status);
-}
-
-/* A result in folder/name: rows, and this machine or another one. */
-static void write_result(const char *name, const struct samples *s, const char *cpu)
-{
-	char dir[128], path[160];
-	json_t *machine = machine_fingerprint(NULL, 0, NULL);
-
-	snprintf(dir, sizeof(dir), "%s/%s", folder, name);
-	mkdir(dir, 0755);
-	snprintf(path, sizeof(path), "%s/samples.csv", dir);
-	assert_int_equal(synthetic_write(path, s, 1), 0);
-	if (cpu != NULL)
-		json_object_set_new(json_object_get(machine, "cpu"), "model", json_string(cpu));
-	json_object_set_new(machine, "run", json_pack("{s[]}", "directories"));
-	snprintf(path, sizeof(path), "%s/machine.json", dir);
-	assert_int_equal(json_dump_file(machine, path, JSON_INDENT(1)), 0);
-	json_decref(machine);
-}
-
-/* Reading cells of the synthetic suites have publishers. */
-static void set_readers(struct samples *s)
-{
-	for (size_t i = 0; i < s->count; i++)
-		if (strcmp(s->rows[i].class_, "read") == 0) {
-			s->rows[i].publishers = 0;
-			s->rows[i].readers = 1;
-		}
-}
+#define GOOD "--rate 20k --max-age 7d "
 
 static int make_folder(void **state)
 {
@@ -73,18 +25,18 @@ static int make_folder(void **state)
 	struct samples all = {0}, store = {0}, no_reads = {0};
 
 	(void)state;
-	synthetic_folder(folder);
+	synthetic_folder(size_folder);
 	synthetic_add(&store, synthetic_quick, synthetic_quick_count, noise, 1);
 	synthetic_add(&no_reads, synthetic_quick, 2, noise, 1);
 	synthetic_add(&all, synthetic_quick, synthetic_quick_count, noise, 1);
 	synthetic_add_server(&all, &synthetic_nats_old, noise, 2);
 	synthetic_add_server(&all, &synthetic_nats_new, noise, 3);
-	set_readers(&all);
-	set_readers(&store);
-	write_result("all", &all, NULL);
-	write_result("store", &store, NULL);
-	write_result("no-reads", &no_reads, NULL);
-	write_result("elsewhere", &all, "Other CPU");
+	size_set_readers(&all);
+	size_set_readers(&store);
+	size_write_result("all", &all, NULL);
+	size_write_result("store", &store, NULL);
+	size_write_result("no-reads", &no_reads, NULL);
+	size_write_result("elsewhere", &all, "Other CPU");
 	samples_free(&all);
 	samples_free(&store);
 	samples_free(&no_reads);
@@ -94,90 +46,68 @@ static int make_folder(void **state)
 static int remove_folder(void **state)
 {
 	(void)state;
-	synthetic_remove(folder);
+	synthetic_remove(size_folder);
 	return 0;
-}
-
-static json_t *plan(const char *arguments)
-{
-	char command[1024];
-	char *out, *err;
-	json_t *json;
-	int code;
-
-	snprintf(command, sizeof(command), "--json %s", arguments);
-	code = size(command, &out, &err);
-	if (code != 0)
-		fail_msg("exit %d: %s", code, err);
-	json = json_loads(out, 0, NULL);
-	assert_non_null(json);
-	free(out);
-	free(err);
-	return json;
-}
-
-static const json_t *cipher_of(const json_t *json, size_t index)
-{
-	return json_array_get(json_object_get(json, "ciphers"), index);
-}
-
-static double number(const json_t *object, const char *member)
-{
-	const json_t *v = json_object_get(object, member);
-
-	return json_number_value(json_is_object(v) ? json_object_get(v, "value") : v);
 }
 
 static void a_plan_is_rates_times_costs(void **state)
 {
-	json_t *json = plan("--result all " GOOD "--peak 50k --subject-bytes 12");
-	const json_t *none = cipher_of(json, 0), *aes = cipher_of(json, 2);
+	json_t *json = size_plan("--result all " GOOD "--peak 50k --subject-bytes 12");
+	const json_t *none = size_cipher_of(json, 0), *aes = size_cipher_of(json, 2);
 
 	(void)state;
 	/* 1 KiB on 2.15.1: 4924 ns to publish and 2336 to read; under aes 265 and 170 more. */
 	assert_string_equal(json_string_value(json_object_get(json, "target_version")), "2.15.1");
-	assert_true(fabs(number(none, "cores_mean") - 20000 * 7260e-9) < 0.01 * 0.145);
-	assert_true(fabs(number(none, "cores_peak") - 50000 * 7260e-9) < 0.01 * 0.363);
-	assert_true(fabs(number(aes, "cores_added_peak") - 50000 * 435e-9) < 0.1 * 0.0218);
+	assert_true(fabs(size_number(none, "cores_mean") - 20000 * 7260e-9) < 0.01 * 0.145);
+	assert_true(fabs(size_number(none, "cores_peak") - 50000 * 7260e-9) < 0.01 * 0.363);
+	assert_true(fabs(size_number(aes, "cores_added_peak") - 50000 * 435e-9) < 0.1 * 0.0218);
 	assert_string_equal(json_string_value(json_object_get(json, "chosen")), "aes");
 	/* 20,000 a second for a week, of 1066 bytes, and no more than key files beside it. */
 	double records = 20000.0 * 604800 * 1066;
-	assert_true(number(json_object_get(aes, "records"), "apparent_bytes") == records);
-	assert_true(number(json_object_get(aes, "key_files"), "files") ==
+	assert_true(size_number(json_object_get(aes, "records"), "apparent_bytes") == records);
+	assert_true(size_number(json_object_get(aes, "key_files"), "files") ==
 	            ceil(20000.0 * 604800 / 1967) + 2);
-	assert_true(number(aes, "block_bytes") == 2097152);
-	assert_true(number(none, "block_bytes") == 8388608);
+	assert_true(size_number(aes, "block_bytes") == 2097152);
+	assert_true(size_number(none, "block_bytes") == 8388608);
+	/* Reads were measured without acknowledgements. */
+	assert_true(json_is_true(json_object_get(json, "lower_bound")));
+	json_decref(json);
+	json = size_plan("--result all --reads 0 " GOOD);
 	assert_false(json_is_true(json_object_get(json, "lower_bound")));
+	json_decref(json);
+	json = size_plan("--result all --reads 0 --deleted 1% " GOOD);
+	assert_true(json_is_true(json_object_get(json, "lower_bound")));
 	json_decref(json);
 }
 
 static void servers_before_2_9_16_have_large_blocks_under_a_cipher_too(void **state)
 {
-	json_t *json = plan("--result all --target nats:2.9.10 " GOOD);
+	json_t *json = size_plan("--result all --target nats:2.9.10 " GOOD);
 
 	(void)state;
-	assert_true(number(cipher_of(json, 2), "block_bytes") == 8388608);
+	assert_true(size_number(size_cipher_of(json, 2), "block_bytes") == 8388608);
 	/* an idx and an fss of each block, and of the consumer its state */
-	assert_true(number(json_object_get(cipher_of(json, 2), "state_files"), "files") ==
-	            2 * number(json_object_get(cipher_of(json, 2), "records"), "files") + 1);
+	assert_true(size_number(json_object_get(size_cipher_of(json, 2), "state_files"), "files") ==
+	            2 * size_number(json_object_get(size_cipher_of(json, 2), "records"), "files") +
+	                    1);
 	json_decref(json);
 }
 
 static void without_a_server_it_is_a_lower_bound(void **state)
 {
 	char *out, *err;
-	json_t *json = plan("--result store " GOOD);
+	json_t *json = size_plan("--result store " GOOD);
 
 	(void)state;
 	assert_true(json_is_true(json_object_get(json, "lower_bound")));
 	assert_non_null(strstr(json_string_value(json_object_get(json, "advice")), "lower bound"));
 	json_decref(json);
-	assert_int_equal(size("--result store " GOOD, &out, &err), 0);
+	assert_int_equal(size_run("--result store " GOOD, &out, &err), 0);
 	assert_non_null(strstr(out, "Lower bound: no server was measured"));
 	free(out);
 	free(err);
 	/* Replicas are not measured either. */
-	json = plan("--result all --replicas 3 " GOOD);
+	json = size_plan("--result all --replicas 3 " GOOD);
 	assert_true(json_is_true(json_object_get(json, "lower_bound")));
 	json_decref(json);
 }
@@ -187,8 +117,8 @@ static void beyond_what_was_measured_it_says_so(void **state)
 	char *out, *err;
 
 	(void)state;
-	assert_int_equal(size("--result all --rate 2m --sizes 512k --max-msgs 1000", &out, &err),
-	                 0);
+	assert_int_equal(
+	        size_run("--result all --rate 2m --sizes 512k --max-msgs 1000", &out, &err), 0);
 	assert_non_null(
 	        strstr(out, "Extrapolated: publishing was measured with records of 170 to"));
 	assert_non_null(strstr(out, "Extrapolated: reading was measured with records of 1066"));
@@ -196,10 +126,56 @@ static void beyond_what_was_measured_it_says_so(void **state)
 	assert_non_null(strstr(out, "Restarts were not measured"));
 	free(out);
 	free(err);
-	assert_int_equal(size("--result all --rate 1k --max-msgs 1000", &out, &err), 0);
+	assert_int_equal(size_run("--result all --rate 1k --max-msgs 1000", &out, &err), 0);
 	assert_null(strstr(out, "Extrapolated"));
 	free(out);
 	free(err);
+}
+
+/* Each column that lies beyond, by its name; a cipher without rows; what replicas lack. */
+static void columns_are_named_where_they_are_not_all(void **state)
+{
+	const struct synthetic_noise noise = {0, 0, 0};
+	struct samples s = {0}, lost = {0};
+	char *out, *err;
+	json_t *json;
+
+	(void)state;
+	synthetic_add_server(&s, &synthetic_nats_new, noise, 3);
+	size_set_readers(&s);
+	for (size_t i = 0; i < s.count; i++)
+		assert_int_equal(samples_add(&lost, &s.rows[i]), 0);
+	for (size_t i = 0; i < s.count; i++) {
+		struct sample *row = &s.rows[i];
+		/* 64 KiB: of the one that is cheaper, and chosen, alone. */
+		row->valid =
+		        strcmp(row->workload, "publish-64k") != 0 || strcmp(row->arm, "aes") == 0;
+		lost.rows[i].valid = strcmp(row->arm, "aes") != 0;
+	}
+	size_write_result("partly", &s, NULL);
+	size_write_result("lost", &lost, NULL);
+	assert_int_equal(size_run("--result partly --reads 0 " GOOD "--sizes 16k", &out, &err), 0);
+	assert_non_null(strstr(out, "Extrapolated (none, chachapoly): publishing was measured with "
+	                            "records of 170 to 8234 bytes"));
+	free(out);
+	free(err);
+	assert_int_equal(size_run("--result lost --reads 0 " GOOD, &out, &err), 0);
+	assert_non_null(strstr(out, "aes is left out: no publish row of it is valid"));
+	free(out);
+	free(err);
+	/* The store has no cells of flush = async. */
+	json = size_plan("--result store --replicas 3 " GOOD);
+	assert_string_equal(json_string_value(json_object_get(json, "flush")), "each");
+	json_decref(json);
+	json = size_plan("--result all " GOOD);
+	assert_true(json_is_null(json_object_get(json, "flush")));
+	json_decref(json);
+	assert_int_equal(size_run("--result store --replicas 3 " GOOD, &out, &err), 0);
+	assert_non_null(strstr(out, "Records were measured written one by one"));
+	free(out);
+	free(err);
+	samples_free(&s);
+	samples_free(&lost);
 }
 
 static void files_and_flags_say_the_same(void **state)
@@ -209,12 +185,12 @@ static void files_and_flags_say_the_same(void **state)
 	char *a, *b, *err;
 
 	(void)state;
-	assert_int_equal(replace_file(synthetic_path(folder, "d.ini"), text, strlen(text)), 0);
-	assert_int_equal(size("d.ini --result all --rate 5k", &a, &err), 0);
+	assert_int_equal(replace_file(synthetic_path(size_folder, "d.ini"), text, strlen(text)), 0);
+	assert_int_equal(size_run("d.ini --result all --rate 5k", &a, &err), 0);
 	free(err);
 	assert_int_equal(
-	        size("--result all --rate 5k --sizes 128:70,4k:30 --max-age 7d --replicas 3", &b,
-	             &err),
+	        size_run("--result all --rate 5k --sizes 128:70,4k:30 --max-age 7d --replicas 3",
+	                 &b, &err),
 	        0);
 	free(err);
 	assert_string_equal(a, b);
@@ -227,11 +203,24 @@ static void many_small_blocks_are_told_of(void **state)
 	char *out, *err;
 
 	(void)state;
-	assert_int_equal(size("--result all " GOOD, &out, &err), 0);
-	assert_non_null(strstr(out, "files under a cipher"));
+	assert_int_equal(size_run("--result all " GOOD, &out, &err), 0);
+	/* 20,000 a second for a week: of 2 MiB 1967 records a block, of 8 MiB 7869, and a key each.
+	 */
+	assert_non_null(strstr(out,
+	                       "12,393,452 files under a cipher: with --max-bytes "
+	                       "12991104000000, which is what is kept, the server makes blocks "
+	                       "of 8 MiB, and "));
 	free(out);
 	free(err);
-	assert_int_equal(size("--result all " GOOD "--max-bytes 20t", &out, &err), 0);
+	/* Blocks of 4 MiB of a small stream are half of them, not a quarter. */
+	assert_int_equal(size_run("--result all --rate 100 --max-age 10000s --streams 1000 "
+	                          "--sizes 64k",
+	                          &out, &err),
+	                 0);
+	assert_null(strstr(out, "files under a cipher: with"));
+	free(out);
+	free(err);
+	assert_int_equal(size_run("--result all " GOOD "--max-bytes 20t", &out, &err), 0);
 	assert_null(strstr(out, "files under a cipher"));
 	free(out);
 	free(err);
@@ -242,7 +231,7 @@ static void markdown_has_a_table(void **state)
 	char *out, *err;
 
 	(void)state;
-	assert_int_equal(size("--markdown --result all " GOOD, &out, &err), 0);
+	assert_int_equal(size_run("--markdown --result all " GOOD, &out, &err), 0);
 	assert_non_null(strstr(out, "| cores, peak |"));
 	assert_non_null(strstr(out, "```\njetstream {"));
 	free(out);
@@ -297,6 +286,19 @@ static const struct bad bad_demands[] = {
         {GOOD "--name a.b", 2, "--name: found 'a.b'"},
         {GOOD "--subject 'a b'", 2, "--subject: found 'a b'"},
         {GOOD "--subject 'a.>.b'", 2, "--subject: found 'a.>.b'"},
+        {GOOD "--subject '>'", 2, "--subject: found '>'"},
+        {GOOD "--subject '*.a'", 2, "--subject: found '*.a'"},
+        {GOOD "--subject-bytes 3", 2, "--subject-bytes: found 3, expected at least 8"},
+        {GOOD "--subject orders --subject-bytes 9", 2,
+         "--subject-bytes: found 9, expected 6, the length of orders"},
+        {GOOD "--subject orders --subjects 2", 2, "--subjects: found 2, expected at most 1"},
+        {GOOD "--subject 'a.>' --subject-bytes 3 --subjects 1m", 2,
+         "--subjects: found 1000000, expected at most 247: a.> has no more of 3 bytes"},
+        {GOOD "--max-bytes 1048576t --streams 7", 2, "--max-bytes: 8.07e+18 bytes of 7 streams"},
+        {GOOD "--target nats:2.9.10 --sync 30s", 2, "--sync: found 30s, which servers"},
+        {GOOD "--max-msgs 1.5", 2, "--max-msgs: found '1.5'"},
+        {GOOD "--max-msgs 1.00005k", 2, "--max-msgs: found '1.00005k'"},
+        {GOOD "--max-bytes 5000.5", 2, "--max-bytes: found '5000.5'"},
         {GOOD "--json --markdown", 2, "--markdown"},
         {"--held publish-1k --rate 1k", 2, "--held: found --rate too"},
         {"--held publish-1k --subject a.b", 2, "--held: found --subject too"},
@@ -321,13 +323,13 @@ static void bad_demands_are_named_with_their_flag(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		assert_int_equal(replace_file(synthetic_path(folder, files[i][0]), files[i][1],
+		assert_int_equal(replace_file(synthetic_path(size_folder, files[i][0]), files[i][1],
 		                              strlen(files[i][1])),
 		                 0);
 	for (size_t i = 0; i < sizeof(bad_demands) / sizeof(bad_demands[0]); i++) {
 		const struct bad *b = &bad_demands[i];
 		snprintf(arguments, sizeof(arguments), "--result all %s", b->arguments);
-		int code = size(arguments, &out, &err);
+		int code = size_run(arguments, &out, &err);
 		if (code != b->code || strstr(err, b->says) == NULL || out[0] != '\0' ||
 		    strchr(err, '\n') != err + strlen(err) - 1)
 			fail_msg("%s: exit %d, \"%s\", output \"%.80s\"", b->arguments, code, err,
@@ -337,9 +339,41 @@ static void bad_demands_are_named_with_their_flag(void **state)
 	}
 }
 
+/* Those that are no whole number of the smallest unit in floating point among them. */
+static void values_are_whole_where_they_are_meant_so(void **state)
+{
+	static const struct {
+		const char *arguments, *member;
+		double value;
+	} good[] = {{"--max-bytes 1.1t", "max_bytes", 1209462790554},
+	            {"--max-age 2.3h", "max_age", 8280e9},
+	            {"--max-msgs 2.3m", "max_msgs", 2300000},
+	            {"--max-msgs 1.1k", "max_msgs", 1100}};
+	char arguments[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		snprintf(arguments, sizeof(arguments), "--result all --rate 1k %s",
+		         good[i].arguments);
+		json_t *json = size_plan(arguments);
+		if (size_number(json_object_get(json, "stream_config"), good[i].member) !=
+		    good[i].value)
+			fail_msg("%s", good[i].arguments);
+		json_decref(json);
+	}
+	/* A subject's length is its own where it has but one. */
+	json_t *json = size_plan("--result all --rate 1k --max-msgs 10 --subject orders");
+	assert_true(size_number(json_object_get(json, "demand"), "record_bytes") == 30 + 6 + 1024);
+	json_decref(json);
+}
+
 static void results_that_do_not_serve_are_refused(void **state)
 {
 	static const struct bad bad[] = {
+	        {"--sync always --result store --target nats --result all", 2,
+	         "store, all: no valid publish cell of nats"},
+	        {"--sync always --result all", 2,
+	         "expected one at least: atrest run publish-always-1k --target nats"},
 	        {"--result nowhere", 2, "nowhere/samples.csv: No such file"},
 	        {"--result no-reads", 2, "no valid read cell of store"},
 	        {"--result elsewhere", 4, "elsewhere: measured on another machine"},
@@ -355,33 +389,34 @@ static void results_that_do_not_serve_are_refused(void **state)
 	size_t bytes;
 
 	(void)state;
-	snprintf(path, sizeof(path), "%s/old", folder);
+	snprintf(path, sizeof(path), "%s/old", size_folder);
 	mkdir(path, 0755);
-	assert_int_equal(replace_file(synthetic_path(folder, "old/samples.csv"),
+	assert_int_equal(replace_file(synthetic_path(size_folder, "old/samples.csv"),
 	                              "# atrest-samples v2\n", 20),
 	                 0);
-	snprintf(path, sizeof(path), "%s/torn", folder);
+	snprintf(path, sizeof(path), "%s/torn", size_folder);
 	mkdir(path, 0755);
-	assert_int_equal(
-	        read_whole_file(synthetic_path(folder, "all/samples.csv"), 1 << 24, &text, &bytes),
-	        0);
+	assert_int_equal(read_whole_file(synthetic_path(size_folder, "all/samples.csv"), 1 << 24,
+	                                 &text, &bytes),
+	                 0);
 	text[bytes / 2] ^= 1;
-	assert_int_equal(replace_file(synthetic_path(folder, "torn/samples.csv"), text, bytes), 0);
+	assert_int_equal(replace_file(synthetic_path(size_folder, "torn/samples.csv"), text, bytes),
+	                 0);
 	free(text);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		snprintf(arguments, sizeof(arguments), GOOD "%s", bad[i].arguments);
-		int code = size(arguments, &out, &err);
+		int code = size_run(arguments, &out, &err);
 		if (code != bad[i].code || strstr(err, bad[i].says) == NULL || out[0] != '\0')
 			fail_msg("%s: exit %d, \"%s\"", bad[i].arguments, code, err);
 		free(out);
 		free(err);
 	}
-	assert_int_equal(size("--across-machines --result elsewhere " GOOD, &out, &err), 0);
+	assert_int_equal(size_run("--across-machines --result elsewhere " GOOD, &out, &err), 0);
 	assert_non_null(strstr(err, "warning"));
 	free(out);
 	free(err);
 	/* What is not read needs no cells. */
-	assert_int_equal(size("--result no-reads --reads 0 " GOOD, &out, &err), 0);
+	assert_int_equal(size_run("--result no-reads --reads 0 " GOOD, &out, &err), 0);
 	free(out);
 	free(err);
 }
@@ -411,17 +446,17 @@ static void the_limit_that_decides_is_named(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		snprintf(arguments, sizeof(arguments), "--result all --rate 20k %s",
 		         cases[i].arguments);
-		assert_int_equal(size(arguments, &out, &err), 0);
+		assert_int_equal(size_run(arguments, &out, &err), 0);
 		if (cases[i].says == NULL ? strstr(out, "decides") != NULL
 		                          : strstr(out, cases[i].says) == NULL)
 			fail_msg("%s: %s", cases[i].arguments, out);
 		free(out);
 		free(err);
 	}
-	many = plan("--result all --rate 20k --subjects 5m --max-msgs 1000");
-	few = plan("--result all --rate 20k --subjects 1k --max-msgs 1000");
-	assert_true(number(cipher_of(many, 2), "index_memory_bytes") ==
-	            number(cipher_of(few, 2), "index_memory_bytes"));
+	many = size_plan("--result all --rate 20k --subjects 5m --max-msgs 1000");
+	few = size_plan("--result all --rate 20k --subjects 1k --max-msgs 1000");
+	assert_true(size_number(size_cipher_of(many, 2), "index_memory_bytes") ==
+	            size_number(size_cipher_of(few, 2), "index_memory_bytes"));
 	json_decref(many);
 	json_decref(few);
 }
@@ -437,7 +472,7 @@ static void figures_are_readable_at_every_rate(void **state)
 	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
 		snprintf(arguments, sizeof(arguments), "--result all --max-age 1d --rate %s",
 		         rates[i]);
-		assert_int_equal(size(arguments, &out, &err), 0);
+		assert_int_equal(size_run(arguments, &out, &err), 0);
 		if (strstr(out, "-0.00 ") != NULL || strstr(out, "-0.00,") != NULL ||
 		    strstr(out, "0.00 [0.00, 0.00]") != NULL || strstr(out, "e+0") != NULL ||
 		    strncmp(out, "Use aes: ", 9) != 0)
@@ -454,21 +489,22 @@ static void incomplete_results_are_warned_of(void **state)
 	size_t bytes;
 
 	(void)state;
-	assert_int_equal(
-	        read_whole_file(synthetic_path(folder, "all/samples.csv"), 1 << 24, &text, &bytes),
-	        0);
-	snprintf(path, sizeof(path), "%s/cut", folder);
+	assert_int_equal(read_whole_file(synthetic_path(size_folder, "all/samples.csv"), 1 << 24,
+	                                 &text, &bytes),
+	                 0);
+	snprintf(path, sizeof(path), "%s/cut", size_folder);
 	mkdir(path, 0755);
-	assert_int_equal(replace_file(synthetic_path(folder, "cut/samples.csv"), text,
+	assert_int_equal(replace_file(synthetic_path(size_folder, "cut/samples.csv"), text,
 	                              (size_t)(strstr(text, "\n# rows=") + 1 - text)),
 	                 0);
 	free(text);
-	assert_int_equal(
-	        read_whole_file(synthetic_path(folder, "all/machine.json"), 1 << 24, &text, &bytes),
-	        0);
-	assert_int_equal(replace_file(synthetic_path(folder, "cut/machine.json"), text, bytes), 0);
+	assert_int_equal(read_whole_file(synthetic_path(size_folder, "all/machine.json"), 1 << 24,
+	                                 &text, &bytes),
+	                 0);
+	assert_int_equal(replace_file(synthetic_path(size_folder, "cut/machine.json"), text, bytes),
+	                 0);
 	free(text);
-	assert_int_equal(size("--result cut " GOOD, &out, &err), 0);
+	assert_int_equal(size_run("--result cut " GOOD, &out, &err), 0);
 	assert_non_null(strstr(err, "warning: cut/samples.csv: incomplete, no trailer after"));
 	free(out);
 	free(err);
@@ -481,10 +517,12 @@ int main(void)
 	        cmocka_unit_test(servers_before_2_9_16_have_large_blocks_under_a_cipher_too),
 	        cmocka_unit_test(without_a_server_it_is_a_lower_bound),
 	        cmocka_unit_test(beyond_what_was_measured_it_says_so),
+	        cmocka_unit_test(columns_are_named_where_they_are_not_all),
 	        cmocka_unit_test(files_and_flags_say_the_same),
 	        cmocka_unit_test(many_small_blocks_are_told_of),
 	        cmocka_unit_test(markdown_has_a_table),
 	        cmocka_unit_test(bad_demands_are_named_with_their_flag),
+	        cmocka_unit_test(values_are_whole_where_they_are_meant_so),
 	        cmocka_unit_test(results_that_do_not_serve_are_refused),
 	        cmocka_unit_test(the_limit_that_decides_is_named),
 	        cmocka_unit_test(figures_are_readable_at_every_rate),

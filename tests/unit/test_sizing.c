@@ -41,6 +41,15 @@ static struct sizing made(const struct samples *s, const struct sizing_choice *c
 	return out;
 }
 
+static struct sizing_cost start(const struct sizing *s, size_t cipher, double messages,
+                                double blk_bytes, int state)
+{
+	const struct sizing_opening o = {
+	        .mix = &record_1k, .mix_count = 1, .messages = messages, .blk_bytes = blk_bytes};
+
+	return sizing_start(s, &s->arms[cipher], &o, state);
+}
+
 static void assert_near(double a, double b, double share)
 {
 	if (!(fabs(a - b) <= share * fabs(b)))
@@ -282,25 +291,25 @@ static void starts_are_a_base_and_what_is_read(void **state)
 	add_open(&s, "open-server", 100, 110, 1);
 	add_open(&s, "open-server-recover", 150, 210, 1);
 	sizing = made(&s, &any);
-	cost = sizing_start(&sizing, &sizing.arms[0], &record_1k, 1, 10000, bytes, 1);
+	cost = start(&sizing, 0, 10000, bytes, 1);
 	assert_near(cost.value.estimate, 100e6, 1e-6);
 	assert_false(cost.beyond);
-	cost = sizing_start(&sizing, &sizing.arms[2], &record_1k, 1, 10000, bytes, 0);
+	cost = start(&sizing, 2, 10000, bytes, 0);
 	assert_near(cost.value.estimate, 210e6, 1e-6);
 	/* Ten times as many: the base once. */
-	cost = sizing_start(&sizing, &sizing.arms[2], &record_1k, 1, 100000, 10 * bytes, 0);
+	cost = start(&sizing, 2, 100000, 10 * bytes, 0);
 	assert_near(cost.value.estimate, 110e6 + 10 * 100e6, 1e-6);
-	cost = sizing_start(&sizing, &sizing.arms[2], &record_1k, 1, 100000, 10 * bytes, 1);
+	cost = start(&sizing, 2, 100000, 10 * bytes, 1);
 	assert_near(cost.value.estimate, 110e6, 1e-6);
 	assert_true(cost.beyond);
 	/* Servers before 2.10 read every enciphered block. */
 	sizing.start_scales = 1;
-	cost = sizing_start(&sizing, &sizing.arms[2], &record_1k, 1, 100000, 10 * bytes, 1);
+	cost = start(&sizing, 2, 100000, 10 * bytes, 1);
 	assert_near(cost.value.estimate, 100e6 + 10 * 10e6, 1e-6);
 	/* Measured at two sizes: the line through them. */
 	add_open(&s, "open-server", 100, 160, 6);
 	sizing = made(&s, &any);
-	cost = sizing_start(&sizing, &sizing.arms[2], &record_1k, 1, 110000, 11 * bytes, 1);
+	cost = start(&sizing, 2, 110000, 11 * bytes, 1);
 	assert_near(cost.value.estimate, 210e6, 1e-6);
 	samples_free(&s);
 }
@@ -316,9 +325,176 @@ static void more_to_read_never_takes_less_time(void **state)
 	add_open(&s, "open-server", 90, 100, 6);
 	sizing = made(&s, &any);
 	assert_int_equal(sizing.arms[2].start.count, 2);
-	assert_near(
-	        sizing_start(&sizing, &sizing.arms[2], &record_1k, 1, 1e7, 1e10, 1).value.estimate,
-	        110e6, 1e-6);
+	assert_near(start(&sizing, 2, 1e7, 1e10, 1).value.estimate, 110e6, 1e-6);
+	/* But how uncertain the line is stays. */
+	for (size_t i = 0; i < s.count; i++)
+		if (s.rows[i].round % 2 == 0)
+			s.rows[i].acked_s *= 1.2;
+	sizing = made(&s, &any);
+	assert_true(start(&sizing, 2, 1e7, 1e10, 1).value.high >
+	            3 * sizing.arms[2].start.point[0].value.high);
+	samples_free(&s);
+}
+
+/* One point says nothing of how a start grows: the upper end is as many times as much. */
+static void more_streams_and_longer_state_files_raise_the_upper_end(void **state)
+{
+	struct sizing_opening o = {.mix = &record_1k,
+	                           .mix_count = 1,
+	                           .messages = 10000,
+	                           .blk_bytes = 10660000,
+	                           .state_bytes = 1000,
+	                           .streams = 1};
+	struct samples s = {0};
+	struct sizing sizing;
+	struct stats_interval v;
+
+	(void)state;
+	add_all(&s, quiet);
+	add_open(&s, "open-server", 100, 110, 1);
+	add_open(&s, "open-server-recover", 150, 210, 1);
+	for (size_t i = 0; i < s.count; i++)
+		s.rows[i].state_apparent_bytes = 1000;
+	sizing = made(&s, &any);
+	assert_near(sizing.arms[0].start_state_bytes, 1000, 1e-12);
+	assert_near(sizing.arms[0].start_streams, 1, 1e-12);
+	assert_near(sizing_start(&sizing, &sizing.arms[0], &o, 1).value.high, 100e6, 1e-6);
+	o.state_bytes = 50000;
+	v = sizing_start(&sizing, &sizing.arms[0], &o, 1).value;
+	assert_near(v.estimate, 100e6, 1e-6);
+	assert_near(v.low, 100e6, 1e-6);
+	assert_near(v.high, 50 * 100e6, 1e-6);
+	o.streams = 1000;
+	assert_near(sizing_start(&sizing, &sizing.arms[0], &o, 1).value.high, 1e11, 1e-6);
+	/* Without state file its length is nothing. */
+	assert_near(sizing_start(&sizing, &sizing.arms[0], &o, 0).value.high, 1e11 + 50e6, 1e-6);
+	o.streams = 1;
+	assert_near(sizing_start(&sizing, &sizing.arms[0], &o, 0).value.high, 150e6, 1e-6);
+	/* Of two sizes the line says it, but not for streams. */
+	add_open(&s, "open-server", 100, 160, 6);
+	sizing = made(&s, &any);
+	assert_near(sizing_start(&sizing, &sizing.arms[0], &o, 1).value.high, 100e6, 1e-6);
+	o.streams = 3;
+	assert_near(sizing_start(&sizing, &sizing.arms[0], &o, 1).value.high, 300e6, 1e-6);
+	samples_free(&s);
+}
+
+static void without_a_start_there_is_no_recovery(void **state)
+{
+	struct samples s = {0};
+	struct sizing sizing;
+
+	(void)state;
+	add_all(&s, quiet);
+	add_open(&s, "open-server-recover", 150, 210, 1);
+	sizing = made(&s, &any);
+	assert_int_equal(sizing.arms[0].recover.count, 0);
+	assert_true(isnan(start(&sizing, 0, 1000, 1e6, 0).value.estimate));
+	samples_free(&s);
+}
+
+/* The store's cells once more, of subjects 8 bytes longer and 2 % dearer; factor: of the size. */
+static void add_longer(struct samples *s, uint64_t bytes)
+{
+	size_t count = s->count;
+
+	for (size_t i = 0; i < count; i++) {
+		struct sample row = s->rows[i];
+
+		if (strcmp(row.class_, "publish") != 0)
+			continue;
+		strcat(row.workload, "-longer");
+		row.blk_apparent_bytes += bytes * row.messages;
+		row.cpu_ns += row.cpu_ns / 50;
+		assert_int_equal(samples_add(s, &row), 0);
+	}
+}
+
+static void sizes_a_few_bytes_apart_are_one_point(void **state)
+{
+	const struct sizing_size size = {4138, 1};
+	struct samples s = {0};
+	struct stats_interval before, after;
+	struct sizing sizing;
+
+	(void)state;
+	synthetic_add(&s, synthetic_quick, 2, noisy, 1);
+	before = sizing_at(&made(&s, &any).arms[0].publish, &size, 1).value;
+	add_longer(&s, 8);
+	sizing = made(&s, &any);
+	assert_int_equal(sizing.arms[0].publish.count, 2);
+	assert_near(sizing.arms[0].publish.point[1].bytes, 1070, 1e-6);
+	assert_near(sizing.arms[0].publish.point[1].least_bytes, 1066, 1e-6);
+	assert_near(sizing.arms[0].publish.point[1].most_bytes, 1074, 1e-6);
+	after = sizing_at(&sizing.arms[0].publish, &size, 1).value;
+	assert_near(after.estimate, before.estimate, 0.03);
+	assert_true(after.high - after.low < 1.5 * (before.high - before.low));
+	samples_free(&s);
+}
+
+static void a_curve_is_of_one_class_and_of_one_kind_of_settings(void **state)
+{
+	struct samples s = {0};
+	struct sizing sizing;
+	size_t count;
+
+	(void)state;
+	add_all(&s, quiet);
+	sizing = made(&s, &any);
+	assert_string_equal(sizing.left_out, "");
+	count = s.count;
+	/* read-ordered costs ten times as much, publishes of four at once are for nothing. */
+	for (size_t i = 0; i < count; i++) {
+		struct sample row = s.rows[i];
+
+		if (strcmp(row.class_, "read") == 0) {
+			strcpy(row.class_, "read-ordered");
+			strcpy(row.workload, "read-ordered-1k");
+			row.cpu_ns *= 10;
+		} else if (strcmp(row.workload, "publish-1k") == 0) {
+			strcpy(row.workload, "publish-1k-of-four");
+			row.publishers = 4;
+			row.cpu_ns = 1;
+		} else {
+			continue;
+		}
+		assert_int_equal(samples_add(&s, &row), 0);
+	}
+	sizing = made(&s, &any);
+	assert_near(sizing_at(&sizing.arms[0].read, &record_1k, 1).value.estimate, 2433 * 0.96,
+	            1e-4);
+	assert_near(sizing_at(&sizing.arms[0].publish, &record_1k, 1).value.estimate, 5076 * 0.97,
+	            1e-4);
+	assert_true(strcmp(sizing.left_out, "read-ordered-1k") == 0 ||
+	            strcmp(sizing.left_out, "publish-1k-of-four") == 0);
+	/* Where there is nothing else, they are what there is. */
+	for (size_t i = 0; i < count; i++)
+		s.rows[i].valid &= strcmp(s.rows[i].class_, "read") != 0;
+	sizing = made(&s, &any);
+	assert_near(sizing_at(&sizing.arms[0].read, &record_1k, 1).value.estimate, 2433 * 0.96 * 10,
+	            1e-4);
+	samples_free(&s);
+}
+
+static void a_cipher_without_valid_rows_is_known_as_lost(void **state)
+{
+	struct samples s = {0};
+	struct sizing sizing;
+
+	(void)state;
+	add_all(&s, quiet);
+	sizing = made(&s, &any);
+	assert_false(sizing.arms[2].is_lost);
+	for (size_t i = 0; i < s.count; i++)
+		s.rows[i].valid &= strcmp(s.rows[i].arm, "aes") != 0;
+	sizing = made(&s, &any);
+	assert_true(sizing.arms[2].is_lost);
+	assert_false(sizing.arms[1].is_lost);
+	/* Another target's rows of it are another's. */
+	for (size_t i = 0; i < s.count; i++)
+		if (strcmp(s.rows[i].arm, "aes") == 0)
+			strcpy(s.rows[i].target, "store");
+	assert_false(made(&s, &any).arms[2].is_lost);
 	samples_free(&s);
 }
 
@@ -399,10 +575,8 @@ static void without_cells_nothing_is_made_up(void **state)
 	synthetic_add(&s, synthetic_quick, 1, quiet, 1);
 	sizing = made(&s, &any);
 	assert_true(isnan(sizing_at(&sizing.arms[0].read, &record_1k, 1).value.estimate));
-	assert_true(isnan(
-	        sizing_start(&sizing, &sizing.arms[0], &record_1k, 1, 1, 1, 0).value.estimate));
-	assert_true(isnan(
-	        sizing_start(&sizing, &sizing.arms[0], &record_1k, 1, 1, 1, 1).value.estimate));
+	assert_true(isnan(start(&sizing, 0, 1, 1, 0).value.estimate));
+	assert_true(isnan(start(&sizing, 0, 1, 1, 1).value.estimate));
 	samples_free(&s);
 }
 
@@ -420,6 +594,11 @@ int main(void)
 	        cmocka_unit_test(results_together_are_more_rounds),
 	        cmocka_unit_test(more_to_read_never_takes_less_time),
 	        cmocka_unit_test(starts_are_a_base_and_what_is_read),
+	        cmocka_unit_test(more_streams_and_longer_state_files_raise_the_upper_end),
+	        cmocka_unit_test(without_a_start_there_is_no_recovery),
+	        cmocka_unit_test(sizes_a_few_bytes_apart_are_one_point),
+	        cmocka_unit_test(a_curve_is_of_one_class_and_of_one_kind_of_settings),
+	        cmocka_unit_test(a_cipher_without_valid_rows_is_known_as_lost),
 	        cmocka_unit_test(a_machine_that_changes_between_rounds_changes_no_prediction),
 	        cmocka_unit_test(rounds_that_lack_a_point_do_not_count),
 	        cmocka_unit_test(without_cells_nothing_is_made_up),
