@@ -21,3 +21,6 @@ atrest_test(test_size_against smoke SOURCES smoke/test_size_against.c compat/pro
 add_dependencies(test_size_against atrest)
 atrest_test(test_footprint_golden compat SOURCES compat/test_footprint_golden.c
   LIBRARIES atrest_harness PkgConfig::JANSSON)
+if(NOT CMAKE_C_FLAGS MATCHES "-fsanitize")
+  atrest_script_test(test_size_check smoke tests/smoke/test_size_check.sh)
+endif()
