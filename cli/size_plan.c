@@ -314,6 +314,10 @@ static void plan_starts(const struct size_plan *plan, const struct sizing_arm *a
 		const struct stats_interval values[] = {c->start_ns, recover};
 		c->start_ns = sizing_sum(weights, values, 2);
 	}
+	/* Whatever a state file takes, it is read because it takes less than all blocks. */
+	if (isfinite(c->recover_ns.high))
+		c->start_ns.high =
+		        fmin(c->start_ns.high, fmax(c->start_ns.estimate, c->recover_ns.high));
 	c->recover_ns = at_least_zero(c->recover_ns);
 	c->start_ns = at_least_zero(c->start_ns);
 }

@@ -15,6 +15,7 @@
 
 #define LINES_MAX  32
 #define CELL_BYTES HEADLINE_TEXT_BYTES
+#define WIDE       100
 
 struct lines {
 	struct {
@@ -39,6 +40,18 @@ static void add(struct lines *lines, const struct size_plan *plan, const char *l
 	for (size_t i = 0; i < SIZING_CIPHERS; i++)
 		if (plan->ciphers[i].there)
 			cell(plan, &plan->ciphers[i], lines->line[n].cell[i]);
+}
+
+/* In one unit, unless the upper end is of another magnitude. */
+static void put_time(struct stats_interval v, char text[CELL_BYTES])
+{
+	char low[TABLE_NUMBER_BYTES], high[TABLE_NUMBER_BYTES];
+
+	if (isfinite(v.high) && v.high > WIDE * v.estimate)
+		snprintf(text, CELL_BYTES, "%s to %s", table_ns(v.low, low),
+		         table_ns(v.high, high));
+	else
+		headline_ns(v, text);
 }
 
 /* Bytes up to 10 KiB, then three or four figures; exact ones are in the JSON. */
@@ -88,8 +101,8 @@ CELL(consumer_write_mean, put_bytes(c->consumer_bytes_s_mean, text))
 CELL(consumer_write_peak, put_bytes(c->consumer_bytes_s_peak, text))
 CELL(consumer_syncs_mean, size_text_count(c->consumer_syncs_s_mean, text))
 CELL(consumer_syncs_peak, size_text_count(c->consumer_syncs_s_peak, text))
-CELL(start, (void)headline_ns(c->start_ns, text))
-CELL(recover, (void)headline_ns(c->recover_ns, text))
+CELL(start, put_time(c->start_ns, text))
+CELL(recover, put_time(c->recover_ns, text))
 CELL(index_memory, put_bytes(c->index_bytes, text))
 
 static void make_lines(const struct size_plan *plan, struct lines *l)
@@ -122,16 +135,16 @@ static void make_lines(const struct size_plan *plan, struct lines *l)
 	add(l, plan, "largest block file", block);
 	add(l, plan, "written a second, mean", write_mean);
 	if (consumers)
-		add(l, plan, "  and consumers, at most", consumer_write_mean);
+		add(l, plan, "  consumers beside it, at most", consumer_write_mean);
 	add(l, plan, "written a second, peak", write_peak);
 	if (consumers)
-		add(l, plan, "  and consumers, at most", consumer_write_peak);
+		add(l, plan, "  consumers beside it, at most", consumer_write_peak);
 	add(l, plan, "fsyncs a second, mean", syncs_mean);
 	if (consumers && plan->demand->always)
-		add(l, plan, "  and consumers, at most", consumer_syncs_mean);
+		add(l, plan, "  consumers beside it, at most", consumer_syncs_mean);
 	add(l, plan, "fsyncs a second, peak", syncs_peak);
 	if (consumers && plan->demand->always)
-		add(l, plan, "  and consumers, at most", consumer_syncs_peak);
+		add(l, plan, "  consumers beside it, at most", consumer_syncs_peak);
 	add(l, plan, "restart, state file there", start);
 	add(l, plan, "restart, state file lost", recover);
 	add(l, plan, "memory of the index, about", index_memory);

@@ -185,12 +185,14 @@ struct maker {
 };
 
 /* Settings that a cost depends on. Providers differ with the cipher; how many subjects there are
- * is not in the rows. */
+ * is not in the rows. Classes of starts differ in how much there is, which is the curve's other
+ * axis. */
 static int is_same_kind(const struct sample *a, const struct sample *b)
 {
-	return strcmp(a->class_, b->class_) == 0 && strcmp(a->sync, b->sync) == 0 &&
-	       strcmp(a->read, b->read) == 0 && strcmp(a->consumer, b->consumer) == 0 &&
-	       a->block_bytes == b->block_bytes && a->key_ahead == b->key_ahead &&
+	return (strcmp(a->class_, b->class_) == 0 || (sizing_is_open(a) && sizing_is_open(b))) &&
+	       strcmp(a->sync, b->sync) == 0 && strcmp(a->read, b->read) == 0 &&
+	       strcmp(a->consumer, b->consumer) == 0 && a->block_bytes == b->block_bytes &&
+	       a->key_ahead == b->key_ahead &&
 	       a->keystream_ahead_bytes == b->keystream_ahead_bytes &&
 	       a->publishers == b->publishers && a->readers == b->readers &&
 	       a->streams == b->streams && a->window == b->window && a->replicas == b->replicas;
@@ -568,8 +570,11 @@ static void raise_end(const struct sizing_arm *arm, const struct sizing_opening 
 {
 	double times = fmax(1, o->streams / arm->start_streams);
 
-	if (state && arm->start.count == 1 && arm->start_state_bytes > 0)
-		times = fmax(times, o->state_bytes / arm->start_state_bytes);
+	if (state && arm->start.count == 1 && arm->start_state_bytes > 0) {
+		double longer = o->state_bytes / arm->start_state_bytes;
+		times = fmax(times, longer);
+		cost->beyond |= longer > START_RATIO;
+	}
 	if (times <= 1)
 		return;
 	cost->value.high = fmax(cost->value.high, times * arm->start.point[0].value.high);

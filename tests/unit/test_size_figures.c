@@ -169,6 +169,51 @@ static void demands_come_to_what_is_worked_out_by_hand(void **state)
 	}
 }
 
+/* Of what one measured start says nothing: the state file's length, the number of streams. */
+static void the_upper_end_of_a_restart_grows_with_what_was_not_measured(void **state)
+{
+	static const char common[] = "--result all --reads 0 --consumers 0 --rate 1k "
+	                             "--subject-bytes 12 ";
+	static const struct {
+		const char *arguments;
+		double low, high_least, high_most;
+		const char *note; /* NULL: none of starts */
+	} cases[] = {
+	        {"--max-msgs 10k", 0.11, 0.1499, 0.1501, NULL},
+	        /* 127 blocks, 5 s without the file; of it about 2.5 KiB, a thousand bytes were
+	         * measured: 0.1 s as many times, and 120 s of messages of the window. */
+	        {"--max-msgs 1m", 0.69, 0.75, 1.1, "state file takes it to grow with that file"},
+	        /* Never more than without. */
+	        {"--max-msgs 100m --subjects 900k --max-age 50s", 0.34, 0.35, 0.3501,
+	         "state file takes it to grow with that file"},
+	        {"--max-msgs 1k --streams 10", 0.14, 1.049, 1.051,
+	         "starts were measured with 1 stream; with more of them"},
+	};
+	char arguments[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		json_t *json, *restart, *note;
+		const char *said = NULL;
+		size_t n;
+
+		snprintf(arguments, sizeof(arguments), "%s%s", common, cases[i].arguments);
+		json = size_plan(arguments);
+		restart = json_object_get(size_cipher_of(json, 0), "restart_s");
+		double low = json_number_value(json_object_get(restart, "low"));
+		double high = json_number_value(json_object_get(restart, "high"));
+		if (low < cases[i].low || high < cases[i].high_least || high > cases[i].high_most)
+			fail_msg("%s: %g to %g", cases[i].arguments, low, high);
+		json_array_foreach(json_object_get(json, "notes"), n,
+		                   note) if (strstr(json_string_value(note), "starts were") != NULL)
+		        said = json_string_value(note);
+		if ((said == NULL) != (cases[i].note == NULL) ||
+		    (said != NULL && strstr(said, cases[i].note) == NULL))
+			fail_msg("%s: %s", cases[i].arguments, said != NULL ? said : "no note");
+		json_decref(json);
+	}
+}
+
 /* Text alone: JSON has figures without headroom. */
 static void headroom_is_added(void **state)
 {
@@ -254,6 +299,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(demands_come_to_what_is_worked_out_by_hand),
+	        cmocka_unit_test(the_upper_end_of_a_restart_grows_with_what_was_not_measured),
 	        cmocka_unit_test(headroom_is_added),
 	        cmocka_unit_test(advice_says_either_of_two_alone),
 	        cmocka_unit_test(nothing_costs_less_than_nothing),
