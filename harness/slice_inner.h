@@ -45,6 +45,7 @@ struct thread {
 	struct target_reader *reader;
 	const uint64_t *due_ns; /* of the session */
 	uint64_t now_ns;        /* last reading of the clock */
+	uint64_t served_ns;     /* when the target last took acknowledgements between operations */
 	uint64_t injected_ns;   /* of the order */
 	int64_t owed_ns;        /* of it, not yet waited */
 	uint64_t payload_bytes;

@@ -205,14 +205,15 @@ int nats_publisher_drain(struct target_publisher *p, struct target_error *error)
 int nats_publisher_serve(struct target_publisher *p, uint64_t until_ns, uint64_t spin_ns,
                          struct target_error *error)
 {
-	uint64_t now;
+	uint64_t now = clock_ns();
+	int late = now >= until_ns;
+	natsStatus s = NATS_OK;
 
-	while (p->waiting > 0 && (now = clock_ns()) < until_ns) {
-		uint64_t left_ns = until_ns - now;
+	for (; p->waiting > 0 && (late ? s == NATS_OK : now < until_ns); now = clock_ns()) {
+		uint64_t left_ns = late ? 0 : until_ns - now;
 		natsMsg *msg = NULL;
-		natsStatus s =
-		        nats_link_poll(&p->link, left_ns > spin_ns ? left_ns - spin_ns : 0, &msg);
 		int rc = 0;
+		s = nats_link_poll(&p->link, left_ns > spin_ns ? left_ns - spin_ns : 0, &msg);
 		if (s == NATS_OK)
 			rc = ack_take(p, msg, error);
 		else if (s != NATS_TIMEOUT)

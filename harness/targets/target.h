@@ -125,7 +125,8 @@ struct target {
 	int (*drain)(struct target_publisher *publisher, struct target_error *error);
 	/* For as long as nothing is to be submitted: hands over what waits and takes the
 	 * acknowledgements as they come, until until_ns (clock.h) or until none is missing. Sleeps
-	 * no longer than up to spin_ns before that. NULL: nothing is on its way between calls. */
+	 * no longer than up to spin_ns before that. Of a moment that is past: takes those that are
+	 * there. NULL: nothing is on its way between calls. */
 	int (*serve)(struct target_publisher *publisher, uint64_t until_ns, uint64_t spin_ns,
 	             struct target_error *error);
 	void (*publisher_close)(struct target_publisher *publisher); /* NULL allowed */
