@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "harness/measure/filesystem.h"
 #include "harness/measure/machine.h"
 
 #define LYING ATREST_BINARY_DIR "/tests/liblying_kernel.so"
@@ -125,11 +126,14 @@ static void a_full_output_is_told_beside_invalid_rows(void **state)
 	unsetenv("ATREST_TEST_FAULT");
 }
 
-/* Rows are on the device when their round is done: where that fails the run ends with it. */
+/* Rows are on the device when their round is done, and before them the histograms that belong to
+ * them: where that fails the run ends with it. */
 static void rows_of_a_round_are_synced(void **state)
 {
 	const char *const run[] = {ATREST, "run", "p.ini",    "--target", "null",
 	                           "-o",   "out", "--rounds", "2",        NULL};
+	char path[FIXTURE_PATH_BYTES];
+	struct samples samples;
 
 	/* Sanitizers want to be the first library. */
 	if (strcmp(machine_build(), "debug") != 0 && strcmp(machine_build(), "release") != 0)
@@ -137,7 +141,16 @@ static void rows_of_a_round_are_synced(void **state)
 	fixture_write(*state, "p.ini", fixture_small_publish);
 	setenv("ATREST_TEST_LIE", "power", 1);
 	setenv("LD_PRELOAD", LYING, 1);
+	setenv("ATREST_TEST_LIE_FILE", "samples.csv", 1);
 	fixture_expect(*state, run, 4, "samples.csv: Input/output error");
+	fixture_path(*state, "out", path);
+	assert_int_equal(filesystem_remove_tree(path), 0);
+	setenv("ATREST_TEST_LIE_FILE", "histograms.csv", 1);
+	fixture_expect(*state, run, 4, "histograms.csv: Input/output error");
+	fixture_samples(*state, "out", &samples);
+	assert_int_equal(samples.count, 0);
+	samples_free(&samples);
+	unsetenv("ATREST_TEST_LIE_FILE");
 	unsetenv("LD_PRELOAD");
 	unsetenv("ATREST_TEST_LIE");
 }
