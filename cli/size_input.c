@@ -129,7 +129,7 @@ static int whole_set(const struct key *key, const char *text, const struct unit 
 		return -1;
 	strict = units == thousands || isdigit((unsigned char)text[strlen(text) - 1]);
 	whole = round(v);
-	if (whole < key->low || whole > key->high || (strict && fabs(v - whole) > 1e-12 * v))
+	if (whole < key->low || whole > key->high || (strict && fabs(v - whole) > 4.5e-16 * v))
 		return -1;
 	*(uint64_t *)field = (uint64_t)whole;
 	return 0;

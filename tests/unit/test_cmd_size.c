@@ -212,11 +212,16 @@ static void many_small_blocks_are_told_of(void **state)
 	                       "of 8 MiB, and "));
 	free(out);
 	free(err);
-	/* Blocks of 4 MiB of a small stream are half of them, not a quarter. */
-	assert_int_equal(size_run("--result all --rate 100 --max-age 10000s --streams 1000 "
-	                          "--sizes 64k",
-	                          &out, &err),
-	                 0);
+	/* Streams of 2 MiB get blocks of 4 MiB, those of 100 KiB smaller ones than without. */
+	assert_int_equal(
+	        size_run("--result all --rate 10k --max-age 20000s --streams 100000", &out, &err),
+	        0);
+	assert_non_null(strstr(out, "the server makes blocks of 4 MiB, and 1,000,000 files"));
+	free(out);
+	free(err);
+	assert_int_equal(
+	        size_run("--result all --rate 1k --max-age 10000s --streams 100000", &out, &err),
+	        0);
 	assert_null(strstr(out, "files under a cipher: with"));
 	free(out);
 	free(err);
