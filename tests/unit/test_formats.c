@@ -57,8 +57,8 @@ static int free_rows(void **state)
 
 static char *text_from(const char *format, const struct formats_source *source)
 {
-	char *text;
-	size_t bytes;
+	char *text = NULL;
+	size_t bytes = 0;
 	FILE *out = open_memstream(&text, &bytes);
 	assert_non_null(out);
 	assert_int_equal(formats_find(format)(out, source), 0);
