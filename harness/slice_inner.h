@@ -48,6 +48,7 @@ struct thread {
 	uint64_t served_ns;     /* when the target last took acknowledgements between operations */
 	uint64_t injected_ns;   /* of the order */
 	int64_t owed_ns;        /* of it, not yet waited */
+	int64_t beside_ns;      /* what a wait takes that it does not see */
 	uint64_t payload_bytes;
 	uint64_t operations;
 	uint64_t acknowledged;
