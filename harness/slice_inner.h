@@ -33,6 +33,13 @@ struct session {
 	char source[4096];           /* restore: snapshots are made there once; "" = not yet */
 };
 
+/* A slowdown of each operation. */
+struct injection {
+	uint64_t ns;       /* of the order; 0: none */
+	int64_t owed_ns;   /* of it, not yet waited */
+	int64_t beside_ns; /* what a wait takes that it does not see */
+};
+
 /* What a thread of the timed region works on and leaves behind. */
 struct thread {
 	struct slice *slice;
@@ -46,9 +53,7 @@ struct thread {
 	const uint64_t *due_ns; /* of the session */
 	uint64_t now_ns;        /* last reading of the clock */
 	uint64_t served_ns;     /* when the target last took acknowledgements between operations */
-	uint64_t injected_ns;   /* of the order */
-	int64_t owed_ns;        /* of it, not yet waited */
-	int64_t beside_ns;      /* what a wait takes that it does not see */
+	struct injection injection;
 	uint64_t payload_bytes;
 	uint64_t operations;
 	uint64_t acknowledged;

@@ -92,47 +92,47 @@ static inline int pace(struct thread *t, uint64_t i)
 }
 
 /* Waits as long as the operations so far owe, less what the last wait was too long. */
-static __attribute__((noinline)) void inject_wait(struct thread *t)
+static __attribute__((noinline)) void inject_wait(struct injection *in)
 {
 	uint64_t started_ns;
 	int64_t waited_ns = 0;
 
-	t->owed_ns += (int64_t)t->injected_ns;
-	if (t->owed_ns < INJECT_WAIT_NS)
+	in->owed_ns += (int64_t)in->ns;
+	if (in->owed_ns < INJECT_WAIT_NS)
 		return;
 	started_ns = clock_ns();
-	while (waited_ns < t->owed_ns)
-		waited_ns = (int64_t)(clock_ns() - started_ns) + t->beside_ns;
-	t->owed_ns -= waited_ns;
-	if (t->owed_ns < -INJECT_CARRY_NS)
-		t->owed_ns = 0;
+	while (waited_ns < in->owed_ns)
+		waited_ns = (int64_t)(clock_ns() - started_ns) + in->beside_ns;
+	in->owed_ns -= waited_ns;
+	if (in->owed_ns < -INJECT_CARRY_NS)
+		in->owed_ns = 0;
 }
 
 /* What a wait takes beside what it measures: half a reading of the clock at each end, and the call.
- * Of some that were not interrupted. */
-static int64_t wait_beside_ns(void)
+ * The least of some batches: one of them was not interrupted. */
+static int64_t inject_beside_ns(void)
 {
-	int64_t least = INJECT_WAIT_NS;
+	int64_t least_ns = INJECT_WAIT_NS;
 
-	for (unsigned i = 0; i < 16; i++) {
-		struct thread t = {.injected_ns = INJECT_WAIT_NS};
+	for (unsigned batch = 0; batch < 16; batch++) {
+		struct injection in = {.ns = INJECT_WAIT_NS};
 		uint64_t started_ns = clock_ns();
-		int64_t beside;
+		int64_t beside_ns;
 
-		for (unsigned k = 0; k < 16; k++)
-			inject_wait(&t);
-		beside = (int64_t)(clock_ns() - started_ns) - (16 * INJECT_WAIT_NS - t.owed_ns);
-		if (beside / 16 < least)
-			least = beside / 16;
+		for (unsigned wait = 0; wait < 16; wait++)
+			inject_wait(&in);
+		beside_ns = (int64_t)(clock_ns() - started_ns) - (16 * INJECT_WAIT_NS - in.owed_ns);
+		if (beside_ns / 16 < least_ns)
+			least_ns = beside_ns / 16;
 	}
-	return least;
+	return least_ns;
 }
 
 /* Inside what is measured of an operation: its time, its CPU time and its latency. */
 static inline void inject(struct thread *t)
 {
-	if (__builtin_expect(t->injected_ns != 0, 0))
-		inject_wait(t);
+	if (__builtin_expect(t->injection.ns != 0, 0))
+		inject_wait(&t->injection);
 }
 
 static void publish_acked(void *arg, struct target_ticket ticket, uint64_t sequence)
@@ -394,8 +394,8 @@ static int thread_open(struct slice *slice, struct thread *t, uint32_t index, in
 
 	t->slice = slice;
 	t->due_ns = s->due_ns;
-	t->injected_ns = slice->order->injected_ns;
-	t->beside_ns = t->injected_ns > 0 ? wait_beside_ns() : 0;
+	t->injection.ns = slice->order->injected_ns;
+	t->injection.beside_ns = t->injection.ns > 0 ? inject_beside_ns() : 0;
 	t->notes = generator_needs_notes(s->generator);
 	t->stream = index % w->streams;
 	histogram_init(&t->latency);
