@@ -125,18 +125,13 @@ int run_store_path(struct run *run, const struct plan_cell *cell, const struct p
                    const char *kind, uint32_t n, char path[PLAN_PATH_BYTES],
                    struct target_error *error)
 {
-	char parent[PLAN_PATH_BYTES - 64], name[RUN_PLACE_BYTES];
-	int rc;
+	char name[RUN_PLACE_BYTES];
 
 	run_arm_place(cell, arm, name);
-	if ((size_t)snprintf(parent, sizeof(parent), "%s/%s", run->scratch[arm->dir], name) >=
-	    sizeof(parent))
+	if ((size_t)snprintf(path, PLAN_PATH_BYTES - 64, "%s/%s%u-%s", run->scratch[arm->dir], kind,
+	                     n, name) >= PLAN_PATH_BYTES - 64)
 		return target_fail(error, TARGET_USAGE, "%s: path too long",
 		                   run->scratch[arm->dir]);
-	rc = run_folder_make(parent);
-	if (rc != 0)
-		return target_fail(error, TARGET_SYSTEM, "%s: %s", parent, strerror(-rc));
-	snprintf(path, PLAN_PATH_BYTES, "%s/%s%u", parent, kind, n);
 	return 0;
 }
 

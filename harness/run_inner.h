@@ -83,7 +83,8 @@ uint64_t run_seed_of(const struct run *run, const struct workload *w);
 /* "WORKLOAD-ARM", for servers "WORKLOAD-ARM-nats-VERSION". */
 void run_arm_place(const struct plan_cell *cell, const struct plan_arm *arm,
                    char name[RUN_PLACE_BYTES]);
-/* "<scratch>/<place>/<kind><n>" into path, its parent made. 0, or -1. */
+/* "<scratch>/<kind><n>-<place>" into path: beside those of the other arms, since a folder of its
+ * own would be a place on the disk that one arm has for the whole run. 0, or -1. */
 int run_store_path(struct run *run, const struct plan_cell *cell, const struct plan_arm *arm,
                    const char *kind, uint32_t n, char path[PLAN_PATH_BYTES],
                    struct target_error *error);
