@@ -294,7 +294,7 @@ const struct command command_noise = {
                 "large\n"
                 "as the throughput itself.\n"
                 "\n"
-                "  atrest noise                    a quarter of a minute, this store\n"
+                "  atrest noise                    twenty seconds, this store\n"
                 "  atrest noise --target nats --rounds 20",
         .options = option_table,
         .arguments_max = SIZE_MAX,

@@ -22,6 +22,10 @@
 /* An injected slowdown is waited for at once when this much is owed: reading the clock takes 20 ns,
  * which is more than some operations are to be slowed down by. */
 #define INJECT_WAIT_NS 2000
+/* As much of a wait that was too long is taken from the next ones: readings of the clock and the
+ * machine's everyday interruptions. After a longer one the slowdown goes on soon, so that it shows
+ * in the middle latency too. */
+#define INJECT_CARRY_NS 100000
 
 /* The next operations of a shared counter. 0 when there are none. */
 static int take(struct slice *slice, _Atomic uint64_t *next, uint64_t count, uint64_t *first,
@@ -88,9 +92,9 @@ static inline int pace(struct thread *t, uint64_t i)
 	return t->due_ns == NULL ? 0 : wait_until(t, intended_ns(t, i));
 }
 
-/* Waits as long as the operations so far owe, less what the last wait was too long. All of it, also
- * where the wait was interrupted: interruptions of the work are in both arms of a pair, those of
- * the waits would be in one of them. */
+/* Waits as long as the operations so far owe, less what the last wait was too long, also where it
+ * was interrupted: interruptions of the work are in both arms of a pair, those of the waits would
+ * be in one of them. */
 static __attribute__((noinline)) void inject_wait(struct injection *in)
 {
 	uint64_t started_ns;
@@ -103,6 +107,8 @@ static __attribute__((noinline)) void inject_wait(struct injection *in)
 	while (waited_ns < in->owed_ns)
 		waited_ns = (int64_t)(clock_ns() - started_ns) + in->beside_ns;
 	in->owed_ns -= waited_ns;
+	if (in->owed_ns < -INJECT_CARRY_NS)
+		in->owed_ns = -INJECT_CARRY_NS;
 }
 
 /* What a wait takes beside what it measures: half a reading of the clock at each end, and the call.
