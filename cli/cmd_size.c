@@ -141,7 +141,8 @@ static int plan_print(const struct size_options *o, const struct size_demand *de
                       const struct results *base)
 {
 	/* What replicas of a stream write is coalesced. */
-	struct sizing_choice choice = {.target = demand->target[0] != '\0' ? demand->target : NULL,
+	struct sizing_choice choice = {.last_bytes = size_plan_last_bytes,
+	                               .target = demand->target[0] != '\0' ? demand->target : NULL,
 	                               .version =
 	                                       demand->version[0] != '\0' ? demand->version : NULL,
 	                               .flush = demand->replicas > 1 ? "async" : "each",

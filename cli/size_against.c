@@ -20,7 +20,8 @@ struct line {
 	struct sizing_size *mix; /* every message a size of its own */
 	size_t mix_count;
 	struct atr_footprint disk;
-	int is_exact; /* the order of the records is known */
+	uint64_t last_bytes; /* of the last block */
+	int is_exact;        /* the order of the records is known */
 	struct sizing_held_off off;
 	double blk_off, key_off;    /* bytes, the largest of its rows */
 	double meta_off, state_off; /* beyond what is allowed, 0: within */
@@ -55,7 +56,7 @@ static int is_first(const struct samples *s, size_t index)
 /* The costs by which the line's workload is predicted: its target, its policy. */
 static int costs_find(struct against *a, const struct sample *row)
 {
-	const struct sizing_choice choice = sizing_held_choice(row);
+	const struct sizing_choice choice = sizing_held_choice(row, size_plan_last_bytes);
 	const struct sizing_choice *before = &a->choice;
 
 	if (before->target != NULL && strcmp(before->target, choice.target) == 0 &&
@@ -140,6 +141,7 @@ static int line_disk(const struct against *a, struct line *l)
 	shape.config_bytes = size_plan_config_bytes(&a->costs, config, "ATREST-0");
 	shape.subject_bytes = (uint64_t)ceil(subject_bytes);
 	atr_footprint_stream(&shape, &blocks, &l->disk);
+	l->last_bytes = blocks.last_bytes;
 	/* Several threads or streams share the messages as they come. */
 	l->is_exact =
 	        l->workload.streams == 1 && (l->workload.publishers == 1 || sizing_is_open(l->row));
@@ -183,7 +185,12 @@ static void row_compare(const struct against *a, struct line *l, const struct sa
 
 static int line_measure(const struct against *a, struct line *l)
 {
-	const struct sizing_held what = {l->row, l->mix, l->mix_count, (double)l->disk.blk.bytes};
+	const struct sizing_held what = {l->row,
+	                                 &a->choice,
+	                                 l->mix,
+	                                 l->mix_count,
+	                                 (double)l->disk.blk.bytes,
+	                                 (double)l->last_bytes};
 
 	for (size_t i = 0; i < a->held.count; i++)
 		if (sizing_held_is_counted(&a->held.rows[i]) &&

@@ -258,12 +258,12 @@ static void note_starts_beyond(struct size_plan *plan)
 		return;
 	if (more != 0)
 		note(plan,
-		     "Extrapolated%s: starts were measured with %.3g GiB and state files of %.3g "
-		     "KiB; the upper end of one with state file takes it to grow with that file, "
-		     "up "
-		     "to that of one without",
+		     "Extrapolated%s: starts were measured with %.3g MiB in %s and state files of "
+		     "%.3g KiB; the upper end of one with state file takes it to grow with that "
+		     "file, up to that of one without",
 		     columns(plan, more, names),
-		     first->start.point[first->start.count - 1].bytes / 1073741824.0,
+		     first->start.point[first->start.count - 1].bytes / 1048576.0,
+		     plan->costs->start_last ? "the last block, which is read," : "the blocks",
 		     first->start_state_bytes / 1024);
 	if (streams != first->start_streams)
 		note(plan,

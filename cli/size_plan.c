@@ -297,11 +297,33 @@ static void plan_consumers(const struct size_plan *plan, const struct size_ciphe
 
 /* ---- starts ---- */
 
+double size_plan_last_bytes(const struct sample *row)
+{
+	/* The workloads' streams have no limits. */
+	const struct atr_footprint_limits limits = {0};
+	double streams = fmax(1, (double)row->streams);
+	double messages = (double)row->messages / sizing_openings(row) / streams;
+	const struct atr_footprint_size size = {sizing_record_bytes(row), 1};
+	struct atr_footprint_blocks blocks = {
+	        .block_bytes = row->block_bytes > 0 ? row->block_bytes
+	                                            : size_plan_block_bytes(&limits, row->cipher,
+	                                                                    row->target_version)};
+
+	atr_footprint_expect(&blocks, &size, 1, (uint64_t)round(messages));
+	return streams * (double)blocks.last_bytes;
+}
+
+/* Messages of the duplicate window. */
+static double window_messages(const struct size_plan *plan)
+{
+	return fmin(plan->kept * (double)plan->demand->streams,
+	            plan->demand->rate * DUPLICATE_WINDOW_S);
+}
+
 static void plan_starts(const struct size_plan *plan, const struct sizing_arm *arm,
                         struct size_cipher *c)
 {
 	const struct sizing_opening o = size_plan_opening(plan, c);
-	double window = fmin(o.messages, plan->demand->rate * DUPLICATE_WINDOW_S);
 	struct stats_interval recover = sizing_at(&arm->recover, plan->mix, plan->mix_count).value;
 
 	c->recover_ns = sizing_start(plan->costs, arm, &o, 0).value;
@@ -310,7 +332,7 @@ static void plan_starts(const struct size_plan *plan, const struct sizing_arm *a
 		c->start_ns = c->recover_ns;
 	} else if (size_plan_state(plan->costs) == ATR_FOOTPRINT_STATE_INDEX &&
 	           isfinite(recover.estimate)) {
-		const double weights[] = {1, window};
+		const double weights[] = {1, window_messages(plan)};
 		const struct stats_interval values[] = {c->start_ns, recover};
 		c->start_ns = sizing_sum(weights, values, 2);
 	}
@@ -330,14 +352,18 @@ int size_plan_has_state(const struct size_plan *plan, const struct size_cipher *
 struct sizing_opening size_plan_opening(const struct size_plan *plan, const struct size_cipher *c)
 {
 	const struct size_demand *d = plan->demand;
-	double streams = (double)d->streams;
+	double streams = (double)d->streams, messages = plan->kept * streams;
+	double window_bytes = window_messages(plan) * (double)c->disk.blk.bytes / fmax(1, messages);
 
-	return (struct sizing_opening){.mix = plan->mix,
-	                               .mix_count = plan->mix_count,
-	                               .messages = plan->kept * streams,
-	                               .blk_bytes = (double)c->disk.blk.bytes,
-	                               .state_bytes = (double)c->disk.state.bytes,
-	                               .streams = streams};
+	/* A last block is half full, and what the window covers of it is read once. */
+	return (struct sizing_opening){
+	        .mix = plan->mix,
+	        .mix_count = plan->mix_count,
+	        .messages = messages,
+	        .blk_bytes = (double)c->disk.blk.bytes,
+	        .last_bytes = fmax(0, streams * (double)c->block_bytes / 2 - window_bytes),
+	        .state_bytes = (double)c->disk.state.bytes,
+	        .streams = streams};
 }
 
 /* ---- all of it ---- */

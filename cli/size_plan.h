@@ -78,6 +78,8 @@ struct atr_footprint_limits size_plan_limits(const struct size_demand *d);
 /* Largest block file of a stream of these limits under the cipher. */
 uint64_t size_plan_block_bytes(const struct atr_footprint_limits *limits, const char *cipher,
                                const char *version);
+/* Bytes of the last block of each stream of an open row, together: sizing_choice.last_bytes. */
+double size_plan_last_bytes(const struct sample *row);
 /* Whether its files and settings are those of a version before that one. */
 int size_plan_is_before(const char *version, const char *than);
 /* What all streams take on disk with these limits: c->disk and what follows from it, for

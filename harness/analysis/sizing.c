@@ -269,9 +269,11 @@ static void kind_choose(struct maker *m, enum figure figure)
 }
 
 /* Where on the curve it is. */
-static double place_of(const struct sample *row, enum figure figure)
+static double place_of(const struct maker *m, const struct sample *row, enum figure figure)
 {
-	return figure == START ? (double)row->blk_apparent_bytes : sizing_record_bytes(row);
+	if (figure != START)
+		return sizing_record_bytes(row);
+	return m->out->start_last ? m->choice->last_bytes(row) : (double)row->blk_apparent_bytes;
 }
 
 static double value_of(const struct sample *row, enum figure figure,
@@ -330,8 +332,8 @@ static double next_place(const struct maker *m, const char *cipher, enum figure 
 		const struct sample *row = &m->samples->rows[i];
 
 		if (is_of(m, row, figure) && strcmp(row->cipher, cipher) == 0 &&
-		    place_of(row, figure) > above)
-			next = fmin(next, place_of(row, figure));
+		    place_of(m, row, figure) > above)
+			next = fmin(next, place_of(m, row, figure));
 	}
 	return next;
 }
@@ -345,7 +347,7 @@ static struct sizing_point point_make(const struct maker *m, const char *cipher,
 
 	for (size_t i = 0; i < m->samples->count; i++) {
 		const struct sample *row = &m->samples->rows[i], *base;
-		double place = place_of(row, figure);
+		double place = place_of(m, row, figure);
 
 		if (place < least || place >= least * ratio_of(figure) || !is_of(m, row, figure) ||
 		    strcmp(row->cipher, cipher) != 0)
@@ -390,7 +392,7 @@ static void start_state(const struct maker *m, struct sizing_arm *arm)
 		const struct sample *row = &m->samples->rows[i];
 
 		if (!is_of(m, row, START) || strcmp(row->cipher, arm->cipher) != 0 ||
-		    place_of(row, START) > arm->start.point[0].most_bytes)
+		    place_of(m, row, START) > arm->start.point[0].most_bytes)
 			continue;
 		arm->start_state_bytes += (double)row->state_apparent_bytes;
 		arm->start_streams += (double)row->streams;
@@ -434,6 +436,7 @@ static void find_target(const struct samples *samples, const struct sizing_choic
 		out->is_server = strcmp(row->target, "nats") == 0;
 	}
 	out->start_scales = out->is_server && strverscmp(out->version, "2.10") < 0;
+	out->start_last = out->is_server && !out->start_scales && choice->last_bytes != NULL;
 }
 
 /* "nats 2.15.1, store 0.1.0": those that publish cells are there of. */
@@ -585,7 +588,9 @@ static struct sizing_cost start_kept(const struct sizing *s, const struct sizing
                                      const struct sizing_opening *o)
 {
 	const struct sizing_curve *c = &arm->start, *plain = &s->arms[0].start;
-	const struct sizing_size size = {o->blk_bytes, 1};
+	/* A last block may be as good as empty. */
+	const double bytes = s->start_last ? fmax(o->last_bytes, c->point[0].bytes) : o->blk_bytes;
+	const struct sizing_size size = {bytes, 1};
 	const struct stats_interval *first = &c->point[0].value;
 	struct sizing_cost cost;
 
@@ -599,10 +604,10 @@ static struct sizing_cost start_kept(const struct sizing *s, const struct sizing
 		return cost;
 	}
 	cost.value = *first;
-	cost.beyond = o->blk_bytes > START_RATIO * c->point[0].bytes;
+	cost.beyond = bytes > START_RATIO * c->point[0].bytes;
 	/* What is more than in plaintext is the reading of every block. */
 	if (s->start_scales && arm->cipher != sizing_ciphers[0] && plain->count > 0) {
-		double scale = o->blk_bytes / c->point[0].bytes;
+		double scale = bytes / c->point[0].bytes;
 		const double weights[] = {scale, 1 - scale};
 		const struct stats_interval values[] = {*first, plain->point[0].value};
 		cost.value = sizing_sum(weights, values, 2);

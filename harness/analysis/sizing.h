@@ -65,8 +65,9 @@ struct sizing_arm {
 	struct sizing_curve publish, publish_added; /* CPU ns per message */
 	struct sizing_curve publish_time;           /* ns of the clock per message, one stream */
 	struct sizing_curve read, read_added;       /* CPU ns per message read in order */
-	/* ns until the streams are there, by the bytes of their blocks; points that differ by less
-	 * than a factor of two are one. */
+	/* ns until the streams are there, by the bytes of the blocks that a start reads or could
+	 * (start_last: of the last one); points that differ by less than a factor of two are one.
+	 */
 	struct sizing_curve start;
 	double start_state_bytes, start_streams; /* of the first point: mean */
 	/* ns more per message where there is no state file; none without a start beside it */
@@ -80,6 +81,9 @@ struct sizing_choice {
 	const char *version; /* NULL: the newest */
 	const char *flush;   /* of the store: "each" or "async" */
 	int always;          /* sync = always */
+	/* Bytes of the last block of each stream that an open row opened, together; the format says
+	 * it. NULL: starts are placed by all bytes. */
+	double (*last_bytes)(const struct sample *row);
 };
 
 struct sizing {
@@ -89,7 +93,9 @@ struct sizing {
 	int is_server;
 	int is_release;   /* every row is of a build that is fit to measure */
 	int start_scales; /* starts with a state file read every enciphered block (before 2.10) */
-	int interrupted;  /* some result was */
+	int start_last;  /* starts with a state file read the last block (servers from 2.10 on), and
+	                  * what those have is known */
+	int interrupted; /* some result was */
 	struct sizing_arm arms[SIZING_CIPHERS];
 };
 
@@ -114,6 +120,7 @@ struct sizing_opening {
 	const struct sizing_size *mix;
 	size_t mix_count;
 	double messages, blk_bytes; /* of all streams */
+	double last_bytes;          /* of the last block of each, together */
 	double state_bytes;         /* of their state files */
 	double streams;             /* 0, as state_bytes: as measured */
 };

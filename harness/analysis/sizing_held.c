@@ -36,9 +36,11 @@ int sizing_held_is_same(const struct sample *a, const struct sample *b)
 	       strcmp(a->cipher, b->cipher) == 0;
 }
 
-struct sizing_choice sizing_held_choice(const struct sample *row)
+struct sizing_choice sizing_held_choice(const struct sample *row,
+                                        double (*last_bytes)(const struct sample *row))
 {
-	return (struct sizing_choice){.target = row->target,
+	return (struct sizing_choice){.last_bytes = last_bytes,
+	                              .target = row->target,
 	                              .version = row->target_version,
 	                              .flush = sizing_is_open(row) ? "each" : row->flush,
 	                              .always = strcmp(row->sync, "always") == 0};
@@ -77,7 +79,8 @@ static double predict(const struct sizing *s, const struct sizing_held *what)
 	const struct sizing_opening o = {.mix = what->mix,
 	                                 .mix_count = what->mix_count,
 	                                 .messages = (double)what->mix_count,
-	                                 .blk_bytes = what->blk_bytes};
+	                                 .blk_bytes = what->blk_bytes,
+	                                 .last_bytes = what->last_bytes};
 	return sizing_start(s, arm, &o, !sizing_is_recover(what->row)).value.estimate;
 }
 
@@ -85,7 +88,6 @@ static double predict(const struct sizing *s, const struct sizing_held *what)
 static int predict_round(const struct samples *rest, uint64_t round, const struct sizing *all,
                          const struct sizing_held *what, double *ns)
 {
-	const struct sizing_choice choice = sizing_held_choice(what->row);
 	struct samples rows = {.complete = 1};
 	char reason[SIZING_TEXT_BYTES];
 	struct sizing costs;
@@ -96,7 +98,7 @@ static int predict_round(const struct samples *rest, uint64_t round, const struc
 		if (rest->rows[i].round == round)
 			rc = samples_add(&rows, &rest->rows[i]);
 	if (rc == 0)
-		switch (sizing_make(&rows, &choice, &costs, reason)) {
+		switch (sizing_make(&rows, what->choice, &costs, reason)) {
 		case SIZING_OK:
 			if (is_whole(&costs, all, what->row))
 				*ns = predict(&costs, what);

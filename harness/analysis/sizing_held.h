@@ -21,15 +21,17 @@ int sizing_held_is_counted(const struct sample *row);
 int sizing_held_is_same(const struct sample *a, const struct sample *b);
 
 /* The rows that predict this one: its target, its policy. Borrows the row's texts. */
-struct sizing_choice sizing_held_choice(const struct sample *row);
+struct sizing_choice sizing_held_choice(const struct sample *row,
+                                        double (*last_bytes)(const struct sample *row));
 
 /* What is predicted: the cell of the row, its messages (of an open cell those that are opened), the
  * bytes of their blocks. */
 struct sizing_held {
 	const struct sample *row;
+	const struct sizing_choice *choice; /* sizing_held_choice() of it */
 	const struct sizing_size *mix;
 	size_t mix_count;
-	double blk_bytes;
+	double blk_bytes, last_bytes;
 };
 
 /* Of the same rounds. All NaN: no round has both. */

@@ -314,6 +314,50 @@ static void starts_are_a_base_and_what_is_read(void **state)
 	samples_free(&s);
 }
 
+static double a_tenth(const struct sample *row)
+{
+	return (double)row->blk_apparent_bytes / 10;
+}
+
+/* Servers from 2.10 on read the last block, however much there is before it. */
+static void where_the_last_block_is_known_starts_lie_at_its_bytes(void **state)
+{
+	const struct sizing_choice with = {.flush = "each", .last_bytes = a_tenth};
+	const struct sizing_choice old = {
+	        .version = "2.9.10", .flush = "each", .last_bytes = a_tenth};
+	const struct sizing_choice store = {
+	        .target = "store", .flush = "each", .last_bytes = a_tenth};
+	struct sizing_opening o = {.mix = &record_1k,
+	                           .mix_count = 1,
+	                           .messages = 1e6,
+	                           .blk_bytes = 1e9,
+	                           .last_bytes = 11 * 1066000};
+	struct samples s = {0};
+	struct sizing sizing;
+	struct sizing_cost cost;
+
+	(void)state;
+	add_all(&s, quiet);
+	add_open(&s, "open-server", 100, 110, 1);
+	sizing = made(&s, &with);
+	assert_true(sizing.start_last);
+	assert_true(sizing_start(&sizing, &sizing.arms[2], &o, 1).beyond);
+	o.last_bytes = 1066000;
+	assert_false(sizing_start(&sizing, &sizing.arms[2], &o, 1).beyond);
+	add_open(&s, "open-server", 100, 160, 6);
+	sizing = made(&s, &with);
+	o.last_bytes = 11 * 1066000;
+	assert_near(sizing_start(&sizing, &sizing.arms[2], &o, 1).value.estimate, 210e6, 1e-6);
+	/* A last block that is as good as empty is no extrapolation. */
+	o.last_bytes = 1;
+	cost = sizing_start(&sizing, &sizing.arms[2], &o, 1);
+	assert_near(cost.value.estimate, 110e6, 1e-6);
+	assert_false(cost.beyond);
+	assert_false(made(&s, &old).start_last);
+	assert_false(made(&s, &store).start_last);
+	samples_free(&s);
+}
+
 static void more_to_read_never_takes_less_time(void **state)
 {
 	struct samples s = {0};
@@ -511,7 +555,8 @@ static struct sizing_held_off off_of(const struct samples *all)
 	for (size_t i = 0; i < held.count; i++)
 		if (sizing_held_is_counted(&held.rows[i]) && strcmp(held.rows[i].arm, "aes") == 0)
 			what.row = &held.rows[i];
-	const struct sizing_choice choice = sizing_held_choice(what.row);
+	const struct sizing_choice choice = sizing_held_choice(what.row, NULL);
+	what.choice = &choice;
 	const struct sizing costs = made(&rest, &choice);
 	assert_int_equal(sizing_held_off(&held, &rest, &costs, &what, &off), 0);
 	samples_free(&held);
@@ -594,6 +639,7 @@ int main(void)
 	        cmocka_unit_test(results_together_are_more_rounds),
 	        cmocka_unit_test(more_to_read_never_takes_less_time),
 	        cmocka_unit_test(starts_are_a_base_and_what_is_read),
+	        cmocka_unit_test(where_the_last_block_is_known_starts_lie_at_its_bytes),
 	        cmocka_unit_test(more_streams_and_longer_state_files_raise_the_upper_end),
 	        cmocka_unit_test(without_a_start_there_is_no_recovery),
 	        cmocka_unit_test(sizes_a_few_bytes_apart_are_one_point),
