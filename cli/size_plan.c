@@ -353,17 +353,18 @@ struct sizing_opening size_plan_opening(const struct size_plan *plan, const stru
 {
 	const struct size_demand *d = plan->demand;
 	double streams = (double)d->streams, messages = plan->kept * streams;
-	double window_bytes = window_messages(plan) * (double)c->disk.blk.bytes / fmax(1, messages);
+	double blk_bytes = (double)c->disk.blk.bytes;
+	double window_bytes = window_messages(plan) * blk_bytes / fmax(1, messages);
+	/* A last block is half full; what the window covers of it is counted there. */
+	double last_bytes = fmin(streams * (double)c->block_bytes / 2, blk_bytes) - window_bytes;
 
-	/* A last block is half full, and what the window covers of it is read once. */
-	return (struct sizing_opening){
-	        .mix = plan->mix,
-	        .mix_count = plan->mix_count,
-	        .messages = messages,
-	        .blk_bytes = (double)c->disk.blk.bytes,
-	        .last_bytes = fmax(0, streams * (double)c->block_bytes / 2 - window_bytes),
-	        .state_bytes = (double)c->disk.state.bytes,
-	        .streams = streams};
+	return (struct sizing_opening){.mix = plan->mix,
+	                               .mix_count = plan->mix_count,
+	                               .messages = messages,
+	                               .blk_bytes = blk_bytes,
+	                               .last_bytes = fmax(0, last_bytes),
+	                               .state_bytes = (double)c->disk.state.bytes,
+	                               .streams = streams};
 }
 
 /* ---- all of it ---- */
