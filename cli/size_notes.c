@@ -263,7 +263,7 @@ static void note_starts_beyond(struct size_plan *plan)
 		     "file, up to that of one without",
 		     columns(plan, more, names),
 		     first->start.point[first->start.count - 1].bytes / 1048576.0,
-		     plan->costs->start_last ? "the last block, which is read," : "the blocks",
+		     plan->costs->start_last ? "the last block" : "the blocks",
 		     first->start_state_bytes / 1024);
 	if (streams != first->start_streams)
 		note(plan,

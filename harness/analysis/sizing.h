@@ -93,8 +93,9 @@ struct sizing {
 	int is_server;
 	int is_release;   /* every row is of a build that is fit to measure */
 	int start_scales; /* starts with a state file read every enciphered block (before 2.10) */
-	int start_last;  /* starts with a state file read the last block (servers from 2.10 on), and
-	                  * what those have is known */
+	/* Starts with a state file read no block but the last (seen of 2.10.27 and 2.15.1: whole,
+	 * of plaintext under 2.10 its last 8 bytes), and what those have is known. */
+	int start_last;
 	int interrupted; /* some result was */
 	struct sizing_arm arms[SIZING_CIPHERS];
 };

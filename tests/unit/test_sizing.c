@@ -319,7 +319,7 @@ static double a_tenth(const struct sample *row)
 	return (double)row->blk_apparent_bytes / 10;
 }
 
-/* Servers from 2.10 on read the last block, however much there is before it. */
+/* Servers from 2.10 on read no block but the last, however much there is before it. */
 static void where_the_last_block_is_known_starts_lie_at_its_bytes(void **state)
 {
 	const struct sizing_choice with = {.flush = "each", .last_bytes = a_tenth};
