@@ -2,7 +2,7 @@
 if(ATREST_WITH_NATS)
   foreach(file nats_faults nats_hangs nats_there)
     atrest_test(test_${file} "fault;server" SOURCES fault/test_${file}.c fault/server_run.c
-                unit/harness_fixture.c LIBRARIES atrest_harness TIMEOUT 300)
+                unit/harness_fixture.c LIBRARIES atrest_harness TIMEOUT 600)
     add_dependencies(test_${file} atrest)
   endforeach()
   add_test(NAME test_nats_faults_long
