@@ -66,6 +66,18 @@ static int machine_check(const char *dir, const json_t *here, int across, uint64
 	return code;
 }
 
+/* A folder that was copied holds the same rounds, which are not more than they are. */
+static int is_held(const struct samples *samples, const struct sample *row)
+{
+	for (size_t i = 0; i < samples->count; i++) {
+		const struct sample *r = &samples->rows[i];
+		if (r->started_unix_ns == row->started_unix_ns && r->seed == row->seed &&
+		    strcmp(r->workload, row->workload) == 0 && strcmp(r->arm, row->arm) == 0)
+			return 1;
+	}
+	return 0;
+}
+
 static int result_add(const char *dir, const json_t *here, int across, uint64_t number,
                       struct results *out)
 {
@@ -74,6 +86,11 @@ static int result_add(const char *dir, const json_t *here, int across, uint64_t 
 
 	if (code == EXIT_FINE)
 		code = machine_check(dir, here, across, &out->file_system_bytes);
+	if (code == EXIT_FINE && is_held(&out->samples, &samples.rows[0]))
+		code = complain(EXIT_USAGE,
+		                "--result: found rows of %s in another one too, expected each run "
+		                "once",
+		                dir);
 	if (code == EXIT_FINE && sizing_append(&out->samples, &samples, number) != 0)
 		code = complain(EXIT_SYSTEM, "out of memory");
 	if (code == EXIT_FINE && !samples.complete)
@@ -161,7 +178,8 @@ static int plan_print(const struct size_options *o, const struct size_demand *de
 	switch (made) {
 	case SIZING_MISSING:
 		results_name(&o->results, names);
-		return complain(EXIT_USAGE, "%s: %s", names, reason);
+		return complain(EXIT_USAGE, "%s%s: %s",
+		                demand->target[0] != '\0' ? "--target: " : "", names, reason);
 	case SIZING_MEMORY:
 		return complain(EXIT_SYSTEM, "out of memory");
 	case SIZING_OK:
@@ -278,14 +296,18 @@ const struct command command_size = {
                 "were\n"
                 "measured, of the newest server among its targets. Without one they are those of\n"
                 "the embedded store, and a lower bound. Bytes follow from the format. Where an\n"
-                "answer lies beyond what was measured, it says so.\n\n"
+                "answer lies beyond what was measured, it says so. A result of another machine\n"
+                "ends with exit code 4 (--across-machines).\n\n"
+                "Units: of bytes k, m, g and t are powers of 1024 (2k are 2048 bytes, 200g are\n"
+                "215 x 10^9), of rates and counts k and m are 1000 and 1000000.\n\n"
                 "FILE.ini holds the same keys, with '_' for '-'; flags come before it:\n\n"
                 "  rate = 20k\n"
                 "  sizes = 128:70,4k:25,64k:5\n"
                 "  max_age = 7d\n\n"
                 "Example, from a new clone:\n\n"
                 "  scripts/bench\n"
-                "  atrest size --rate 20k --peak 50k --sizes 1k --max-age 7d --replicas 3\n\n"
+                "  build/release/cli/atrest size --rate 20k --peak 50k --sizes 1k --max-age 7d "
+                "--replicas 3\n\n"
                 "--held NAME: how far off predictions are, by the rounds of one run, so that a\n"
                 "machine that changes meanwhile changes both. Exit 1 when a line is: CPU of a\n"
                 "message by more than 15 %, a restart by more than 25 %, a block or key file by a\n"

@@ -1,5 +1,6 @@
 target_sources(atrest PRIVATE
   cmd_size.c
+  size_advice.c
   size_against.c
   size_config.c
   size_input.c

@@ -54,6 +54,20 @@ static void sync_write(const struct size_plan *plan, FILE *out)
 		        (unsigned long long)d->sync_interval_ns);
 }
 
+/* Names and addresses are not in a demand. A server alone refuses streams of several replicas. */
+static void cluster_write(const struct size_demand *d, FILE *out)
+{
+	if (d->replicas > 1)
+		fprintf(out,
+		        "# For %llu replicas as many nodes at least, each with a name and routes "
+		        "to "
+		        "the others:\n"
+		        "# server_name: n1\n"
+		        "# cluster { name: c1, listen: \"0.0.0.0:6222\", routes: "
+		        "[\"nats://n2:6222\", \"nats://n3:6222\"] }\n",
+		        (unsigned long long)d->replicas);
+}
+
 char *size_config_server(const struct size_plan *plan)
 {
 	const struct size_demand *d = plan->demand;
@@ -75,6 +89,7 @@ char *size_config_server(const struct size_plan *plan)
 	        max_file(plan), plan->ciphers[plan->chosen].cipher);
 	sync_write(plan, out);
 	fprintf(out, "}\n");
+	cluster_write(d, out);
 	if (fclose(out) != 0) {
 		free(text);
 		return NULL;

@@ -79,7 +79,7 @@ static const struct key keys[] = {
         {"max-age", AGE, AT(max_age_ns), (double)KEPT_NS_MIN, (double)KEPT_NS_MAX,
          "a time of 1s to 36500d, such as 12h, 7d or 4w"},
         {"max-bytes", BYTES, AT(max_bytes), 1, STORED_MAX,
-         "a size such as 500g or 2t, up to 1 EiB"},
+         "bytes or a size such as 500g or 2t (k, m, g, t: powers of 1024), up to 1 EiB"},
         {"max-msgs", COUNT, AT(max_msgs), 1, (double)COUNT_MAX,
          "a whole number of 1 to 1000000000000"},
         {"max-msgs-per-subject", COUNT, AT(max_msgs_per_subject), 1, (double)COUNT_MAX,
@@ -90,7 +90,7 @@ static const struct key keys[] = {
         {"reads", READS, AT(reads), 0, 100000, "a number of 0 to 100000"},
         {"sync", SYNC, AT(sync_interval_ns), (double)SECOND_NS, (double)(24 * HOUR_NS),
          "always, or a time of 1s to 24h"},
-        {"target", TARGET, AT(target), 0, 0, "nats, nats:VERSION or store"},
+        {"target", TARGET, AT(target), 0, 0, "nats, nats:VERSION, nats:newest or store"},
         {"headroom", PERCENT, AT(headroom_pct), 0, 100, "a percentage of 0 to 100"},
         {"deleted", PERCENT, AT(deleted_pct), 0, 99, "a percentage of 0 to 99"},
         {"name", NAME, AT(name), 0, SIZE_NAME_BYTES - 1, "1 to 63 letters, digits, '-' or '_'"},
@@ -163,7 +163,7 @@ static int target_set(const char *text, struct size_demand *d)
 	if ((bytes != 4 || strncmp(text, "nats", 4) != 0) && strcmp(text, "store") != 0)
 		return -1;
 	snprintf(d->target, sizeof(d->target), "%.*s", (int)bytes, text);
-	if (colon != NULL)
+	if (colon != NULL && strcmp(colon + 1, "newest") != 0)
 		snprintf(d->version, sizeof(d->version), "%s", colon + 1);
 	return 0;
 }

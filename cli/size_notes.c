@@ -24,10 +24,10 @@ __attribute__((format(printf, 2, 3))) static void note(struct size_plan *plan, c
 	va_end(args);
 }
 
-/* Something that costs was not measured. */
-#define NOTE_LOWER_BOUND(plan, ...)                                                                \
+/* Something that costs was not measured: a name for it, and the note. */
+#define NOTE_LOWER_BOUND(plan, what, ...)                                                          \
 	do {                                                                                       \
-		(plan)->lower_bound = 1;                                                           \
+		(plan)->lacks[(plan)->lack_count++] = (what);                                      \
 		note(plan, "Lower bound: " __VA_ARGS__);                                           \
 	} while (0)
 
@@ -95,20 +95,34 @@ static void note_lower_bounds(struct size_plan *plan)
 	const struct sizing *s = plan->costs;
 
 	if (!s->is_server)
-		NOTE_LOWER_BOUND(plan,
+		NOTE_LOWER_BOUND(plan, "a server",
 		                 "no server was measured, the CPU time is that of this store, "
 		                 "which does less for a message than a server. Measure one: atrest "
 		                 "run --target nats");
 	else if (d->reads > 0)
-		NOTE_LOWER_BOUND(plan, "reads were measured without acknowledgements, which most "
-		                       "consumers send for each message");
+		NOTE_LOWER_BOUND(plan, "acknowledgements",
+		                 "reads were measured without acknowledgements, which most "
+		                 "consumers send for each message");
 	if (d->deleted_pct > 0)
-		NOTE_LOWER_BOUND(plan, "deletes were not measured, their CPU time is not in it");
+		NOTE_LOWER_BOUND(plan, "deletes",
+		                 "deletes were not measured, their CPU time is not in it");
 	if (d->replicas > 1)
-		NOTE_LOWER_BOUND(plan,
+		NOTE_LOWER_BOUND(plan, "replication",
 		                 "of %llu replicas the Raft log that each node writes beside "
 		                 "the stream, and what nodes send each other, was not measured",
 		                 (unsigned long long)d->replicas);
+}
+
+/* What else ran takes caches and processor time: costs come out higher, and unsure. */
+static void note_disturbed(struct size_plan *plan)
+{
+	const struct repeat_tally *t = &plan->costs->tally;
+
+	if (repeat_too_many(t))
+		note(plan,
+		     "Disturbed: something else used this machine in %zu of the %zu rounds that "
+		     "count; measure again when it is quieter (atrest noise says whether it is)",
+		     t->disturbed, t->rounds);
 }
 
 static void note_cells(struct size_plan *plan)
@@ -166,8 +180,9 @@ static void note_range(struct size_plan *plan, const struct sizing_curve *c, uns
 
 	if (c->count == 1)
 		note(plan,
-		     "Extrapolated%s: %s was measured with records of %.0f bytes alone; other "
-		     "sizes are bounded from above",
+		     "Extrapolated%s: %s was measured with records of %.0f bytes alone; of "
+		     "other sizes what is given is the most it can be; a copy of its workload "
+		     "file with other sizes narrows it",
 		     columns(plan, which, names), what, c->point[0].bytes);
 	else
 		note(plan, "Extrapolated%s: %s was measured with records of %.0f to %.0f bytes",
@@ -229,8 +244,9 @@ static void note_starts_missing(struct size_plan *plan)
 	}
 	if (missing != 0)
 		note(plan,
-		     "Restarts were not measured%s%s: atrest run --suite %s, and give both results "
-		     "with --result",
+		     "Restarts were not measured%s%s: atrest run --suite %s -o more, then size "
+		     "with "
+		     "--result twice, of this run and of more",
 		     some ? " in both ways" : "", columns(plan, missing, names),
 		     plan->costs->is_server ? "server --target nats" : "classes");
 }
@@ -315,6 +331,7 @@ static void note_files(struct size_plan *plan)
 
 void size_notes_make(struct size_plan *plan)
 {
+	note_disturbed(plan);
 	note_limits(plan);
 	note_lower_bounds(plan);
 	note_cells(plan);

@@ -455,38 +455,3 @@ int size_plan_make(const struct size_demand *demand, const struct sizing *costs,
 		size_notes_make(out);
 	return code;
 }
-
-/* An interval that holds zero is no difference. */
-static int is_zero(struct stats_interval v)
-{
-	return v.low <= 0 && v.high >= 0;
-}
-
-void size_plan_advice(const struct size_plan *plan, char text[SIZE_ADVICE_BYTES])
-{
-	const struct size_cipher *c = &plan->ciphers[plan->chosen], *plain = &plan->ciphers[0];
-	const struct size_cipher *other = &plan->ciphers[SIZING_CIPHERS - plan->chosen];
-	char all[SIZE_TEXT_BYTES], added[SIZE_TEXT_BYTES];
-	double disk_pct =
-	        100 * ((double)c->total.allocated_bytes / (double)plain->total.allocated_bytes - 1);
-	size_t used;
-
-	snprintf(text, SIZE_ADVICE_BYTES,
-	         is_zero(c->added_peak)
-	                 ? "Use %s: at the peak no measurable difference to plaintext, %s cores "
-	                   "more (%s in all), and %.*f %% more disk"
-	                 : "Use %s: at the peak it costs %s cores more than plaintext (%s in all), "
-	                   "and %.*f %% more disk",
-	         c->cipher, size_text_interval(c->added_peak, 1, added),
-	         size_text_interval(c->cores_peak, 1, all), disk_pct < 10 ? 2 : 0, disk_pct);
-	used = strlen(text);
-	if (other->there)
-		snprintf(text + used, SIZE_ADVICE_BYTES - used,
-		         !is_zero(other->added_peak) ? "; %s would cost %s more"
-		         : is_zero(c->added_peak)    ? "; %s shows none either, %s more"
-		                                  : "; %s shows no measurable difference, %s more",
-		         other->cipher, size_text_interval(other->added_peak, 1, added));
-	used = strlen(text);
-	snprintf(text + used, SIZE_ADVICE_BYTES - used, ".%s",
-	         plan->costs->is_server ? "" : " A server was not measured: a lower bound.");
-}

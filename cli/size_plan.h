@@ -14,9 +14,9 @@
 #include "harness/analysis/sizing.h"
 #include "store/footprint.h"
 
-#define SIZE_NOTES_MAX    32
-#define SIZE_NOTE_BYTES   320
-#define SIZE_ADVICE_BYTES 512
+#define SIZE_NOTES_MAX  32
+#define SIZE_NOTE_BYTES 320
+#define SIZE_LACKS_MAX  4
 
 /* Under one cipher. Intervals are NaN where there is none. */
 struct size_cipher {
@@ -56,8 +56,10 @@ struct size_plan {
 	uint64_t file_system_bytes;
 	uint64_t config_bytes; /* of a stream's meta.inf in clear text */
 	struct size_cipher ciphers[SIZING_CIPHERS];
-	size_t chosen;   /* the cheaper cipher, an index */
-	int lower_bound; /* something that costs was not measured, notes say what */
+	size_t chosen; /* the cheaper cipher, an index */
+	/* What costs and was not measured; with one at least, cores are a lower bound. */
+	const char *lacks[SIZE_LACKS_MAX];
+	size_t lack_count;
 	char notes[SIZE_NOTES_MAX][SIZE_NOTE_BYTES];
 	size_t note_count;
 };
@@ -67,9 +69,6 @@ struct size_plan {
  * version cannot meet. */
 int size_plan_make(const struct size_demand *demand, const struct sizing *costs,
                    uint64_t file_system_bytes, struct size_plan *out);
-
-/* One sentence: which cipher, and what it costs. */
-void size_plan_advice(const struct size_plan *plan, char text[SIZE_ADVICE_BYTES]);
 
 /* The version whose files and settings are meant: that of the server, "" for the store, whose are
  * those of the newest. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/print_json.h"
+#include "cli/size_advice.h"
 #include "cli/size_config.h"
 #include "cli/size_text.h"
 #include "harness/output/headline.h"
@@ -54,16 +55,12 @@ static void put_time(struct stats_interval v, char text[CELL_BYTES])
 		headline_ns(v, text);
 }
 
-/* Bytes up to 10 KiB, then three or four figures; exact ones are in the JSON. */
-static void put_bytes(double bytes, char text[CELL_BYTES])
+static void put_start(struct stats_interval v, char text[CELL_BYTES])
 {
-	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-	size_t unit = 0;
-
-	for (; bytes >= 10240 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
-		bytes /= 1024;
-	snprintf(text, CELL_BYTES, "%.*f %s", unit == 0 || bytes >= 1000 ? 0 : 1, bytes,
-	         units[unit]);
+	if (isfinite(v.estimate))
+		put_time(v, text);
+	else
+		snprintf(text, CELL_BYTES, "not measured");
 }
 
 #define CELL(name, put)                                                                            \
@@ -81,29 +78,29 @@ CELL(cores_mean, size_text_interval(c->cores_mean, 1, text))
 CELL(cores_peak, size_text_interval(c->cores_peak, 1, text))
 CELL(cores_added, if (c != &plan->ciphers[0]) size_text_interval(c->added_peak, 1, text))
 CELL(cores_headroom, size_text_interval(c->cores_peak, HEADROOM, text))
-CELL(disk_apparent, put_bytes((double)c->total.bytes, text))
-CELL(disk_allocated, put_bytes((double)c->total.allocated_bytes, text))
-CELL(disk_headroom, put_bytes((double)c->total.allocated_bytes *HEADROOM, text))
-CELL(disk_records, put_bytes((double)c->disk.blk.bytes, text))
-CELL(disk_deleted, put_bytes(c->deleted_bytes, text))
-CELL(disk_keys, put_bytes((double)c->disk.key.bytes, text))
-CELL(disk_meta, put_bytes((double)c->disk.meta.bytes, text))
-CELL(disk_state, put_bytes((double)c->disk.state.bytes, text))
-CELL(snapshot, put_bytes(c->snapshot_bytes, text))
+CELL(disk_apparent, size_text_bytes((double)c->total.bytes, text))
+CELL(disk_allocated, size_text_bytes((double)c->total.allocated_bytes, text))
+CELL(disk_headroom, size_text_bytes((double)c->total.allocated_bytes *HEADROOM, text))
+CELL(disk_records, size_text_bytes((double)c->disk.blk.bytes, text))
+CELL(disk_deleted, size_text_bytes(c->deleted_bytes, text))
+CELL(disk_keys, size_text_bytes((double)c->disk.key.bytes, text))
+CELL(disk_meta, size_text_bytes((double)c->disk.meta.bytes, text))
+CELL(disk_state, size_text_bytes((double)c->disk.state.bytes, text))
+CELL(snapshot, size_text_bytes(c->snapshot_bytes, text))
 CELL(block, table_bytes((double)c->block_bytes, text))
 CELL(files, size_text_count((double)c->total.files, text))
 CELL(inodes, size_text_count((double)c->inodes, text))
-CELL(write_mean, put_bytes(c->write_bytes_s_mean, text))
-CELL(write_peak, put_bytes(c->write_bytes_s_peak, text))
+CELL(write_mean, size_text_bytes(c->write_bytes_s_mean, text))
+CELL(write_peak, size_text_bytes(c->write_bytes_s_peak, text))
 CELL(syncs_mean, size_text_count(c->syncs_s_mean, text))
 CELL(syncs_peak, size_text_count(c->syncs_s_peak, text))
-CELL(consumer_write_mean, put_bytes(c->consumer_bytes_s_mean, text))
-CELL(consumer_write_peak, put_bytes(c->consumer_bytes_s_peak, text))
+CELL(consumer_write_mean, size_text_bytes(c->consumer_bytes_s_mean, text))
+CELL(consumer_write_peak, size_text_bytes(c->consumer_bytes_s_peak, text))
 CELL(consumer_syncs_mean, size_text_count(c->consumer_syncs_s_mean, text))
 CELL(consumer_syncs_peak, size_text_count(c->consumer_syncs_s_peak, text))
-CELL(start, put_time(c->start_ns, text))
-CELL(recover, put_time(c->recover_ns, text))
-CELL(index_memory, put_bytes(c->index_bytes, text))
+CELL(start, put_start(c->start_ns, text))
+CELL(recover, put_start(c->recover_ns, text))
+CELL(index_memory, size_text_bytes(c->index_bytes, text))
 
 static void make_lines(const struct size_plan *plan, struct lines *l)
 {
@@ -180,11 +177,12 @@ static void print_demand(const struct size_plan *plan)
 	char record[TABLE_NUMBER_BYTES];
 
 	printf("%s messages/s, %s at the peak, records of %s on average; %s kept in each of %llu "
-	       "stream%s, %llu replica%s, each read %g times.\n",
+	       "stream%s, %llu replica%s, each read %g time%s.\n",
 	       table_count(d->rate, rate), table_count(d->peak, peak),
 	       table_bytes(plan->record_bytes, record), table_count(plan->live, kept),
 	       (unsigned long long)d->streams, d->streams == 1 ? "" : "s",
-	       (unsigned long long)d->replicas, d->replicas == 1 ? "" : "s", d->reads);
+	       (unsigned long long)d->replicas, d->replicas == 1 ? "" : "s", d->reads,
+	       d->reads == 1 ? "" : "s");
 	printf("Costs: %s %s, intervals of 95 %%.\n\n", plan->costs->target, plan->costs->version);
 }
 
@@ -201,7 +199,7 @@ static int print_text(const struct size_plan *plan, int markdown)
 	if (server == NULL || json == NULL)
 		goto done;
 	make_lines(plan, &lines);
-	size_plan_advice(plan, advice);
+	size_advice(plan, advice);
 	printf("%s%s\n\n", markdown ? "> " : "", advice);
 	print_demand(plan);
 	rc = print_table(plan, &lines, markdown);
@@ -303,13 +301,13 @@ static int print_object(const struct size_plan *plan)
 	for (size_t i = 0; i < SIZING_CIPHERS; i++)
 		if (plan->ciphers[i].there)
 			json_array_append_new(ciphers, cipher_json(&plan->ciphers[i]));
-	size_plan_advice(plan, advice);
+	size_advice(plan, advice);
 	json_object_set_new(root, "demand", demand_json(plan));
 	json_object_set_new(root, "target", json_string(plan->costs->target));
 	json_object_set_new(root, "target_version", json_string(plan->costs->version));
 	json_object_set_new(root, "flush",
 	                    plan->costs->is_server ? json_null() : json_string(plan->costs->flush));
-	json_object_set_new(root, "lower_bound", json_boolean(plan->lower_bound));
+	json_object_set_new(root, "lower_bound", json_boolean(plan->lack_count > 0));
 	json_object_set_new(root, "ciphers", ciphers);
 	json_object_set_new(root, "notes", notes);
 	json_object_set_new(root, "chosen", json_string(plan->ciphers[plan->chosen].cipher));

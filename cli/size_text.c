@@ -87,3 +87,15 @@ const char *size_text_time(double seconds, char text[SIZE_TEXT_BYTES])
 	         seconds / units[i].seconds, units[i].name);
 	return text;
 }
+
+const char *size_text_bytes(double bytes, char text[SIZE_TEXT_BYTES])
+{
+	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+	size_t unit = 0;
+
+	for (; bytes >= 10240 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
+		bytes /= 1024;
+	snprintf(text, SIZE_TEXT_BYTES, "%.*f %s", unit == 0 || bytes >= 1000 ? 0 : 1, bytes,
+	         units[unit]);
+	return text;
+}

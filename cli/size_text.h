@@ -17,4 +17,7 @@ const char *size_text_interval(struct stats_interval v, double scale, char text[
 /* "3.2s", "12h", "6.9d": a time as demands are written. */
 const char *size_text_time(double seconds, char text[SIZE_TEXT_BYTES]);
 
+/* "929 B", "1800 KiB", "11.8 TiB": bytes up to 10 KiB, then three or four figures. */
+const char *size_text_bytes(double bytes, char text[SIZE_TEXT_BYTES]);
+
 #endif

@@ -553,6 +553,7 @@ enum sizing_result sizing_make(const struct samples *samples, const struct sizin
 		return SIZING_MEMORY;
 	out->is_release = is_release(&m);
 	out->interrupted = !samples->complete;
+	out->tally = repeat_tally_of(samples);
 	snprintf(out->flush, sizeof(out->flush), "%.60s", out->is_server ? "" : choice->flush);
 	for (enum figure f = PUBLISH; f < FIGURES; f++)
 		kind_choose(&m, f);

@@ -17,6 +17,7 @@
 #ifndef ATREST_HARNESS_ANALYSIS_SIZING_H
 #define ATREST_HARNESS_ANALYSIS_SIZING_H
 
+#include "harness/analysis/repeat.h"
 #include "harness/analysis/stats.h"
 #include "harness/output/samples.h"
 
@@ -97,6 +98,7 @@ struct sizing {
 	 * of plaintext under 2.10 its last 8 bytes), and what those have is known. */
 	int start_last;
 	int interrupted; /* some result was */
+	struct repeat_tally tally;
 	struct sizing_arm arms[SIZING_CIPHERS];
 };
 

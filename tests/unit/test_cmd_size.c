@@ -34,6 +34,8 @@ static int make_folder(void **state)
 	size_set_readers(&all);
 	size_set_readers(&store);
 	size_write_result("all", &all, NULL);
+	for (size_t i = 0; i < store.count; i++)
+		store.rows[i].started_unix_ns++; /* another run */
 	size_write_result("store", &store, NULL);
 	size_write_result("no-reads", &no_reads, NULL);
 	size_write_result("elsewhere", &all, "Other CPU");
@@ -109,7 +111,39 @@ static void without_a_server_it_is_a_lower_bound(void **state)
 	/* Replicas are not measured either. */
 	json = size_plan("--result all --replicas 3 " GOOD);
 	assert_true(json_is_true(json_object_get(json, "lower_bound")));
+	assert_non_null(strstr(json_string_value(json_object_get(json, "advice")),
+	                       "A lower bound of cores, not measured: acknowledgements and "
+	                       "replication."));
+	assert_non_null(
+	        strstr(json_string_value(json_object_get(json, "server_config")), "# cluster {"));
 	json_decref(json);
+}
+
+/* A fifth of the rounds may be; more, and the first sentences say what these figures are worth. */
+static void disturbed_rounds_are_told(void **state)
+{
+	const struct synthetic_noise noise = {0.02, 0.005, 0};
+	struct samples s = {0};
+	json_t *json = size_plan("--result all " GOOD);
+
+	(void)state;
+	assert_null(strstr(json_string_value(json_object_get(json, "advice")), "measure again"));
+	json_decref(json);
+	synthetic_add(&s, synthetic_quick, synthetic_quick_count, noise, 1);
+	size_set_readers(&s);
+	for (size_t i = 0; i < s.count; i++)
+		if (s.rows[i].round < 5)
+			s.rows[i].other_cpu_ns = (uint64_t)(2e9 * s.rows[i].acked_s);
+	size_write_result("disturbed", &s, NULL);
+	json = size_plan("--result disturbed " GOOD);
+	assert_non_null(strstr(json_string_value(json_object_get(json, "advice")),
+	                       "Something else used the machine in "));
+	assert_int_equal(
+	        strncmp(json_string_value(json_array_get(json_object_get(json, "notes"), 0)),
+	                "Disturbed: ", 11),
+	        0);
+	json_decref(json);
+	samples_free(&s);
 }
 
 static void beyond_what_was_measured_it_says_so(void **state)
@@ -384,6 +418,10 @@ static void results_that_do_not_serve_are_refused(void **state)
 	        {"--result elsewhere", 4, "elsewhere: measured on another machine"},
 	        {"--result all --result elsewhere", 4, "measured on another machine"},
 	        {"--result all --result ./all", 2, "--result: found ./all, which is all"},
+	        {"--across-machines --result all --result elsewhere", 2,
+	         "--result: found rows of elsewhere in another one too"},
+	        {"--target nats:2.0.0 --result all", 2, "--target: all: no valid publish cell"},
+	        {"--max-bytes 200GB --result all", 2, "powers of 1024"},
 	        {"--result old", 4, "atrest-samples v2"},
 	        {"--result torn", 2, "torn/samples.csv"},
 	        {"", 2, "results/latest/samples.csv"},
@@ -521,6 +559,7 @@ int main(void)
 	        cmocka_unit_test(a_plan_is_rates_times_costs),
 	        cmocka_unit_test(servers_before_2_9_16_have_large_blocks_under_a_cipher_too),
 	        cmocka_unit_test(without_a_server_it_is_a_lower_bound),
+	        cmocka_unit_test(disturbed_rounds_are_told),
 	        cmocka_unit_test(beyond_what_was_measured_it_says_so),
 	        cmocka_unit_test(columns_are_named_where_they_are_not_all),
 	        cmocka_unit_test(files_and_flags_say_the_same),

@@ -278,7 +278,7 @@ static void advice_says_either_of_two_alone(void **state)
 	size_write_result("unsure", &s, NULL);
 	json = size_plan("--result unsure --rate 20k --max-msgs 1m");
 	const char *advice = json_string_value(json_object_get(json, "advice"));
-	if (strncmp(advice, "Use aes: at the peak it costs", 29) != 0 ||
+	if (strstr(advice, " more than in plaintext, ") == NULL ||
 	    strstr(advice, "; chachapoly shows no measurable difference, ") == NULL)
 		fail_msg("%s", advice);
 	json_decref(json);
@@ -290,7 +290,7 @@ static void advice_says_either_of_two_alone(void **state)
 	size_write_result("unsure", &s, NULL);
 	json = size_plan("--result unsure --rate 20k --max-msgs 1m");
 	advice = json_string_value(json_object_get(json, "advice"));
-	if (strncmp(advice, "Use aes: at the peak no measurable difference", 45) != 0 ||
+	if (strstr(advice, " no measurable difference to plaintext (") == NULL ||
 	    strstr(advice, "; chachapoly shows none either, ") == NULL)
 		fail_msg("%s", advice);
 	json_decref(json);
