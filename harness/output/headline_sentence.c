@@ -52,7 +52,15 @@ static size_t arms_of(const struct summary *s, const struct summary_row *cell,
 	return count;
 }
 
-#define RANGE_HIGH_PCT 30
+/* Nothing stands out, and what may be there unseen is in the upper half of the documented range or
+ * beyond: that is not a small cost, it is none that is known. */
+#define TOLD_PCT 15
+
+static int is_untold(const struct arm_rows *a)
+{
+	return a->verdict == VERDICT_INDISTINGUISHABLE &&
+	       headline_at_most(a->throughput) > TOLD_PCT;
+}
 
 static void say_throughput(char text[HEADLINE_BYTES], const struct arm_rows *a, const char *noun)
 {
@@ -66,8 +74,11 @@ static void say_throughput(char text[HEADLINE_BYTES], const struct arm_rows *a, 
 	} else {
 		double most = headline_at_most(a->throughput);
 		headline_percent((struct stats_interval){most, NAN, NAN}, number);
-		headline_say(text, " and takes no measurable throughput (≤ %s%s)", number,
-		             most > RANGE_HIGH_PCT ? ", too noisy to tell" : "");
+		headline_say(text,
+		             is_untold(a) ? ", and what it takes of the throughput is not told: up "
+		                            "to %s, the machine was too noisy"
+		                          : " and takes no measurable throughput (≤ %s)",
+		             number);
 	}
 }
 
@@ -281,18 +292,31 @@ static size_t count_told(const struct arm_rows *arms, size_t count)
 	return told;
 }
 
-/* What the arm costs; of whom and what is said once, before any other arm. Returns what closes a
- * bracket that is still open, "" when none is. */
+/* Of an arm whose bound says nothing. first: the sentence begins with it. */
+static void say_untold(char text[HEADLINE_BYTES], const struct arm_rows *a, const char *who,
+                       const char *what, int first)
+{
+	char number[HEADLINE_TEXT_BYTES];
+	struct stats_interval most = {headline_at_most(a->throughput), NAN, NAN};
+	headline_say(text, "%s %s costs%s%s is not told: up to %s%s%s, %stoo noisy",
+	             first ? "What" : "what", a->throughput->arm, who[0] != '\0' ? " " : "", who,
+	             headline_percent(most, number), what[0] != '\0' ? " of its " : "", what,
+	             what[0] != '\0' ? "the machine was " : "");
+}
+
+/* What the arm costs; of whom and what is said once, before any other arm, the verb where the arm
+ * before has another one. Returns what closes a bracket that is still open, "" when none is. */
 static const char *say_cost(char text[HEADLINE_BYTES], const struct arm_rows *a, const char *who,
-                            const char *what)
+                            const char *what, int verb)
 {
 	char number[HEADLINE_TEXT_BYTES];
 	struct stats_interval overhead = headline_overhead(a->throughput);
 	struct stats_interval gain = {-overhead.estimate, -overhead.high, -overhead.low};
 	const char *of = what[0] != '\0' ? " of its " : "";
 	headline_say(text, "%s ", a->throughput->arm);
-	if (who[0] != '\0')
-		headline_say(text, "%s %s ", a->verdict == VERDICT_FASTER ? "gives" : "costs", who);
+	if (who[0] != '\0' || verb)
+		headline_say(text, "%s %s%s", a->verdict == VERDICT_FASTER ? "gives" : "costs", who,
+		             who[0] != '\0' ? " " : "");
 	if (a->verdict == VERDICT_OVERHEAD) {
 		headline_say(text, "%s%s%s", headline_percent(overhead, number), of, what);
 	} else if (a->verdict == VERDICT_FASTER) {
@@ -301,8 +325,7 @@ static const char *say_cost(char text[HEADLINE_BYTES], const struct arm_rows *a,
 	} else {
 		double most = headline_at_most(a->throughput);
 		headline_percent((struct stats_interval){most, NAN, NAN}, number);
-		headline_say(text, "no measurable part%s%s (≤ %s%s", of, what, number,
-		             most > RANGE_HIGH_PCT ? ", too noisy to tell" : "");
+		headline_say(text, "no measurable part%s%s (≤ %s", of, what, number);
 		return ")";
 	}
 	return "";
@@ -325,15 +348,22 @@ static void say_cost_in_cpu(char text[HEADLINE_BYTES], const struct summary_row 
 	}
 }
 
+/* begins: with its first arm a sentence begins. */
 static void say_costs(char text[HEADLINE_BYTES], const struct arm_rows *arms, size_t count,
-                      const char *who, const char *what)
+                      const char *who, const char *what, int begins)
 {
 	const char *noun = " of CPU per message";
 	for (size_t i = 0; i < count; i++) {
-		headline_say(text, "%s", i > 0 ? ", " : "");
+		int untold = is_untold(&arms[i]);
+		int behind_untold = i > 0 && is_untold(&arms[i - 1]);
+		headline_say(text, "%s", i == 0 ? "" : untold || behind_untold ? "; " : ", ");
 		if (say_failed(text, &arms[i]))
 			continue;
-		const char *close = say_cost(text, &arms[i], who, what);
+		const char *close = "";
+		if (untold)
+			say_untold(text, &arms[i], who, what, begins && i == 0);
+		else
+			close = say_cost(text, &arms[i], who, what, i == 0 || behind_untold);
 		who = what = ""; /* once is enough */
 		if (arms[i].cpu != NULL) {
 			headline_say(text, "%s", close[0] != '\0' ? "; " : " (");
@@ -343,6 +373,40 @@ static void say_costs(char text[HEADLINE_BYTES], const struct arm_rows *arms, si
 		}
 		headline_say(text, "%s", close);
 	}
+}
+
+/* By what neither is: servers are also sized by CPU time alone. */
+static void say_neither(char text[HEADLINE_BYTES], const struct arm_rows *arms, size_t count)
+{
+	const struct arm_rows *by_cpu = NULL, *by_throughput = NULL, *costly = NULL;
+	size_t known = 0, costs = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (arms[i].cpu == NULL)
+			continue;
+		known++;
+		if (headline_verdict(arms[i].cpu) == VERDICT_OVERHEAD) {
+			costly = &arms[i];
+			costs++;
+		}
+	}
+	for (size_t i = 0; i < 2 && count == 2 && known == count; i++) {
+		const struct arm_rows *a = &arms[i], *b = &arms[1 - i];
+		if (is_below(headline_added(a->cpu), headline_added(b->cpu)))
+			by_cpu = a;
+		if (is_below(headline_overhead(a->throughput), headline_overhead(b->throughput)))
+			by_throughput = a;
+	}
+	headline_say(text, "; neither cipher is clearly cheaper");
+	if (by_cpu != NULL && by_throughput != NULL)
+		headline_say(text, ": %s by CPU time, %s by throughput", by_cpu->throughput->arm,
+		             by_throughput->throughput->arm);
+	else if (known < count)
+		headline_say(text, " by throughput");
+	else if (costs == 1 && count == 2)
+		headline_say(text, " by throughput; in CPU time only %s shows a cost",
+		             costly->throughput->arm);
+	else
+		headline_say(text, " by throughput or CPU time");
 }
 
 static void say_version(char text[HEADLINE_BYTES], const struct summary *s,
@@ -363,14 +427,14 @@ static void say_version(char text[HEADLINE_BYTES], const struct summary *s,
 		headline_say(text, "%s", first ? "On this machine " : " ");
 	else
 		headline_say(text, first ? "On this machine, with %s: " : " With %s: ", subject);
-	say_costs(text, arms, count, subject, what);
+	say_costs(text, arms, count, subject, what, !first && count_told(arms, count) > 0);
 	say_range(text, arms, count);
 	if (first) {
 		say_disk(text, "; disk", arms, count);
 		if (preferred)
 			headline_say(text, "; use %s", arms[0].throughput->arm);
 		else if (count > 1 && count_told(arms, count) == count)
-			headline_say(text, "; neither cipher is clearly cheaper");
+			say_neither(text, arms, count);
 	}
 	headline_say(text, ".");
 }

@@ -124,7 +124,7 @@ static void ciphers_that_cost_alike_are_not_preferred(void **state)
 	struct summary m;
 	(void)state;
 	make_server_cell(&m, 1000, 1000, 0.02);
-	assert_says(&m, "; neither cipher is clearly cheaper.");
+	assert_says(&m, "; neither cipher is clearly cheaper by throughput or CPU time.");
 	assert_silent(&m, "use ");
 	summary_free(&m);
 }
@@ -140,7 +140,8 @@ static void figures_that_contradict_each_other_give_no_advice(void **state)
 		if (strcmp(s.rows[i].arm, "aes") == 0)
 			s.rows[i].acked_s *= 2;
 	make(&s, &m);
-	assert_says(&m, "; neither cipher is clearly cheaper.");
+	assert_says(&m, "; neither cipher is clearly cheaper: aes by CPU time, chachapoly by "
+	                "throughput.");
 	summary_free(&m);
 }
 
@@ -287,8 +288,93 @@ static void a_wide_bound_is_no_range(void **state)
 	cell.chachapoly_ns = 0;
 	synthetic_add(&s, &cell, 1, (struct synthetic_noise){0.05, 0.8, 0}, 6);
 	make(&s, &m);
-	assert_says(&m, ", too noisy to tell)");
+	assert_says(&m, " of the throughput is not told: up to ");
+	assert_says(&m, " %, the machine was too noisy");
+	assert_silent(&m, "no measurable throughput");
 	assert_silent(&m, "range");
+	summary_free(&m);
+}
+
+static struct summary_row *throughput_of(struct summary *m, const char *arm)
+{
+	for (size_t i = 0; i < m->count; i++)
+		if (strcmp(m->rows[i].arm, arm) == 0 &&
+		    strcmp(m->rows[i].metric, "throughput_msgs_s") == 0)
+			return &m->rows[i];
+	fail();
+	return NULL;
+}
+
+static void set_untold(struct summary *m, const char *arm, double at_most)
+{
+	struct summary_row *row = throughput_of(m, arm);
+	row->overhead_pct = 3;
+	row->low_pct = -20;
+	row->high_pct = at_most;
+	row->floor_pct = 5;
+	strcpy(row->verdict, "indistinguishable");
+}
+
+static void what_noise_hides_is_not_called_small(void **state)
+{
+	struct summary m;
+	(void)state;
+	make_server_cell(&m, 1340, 270, 0.001);
+	set_untold(&m, "chachapoly", 37);
+	set_untold(&m, "aes", 15);
+	assert_says(&m, "(≤ 15 %; 0.27 µs");
+	assert_says(&m, "; what chachapoly costs is not told: up to 37 %, too noisy (1.34 µs");
+	set_untold(&m, "aes", 45);
+	assert_says(&m, "On this machine what aes costs nats-server 2.15.1 is not told: up to "
+	                "45 % of its publish throughput at 1 KiB, the machine was too noisy "
+	                "(0.27 µs");
+	assert_says(&m, "; what chachapoly costs is not told: up to 37 %, too noisy (1.34 µs");
+	assert_silent(&m, "no measurable");
+	assert_silent(&m, "range");
+	summary_free(&m);
+}
+
+static void behind_what_is_not_told_there_is_a_verb(void **state)
+{
+	struct summary m;
+	(void)state;
+	make_server_cell(&m, 1000, 1000, 0.001);
+	set_untold(&m, "chachapoly", 37);
+	assert_says(&m, "On this machine what chachapoly costs nats-server 2.15.1 is not told: up "
+	                "to 37 % of its publish throughput at 1 KiB, the machine was too noisy (");
+	assert_says(&m, "); aes costs 1");
+	summary_free(&m);
+}
+
+/* An older version begins a sentence of its own. */
+static void of_another_version_it_begins_a_sentence(void **state)
+{
+	struct summary m;
+	(void)state;
+	make_servers(&m, 1, 0);
+	for (size_t i = 0; i < m.count; i++)
+		if (strcmp(m.rows[i].target_version, "2.9.10") == 0 &&
+		    strcmp(m.rows[i].arm, "chachapoly") == 0 &&
+		    strcmp(m.rows[i].metric, "throughput_msgs_s") == 0) {
+			m.rows[i].high_pct = 50;
+			strcpy(m.rows[i].verdict, "indistinguishable");
+		}
+	assert_says(&m, ". What chachapoly costs nats-server 2.9.10 is not told: up to ");
+	summary_free(&m);
+}
+
+/* `atrest size` advises by CPU time: the sentence says by what there is no difference. */
+static void a_difference_in_cpu_time_alone_is_said(void **state)
+{
+	struct summary m;
+	(void)state;
+	make_server_cell(&m, 1000, 1000, 0.02);
+	for (size_t i = 0; i < m.count; i++)
+		if (strcmp(m.rows[i].arm, "aes") == 0 &&
+		    strcmp(m.rows[i].metric, "cpu_ns_per_msg") == 0)
+			strcpy(m.rows[i].verdict, "indistinguishable");
+	assert_says(&m, "; neither cipher is clearly cheaper by throughput; in CPU time only "
+	                "chachapoly shows a cost.");
 	summary_free(&m);
 }
 
@@ -435,6 +521,10 @@ int main(void)
 	        cmocka_unit_test(an_effect_that_is_not_there_is_not_claimed),
 	        cmocka_unit_test(a_bound_is_the_upper_end_of_the_cost),
 	        cmocka_unit_test(a_wide_bound_is_no_range),
+	        cmocka_unit_test(what_noise_hides_is_not_called_small),
+	        cmocka_unit_test(behind_what_is_not_told_there_is_a_verb),
+	        cmocka_unit_test(of_another_version_it_begins_a_sentence),
+	        cmocka_unit_test(a_difference_in_cpu_time_alone_is_said),
 	        cmocka_unit_test(a_gain_is_called_one),
 	        cmocka_unit_test(failures_interruptions_and_noise_are_in_the_sentence),
 	        cmocka_unit_test(too_few_rounds_are_inconclusive),
