@@ -92,8 +92,9 @@ static void judge(struct transfer_row *row)
 	int agree = row->predicted_low <= row->measured_high &&
 	            row->measured_low <= row->predicted_high;
 	snprintf(row->agrees, sizeof(row->agrees), "%s", agree ? "yes" : "no");
-	/* Of what may be nothing there is no percentage. */
-	if (row->measured_low > 0 || row->measured_high < 0)
+	/* Of what may be nothing there is no percentage, nor is there one of a guess at nothing. */
+	if ((row->measured_low > 0 || row->measured_high < 0) &&
+	    (row->predicted_low > 0 || row->predicted_high < 0))
 		row->error_pct = 100 * (row->predicted / row->measured - 1);
 }
 

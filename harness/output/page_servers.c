@@ -15,7 +15,7 @@ static void put_estimate(struct table *t, double estimate, double low, double hi
 	table_text(t, headline_ns((struct stats_interval){estimate, low, high}, number));
 }
 
-/* Predicted, measured, error. */
+/* Predicted, measured, error. What may be zero has no error in percent. */
 static void put_compared(struct table *t, const struct transfer_row *row)
 {
 	if (row == NULL) {
@@ -31,8 +31,11 @@ static void put_compared(struct table *t, const struct transfer_row *row)
 	if (isfinite(row->error_pct))
 		table_format(t, "%+.0f %%%s", row->error_pct,
 		             strcmp(row->agrees, "yes") == 0 ? ", within the intervals" : "");
+	else if (row->agrees[0] != '\0')
+		table_format(t, "may be zero%s",
+		             strcmp(row->agrees, "yes") == 0 ? ", within the intervals" : "");
 	else
-		table_text(t, row->agrees[0] != '\0' ? "may be zero" : "");
+		table_text(t, "");
 }
 
 static const struct transfer_row *in_store(const struct transfer *t, const struct transfer_row *row)
@@ -105,7 +108,9 @@ void page_put_transfer(struct page *p)
 	      "process, and time of a message at full throughput; 95 % intervals. A line is "
 	      "a + b · bytes through the cells of 1 KiB and 64 KiB of the same server; without "
 	      "both "
-	      "nothing is predicted. The rows are in transfer.csv.</p>\n"
+	      "nothing is predicted. “May be zero”: the interval of what is predicted or measured "
+	      "holds zero, and an error in percent would say nothing. The rows are in "
+	      "transfer.csv.</p>\n"
 	      "<p>What does not carry over: a line holds for its own version, cipher and machine. "
 	      "nats-server 2.9.10 pays for a heap allocation at each write (32 KiB, cleared; "
 	      "with an empty heap about three times as much: server_heap), not for the cipher. "

@@ -280,6 +280,35 @@ static void servers_and_the_store_stand_side_by_side(void **state)
 	assert_picture_says("classes-3", (const char *const[]){"this store", NULL});
 }
 
+static void assert_picture_says_nothing_of(const char *picture, const char *words)
+{
+	char *data = read_picture(other_folder(), picture);
+	if (strstr(data, words) != NULL)
+		fail_msg("\"%s\" is in %s", words, picture);
+	free(data);
+}
+
+/* What lies within the noise has neither a speed nor a line that falls. */
+static void a_cost_per_byte_that_cannot_be_shown_has_no_speed(void **state)
+{
+	static const struct synthetic_cell cells[] = {
+	        {"publish-1k", "publish", "2m", 1024, 39000, 12, 5076, 0.97, 1340, 265},
+	        {"publish-8k", "publish", "2m", 8192, 13000, 8, 15015, 0.98, 9400, 250},
+	        {"publish-64k", "publish", "2m", 65536, 1900, 8, 72000, 0.98, 65000, -1500},
+	};
+	static const struct synthetic_suite suite = {"nats", "2.15.1", cells, 3};
+	static const char *const said[] = {"no measurable cost per byte", "GB/s)", NULL};
+	struct samples s = {0};
+	(void)state;
+	synthetic_add_server(&s, &suite, (struct synthetic_noise){0.05, 0.04, 0}, 44);
+	char *text = page_of(other_folder(), &s, FIGURES_OK);
+	assert_null(strstr(text, "class=warning"));
+	free(text);
+	assert_picture_says("transfer", said);
+	assert_picture_says_nothing_of("transfer", "(-");
+	assert_picture_says_nothing_of("transfer", "+ -");
+}
+
 static void a_server_without_plaintext_has_a_page_without_figures(void **state)
 {
 	struct samples s = {0};
@@ -472,6 +501,7 @@ int main(void)
 	        cmocka_unit_test(figures_are_drawn_as_svg_and_png),
 	        cmocka_unit_test(a_run_of_one_cell_or_of_plaintext_alone_is_drawn_too),
 	        cmocka_unit_test(servers_and_the_store_stand_side_by_side),
+	        cmocka_unit_test(a_cost_per_byte_that_cannot_be_shown_has_no_speed),
 	        cmocka_unit_test(a_server_without_plaintext_has_a_page_without_figures),
 	        cmocka_unit_test(there_is_no_picture_of_what_was_not_measured),
 	        cmocka_unit_test(what_servers_hold_and_lose_is_said),

@@ -115,6 +115,36 @@ static void a_cost_off_the_line_is_an_error_with_its_sign(void **state)
 	summary_free(&m);
 }
 
+/* A prediction that may be nothing is no share of what was measured. */
+static void a_cost_that_may_be_zero_has_no_error_in_percent(void **state)
+{
+	struct samples s;
+	struct summary m;
+	struct transfer t;
+	(void)state;
+	make_line(&s, sizes, 4, (struct synthetic_noise){0, 0, 0});
+	/* aes costs nothing but noise, 9 µs up and down, except at 8 KiB, where it is seen clearly.
+	 */
+	for (size_t i = 0; i < s.count; i++) {
+		struct sample *r = &s.rows[i];
+		double added = 9000;
+		if (r->payload_bytes == 8192)
+			continue;
+		if (strcmp(r->arm, "aes") == 0)
+			added = 9000 * (double)(r->round % 3) - cost((double)r->payload_bytes) / 2;
+		r->cpu_ns = (uint64_t)((double)r->cpu_ns + added * (double)r->messages);
+	}
+	make(&s, &m, &t);
+	const struct transfer_row *r = row_of(&t, &m, "aes", 8192);
+	assert_true(r->predicted_low <= 0 && r->predicted_high >= 0);
+	assert_true(r->measured_low > 0);
+	assert_true(isnan(r->error_pct));
+	assert_string_not_equal(r->agrees, "");
+	assert_near(row_of(&t, &m, "chachapoly", 8192)->error_pct, 0, 0.1);
+	transfer_free(&t);
+	summary_free(&m);
+}
+
 static void without_one_of_the_two_sizes_nothing_is_predicted(void **state)
 {
 	struct samples s;
@@ -296,6 +326,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(a_line_is_found_again_and_predicts_the_other_sizes),
 	        cmocka_unit_test(a_cost_off_the_line_is_an_error_with_its_sign),
+	        cmocka_unit_test(a_cost_that_may_be_zero_has_no_error_in_percent),
 	        cmocka_unit_test(without_one_of_the_two_sizes_nothing_is_predicted),
 	        cmocka_unit_test(intervals_of_predictions_hold_the_truth_under_noise),
 	        cmocka_unit_test(weights_turn_an_interval_round_below_the_line),
