@@ -37,6 +37,9 @@ expect 1 '' grep -qE 'mine|/home' "$work/results/published/other/machine.json"
 expect 0 'published: results/published/example, README.md' "$work/scripts/publish" run example
 expect 0 '> The sentence.' cat "$work/README.md"
 expect 0 'row none' cat "$work/README.md"
+# Folded; within HTML Markdown begins behind an empty line.
+expect 0 $'<details><summary>every cell</summary>\n\n```\nworkload arm\nrow none\n```\n\n</details>\n<!-- end published -->' \
+	cat "$work/README.md"
 expect 0 '> The advice.' cat "$work/README.md"
 expect 1 '' grep -q '^old$' "$work/README.md"
 expect 2 'is what would be replaced' "$work/scripts/publish" results/published/example example
