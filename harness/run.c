@@ -399,8 +399,7 @@ static int round_set_aside(struct run *run, const struct schedule_step *step)
 		return 0;
 	if (!schedule_may_repeat(run->plan, &run->result->samples, step)) {
 		run_warn(run,
-		         "more rounds were disturbed than may be repeated: the others count as "
-		         "they are, with their covariates");
+		         REPEAT_NO_MORE ": the others count as they are, with their covariates");
 		return 0;
 	}
 	snprintf(text, sizeof(text), "%.60s, round %u: repeated, %s",

@@ -46,6 +46,8 @@
 #define REPEAT_SLICE_S_MIN 0.1
 
 #define REPEAT_TEXT_BYTES 128
+/* What a run says when the first round is disturbed that may not be run again. */
+#define REPEAT_NO_MORE "more rounds were disturbed than may be repeated"
 
 /* rows: all of one round of one cell, each valid. 1: set the round aside, text says which row and
  * what of it ("aes: others used 97 % of one processor"); 0 and "": it counts. A round with an

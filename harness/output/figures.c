@@ -38,7 +38,8 @@ const struct figure figures[] = {
          "Transfer: what two sizes say of the others",
          "Filled: CPU time that a cipher adds to a published message, as measured; line: a + b · "
          "bytes through the cells of 1 KiB and 64 KiB (ringed), which predicts the rest. Hollow: "
-         "may be zero. Where no cost per byte can be told from zero there is no line: dotted is what "
+         "may be zero. Where no cost per byte can be told from zero there is no line: dotted is "
+         "what "
          "it may be at most. Dashed: the line of the embedded store, the floor."},
         {"disk", "summary.csv", FIGURE_OF_ALL, "disk_allocated_bytes", "Disk growth",
          "How much more the stream's directory takes than in plaintext: blocks that the file "

@@ -4,6 +4,7 @@
  * table_html_text. */
 #include "harness/output/page.h"
 
+#include "harness/analysis/repeat.h"
 #include "harness/output/headline.h"
 #include "harness/output/page_inner.h"
 #include "harness/output/rates.h"
@@ -221,13 +222,21 @@ static size_t kind_of(const json_t *warning)
 	return kind;
 }
 
+/* Said while it ran, when it was not known how many there would be: the page has their count. */
+static int is_counted(const json_t *warning, const struct repeat_tally *tally)
+{
+	const char *text = json_string_value(warning);
+	return tally->disturbed > 0 && text != NULL && strstr(text, REPEAT_NO_MORE) != NULL;
+}
+
 /* Those of that kind, one below the other. */
-static void put_warnings_of(struct page *p, const json_t *warnings, size_t kind)
+static void put_warnings_of(struct page *p, const json_t *warnings, size_t kind,
+                            const struct repeat_tally *tally)
 {
 	for (size_t i = 0; i < json_array_size(warnings); i++) {
 		const json_t *warning = json_array_get(warnings, i);
 		const char *text = json_string_value(warning);
-		if (kind_of(warning) != kind)
+		if (kind_of(warning) != kind || is_counted(warning, tally))
 			continue;
 		fputs("<div>", p->out);
 		table_html_text(p->out, text == NULL ? "" : text);
@@ -235,22 +244,29 @@ static void put_warnings_of(struct page *p, const json_t *warnings, size_t kind)
 	}
 }
 
-/* What the user was told while it ran: not durable, slow files, payloads of zeros, ... */
+/* What the user was told while it ran: not durable, slow files, payloads of zeros, ...; and, of the
+ * samples, how many rounds were disturbed. */
 static void put_warnings_of_run(struct page *p)
 {
 	const json_t *warnings = json_object_get(json_object_get(p->machine, "run"), "warnings");
+	struct repeat_tally tally = repeat_tally_of(p->samples);
 	size_t counts[MANY_COUNT + 1] = {0};
-	if (json_array_size(warnings) == 0)
+	if (json_array_size(warnings) == 0 && tally.disturbed == 0)
 		return;
 	for (size_t i = 0; i < json_array_size(warnings); i++)
 		counts[kind_of(json_array_get(warnings, i))]++;
 	fputs("<div class=warning>", p->out);
-	put_warnings_of(p, warnings, MANY_COUNT);
+	put_warnings_of(p, warnings, MANY_COUNT, &tally);
+	if (tally.disturbed > 0)
+		fprintf(p->out,
+		        "<div>%zu of %zu rounds were disturbed by something else on this machine "
+		        "and count as they are, more than may be repeated</div>\n",
+		        tally.disturbed, tally.rounds);
 	for (size_t kind = 0; kind < MANY_COUNT; kind++) {
 		if (counts[kind] > 1)
 			fprintf(p->out, "<details><summary>%zu %s</summary>\n", counts[kind],
 			        many[kind].words);
-		put_warnings_of(p, warnings, kind);
+		put_warnings_of(p, warnings, kind, &tally);
 		if (counts[kind] > 1)
 			fputs("</details>\n", p->out);
 	}

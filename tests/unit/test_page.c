@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "harness/analysis/repeat.h"
 #include "harness/output/headline.h"
 #include "harness/output/page.h"
 #include "harness/output/replace.h"
@@ -463,6 +464,37 @@ static void warnings_of_one_kind_are_one_line_with_their_count(void **state)
 	assert_int_equal(remove(synthetic_path(other_folder(), "machine.json")), 0);
 }
 
+/* As the terminal says it, also where nothing was said while it ran. */
+static void disturbed_rounds_that_count_are_counted(void **state)
+{
+	static const char machine[] =
+	        "{\"run\": {\"warnings\": [\"" REPEAT_NO_MORE
+	        ": the others count as they are, with their covariates\", \"payloads of zeros\"]}}";
+	static const char told[] = "<div>2 of 12 rounds were disturbed by something else on this "
+	                           "machine and count as they are, more than may be repeated</div>";
+	(void)state;
+	for (int warned = 0; warned < 2; warned++) {
+		struct samples s;
+		make_samples(&s, 1);
+		for (size_t i = 0; i < s.count; i++) {
+			s.rows[i].acked_s = 0.2;
+			if (s.rows[i].round < 2 && strcmp(s.rows[i].arm, "aes") == 0)
+				s.rows[i].other_cpu_ns = 190000000;
+		}
+		if (warned)
+			assert_int_equal(
+			        replace_file(synthetic_path(other_folder(), "machine.json"),
+			                     machine, strlen(machine)),
+			        0);
+		char *text = page_without_gnuplot(&s);
+		assert_non_null(strstr(text, told));
+		assert_null(strstr(text, "<div>" REPEAT_NO_MORE));
+		assert_true((strstr(text, "<div>payloads of zeros</div>") != NULL) == warned);
+		free(text);
+	}
+	assert_int_equal(remove(synthetic_path(other_folder(), "machine.json")), 0);
+}
+
 static void without_gnuplot_the_page_is_made_without_figures(void **state)
 {
 	struct samples s;
@@ -508,6 +540,7 @@ int main(void)
 	        cmocka_unit_test(an_interrupted_run_with_failures_is_marked),
 	        cmocka_unit_test(hostile_names_stay_names),
 	        cmocka_unit_test(warnings_of_one_kind_are_one_line_with_their_count),
+	        cmocka_unit_test(disturbed_rounds_that_count_are_counted),
 	        cmocka_unit_test(without_gnuplot_the_page_is_made_without_figures),
 	        cmocka_unit_test(a_folder_that_is_not_there_is_named),
 	};
