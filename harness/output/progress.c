@@ -76,11 +76,18 @@ static void show_part(const struct progress *p, double done)
 		fprintf(stderr, "%3.0f %%  ", 100 * (done < p->whole ? done / p->whole : 1));
 }
 
-void progress_update(struct progress *p, double done, const char *text)
+/* Nothing where it is not known. */
+static void show_left(const struct progress *p, uint64_t now_ns, const char *before)
 {
 	char duration[PROGRESS_TEXT_BYTES];
-	double left_s;
+	double left_s = progress_left_s(p, now_ns);
 
+	if (left_s >= 0)
+		fprintf(stderr, "%s%s left", before, progress_duration(left_s, duration));
+}
+
+void progress_update(struct progress *p, double done, const char *text)
+{
 	p->done = done;
 	if (!p->shown) {
 		uint64_t now_ns = clock_ns();
@@ -88,11 +95,11 @@ void progress_update(struct progress *p, double done, const char *text)
 			return;
 		p->told_ns = now_ns;
 		show_part(p, done);
-		fprintf(stderr, "%s  %.0f s so far\n", text,
-		        (double)(now_ns - p->started_ns) / 1e9);
+		fprintf(stderr, "%s  %.0f s so far", text, (double)(now_ns - p->started_ns) / 1e9);
+		show_left(p, now_ns, ", ");
+		fputc('\n', stderr);
 		return;
 	}
-	left_s = progress_left_s(p, clock_ns());
 	if (p->table_is_new)
 		progress_clear(p);
 	if (!p->drawn)
@@ -100,8 +107,7 @@ void progress_update(struct progress *p, double done, const char *text)
 	fputs("\r\033[K", stderr);
 	show_part(p, done);
 	fputs(text, stderr);
-	if (left_s >= 0)
-		fprintf(stderr, "  %s left", progress_duration(left_s, duration));
+	show_left(p, clock_ns(), "  ");
 	fflush(stderr);
 	p->drawn = 1;
 }

@@ -1,8 +1,8 @@
 /* progress.h - one line on a terminal that says how far a run is and how long it will take, below
  * a table if there is one.
  *
- * Written between slices, by the process that measures nothing; a plain line every 30 s where
- * standard error is no terminal. No colours.
+ * Written between slices, by the process that measures nothing; a plain line every 30 s, with
+ * the time that is left too, where standard error is no terminal. No colours.
  */
 #ifndef ATREST_HARNESS_OUTPUT_PROGRESS_H
 #define ATREST_HARNESS_OUTPUT_PROGRESS_H

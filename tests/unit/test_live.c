@@ -124,6 +124,36 @@ static void a_terminal_shows_the_table_above_the_line(void **state)
 	assert_non_null(strstr(text, " 20 %  still at work"));
 }
 
+/* A log: a plain line every 30 s, with the part, the time so far and what is left. */
+static void elsewhere_a_plain_line_says_what_is_left(void **state)
+{
+	struct progress p;
+	char out[256] = "";
+	int was = dup(STDERR_FILENO), pipes[2];
+	ssize_t got;
+
+	(void)state;
+	assert_int_equal(pipe(pipes), 0);
+	assert_true(was >= 0 && dup2(pipes[1], STDERR_FILENO) >= 0);
+	progress_start(&p, 10);
+	progress_update(&p, 1, "too soon");
+	p.started_ns -= UINT64_C(40000000000);
+	p.told_ns = p.started_ns;
+	progress_update(&p, 4, "round 3 of 8");
+	p.told_ns = p.started_ns;
+	p.whole = 0;
+	progress_update(&p, 4, "no end to be seen");
+	progress_end(&p);
+	dup2(was, STDERR_FILENO);
+	close(was);
+	close(pipes[1]);
+	got = read(pipes[0], out, sizeof(out) - 1);
+	close(pipes[0]);
+	assert_true(got > 0);
+	assert_string_equal(out, " 40 %  round 3 of 8  40 s so far, about 60 s left\n"
+	                         "no end to be seen  40 s so far\n");
+}
+
 static void a_small_terminal_shows_what_fits(void **state)
 {
 	char text[4096];
@@ -144,6 +174,7 @@ int main(void)
 	                                        plan_of_two_cells, plan_away),
 	        cmocka_unit_test(a_terminal_shows_the_table_above_the_line),
 	        cmocka_unit_test(a_small_terminal_shows_what_fits),
+	        cmocka_unit_test(elsewhere_a_plain_line_says_what_is_left),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
