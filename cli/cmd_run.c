@@ -213,8 +213,9 @@ static int print_plan(const struct run_options *options, const struct plan *plan
 			       table_bytes(
 			               (double)prepare_need_bytes(plan, i, options->keep != NULL),
 			               bytes));
-		printf("time: %s, %zu slices\n", progress_duration(prepare_plan_s(plan), time),
-		       plan->slice_count);
+		printf("time: %s of measuring, %zu slices; longer on a slow machine and where "
+		       "rounds are repeated\n",
+		       progress_duration(prepare_plan_s(plan), time), plan->slice_count);
 		print_rule(&options->rule);
 	}
 	return rc == 0 ? EXIT_FINE : complain(EXIT_SYSTEM, "standard output: %s", strerror(errno));
