@@ -38,9 +38,8 @@ const struct figure figures[] = {
          "Transfer: what two sizes say of the others",
          "Filled: CPU time that a cipher adds to a published message, as measured; line: a + b · "
          "bytes through the cells of 1 KiB and 64 KiB (ringed), which predicts the rest. Hollow: "
-         "may be zero. Where no cost per byte can be told from zero there is no line: dotted is "
-         "what "
-         "it may be at most. Dashed: the line of the embedded store, the floor."},
+         "may be zero. Where no cost per byte can be told from zero there is no line; dotted is "
+         "what it may be at most. Dashed: the line of the embedded store, the floor."},
         {"disk", "summary.csv", FIGURE_OF_ALL, "disk_allocated_bytes", "Disk growth",
          "How much more the stream's directory takes than in plaintext: blocks that the file "
          "system "
@@ -58,7 +57,10 @@ const struct figure figures[] = {
          "could start then or not. Percentiles of single operations, compared round by round; "
          "bars are 95 % intervals (bootstrap over the rounds)."},
         {"throughput", "summary.csv", FIGURE_OF_ALL, "throughput_msgs_s", "Throughput",
-         "Messages per second on a logarithmic scale, and the same as payload bytes per second."},
+         "Messages per second on a logarithmic scale, and the same as payload bytes per second. "
+         "Plaintext is the median of its rounds, the others are what they lose of it, compared "
+         "round by round, with the 95 % interval of that; “plaintext again” is the same arm a "
+         "second time. Where the bar reaches plaintext, faster or slower cannot be told."},
         {"classes", "summary.csv", FIGURE_OF_CLASSES, "throughput_msgs_s",
          "Overhead by operation class",
          "Each row is one kind of operation, the dearest on top; of a class with several sizes the "

@@ -275,6 +275,8 @@ static void servers_and_the_store_stand_side_by_side(void **state)
 	assert_picture_says("against", subjects);
 	assert_picture_says("latency", subjects);
 	assert_picture_says("transfer", servers);
+	assert_picture_says("throughput", (const char *const[]){"95 % intervals", "plaintext again",
+	                                                        "this store", NULL});
 	/* One picture of operation classes each. */
 	assert_picture_says("classes", (const char *const[]){"2.15.1", "start, with", NULL});
 	assert_picture_says("classes-2", (const char *const[]){"2.9.10", NULL});
