@@ -62,13 +62,13 @@ right = right > 98 ? 100 : right + 4
 low_end = 10 ** floor(log10(N_low == N_low ? N_low : 10))
 high_end = 10 ** ceil(log10((N_high == N_high ? N_high : 1000) * 1.2))
 
-high = int(150 + 34 * next_line)
+high = int(182 + 34 * next_line)
 eval figure(1280, high)
 set multiplot
-set tmargin at screen 1 - 92.0 / high
-set bmargin at screen 58.0 / high
+set tmargin at screen 1 - 100.0 / high
+set bmargin at screen 68.0 / high
 set label 100 "Store against server: the same workloads, with 95 % intervals" at screen 0.5, screen 1 - 22.0 / high center font ",16" noenhanced
-set label 101 "shaded: the documented range; hollow: not distinguishable from plaintext; on the edge, right: nothing added that can be shown" \
+set label 101 "shaded: the documented range; hollow: not distinguishable from plaintext; ◀ beyond the axis; right, on the left edge: nothing added that can be shown" \
 	at screen 0.5, screen 1 - 48.0 / high center textcolor rgb "#7A6A10" noenhanced
 set yrange [next_line + 0.6 - gap:0.2]
 unset grid
@@ -94,23 +94,30 @@ do for [k = 1:2] {
 		}
 		set xrange [left:right]
 		set xlabel "throughput lost, % of the same target in plaintext" noenhanced
-		set object 1 rectangle from first 1, graph 0 to first 30, graph 1 fillcolor rgb "#F6EFC8" fillstyle solid noborder behind
+		eval band("x")
 		set arrow 1 from first 0, graph 0 to first 0, graph 1 nohead linecolor rgb "#444444" linewidth 1
-		set key at graph 1, graph 1 right bottom horizontal noenhanced samplen 1
+		set key at screen 0.605, screen 1 - 76.0 / high right center horizontal noenhanced samplen 1
 	} else {
 		unset label
-		unset object 1
+		unset object
 		unset arrow 1
 		set key off
 		set logscale x 10
-		set xrange [low_end:high_end]
+		set xrange [low_end * 0.98:high_end * 1.02]
 		set xtics ("1 ns" 1, "10 ns" 10, "100 ns" 100, "1 µs" 1e3, "10 µs" 1e4, "100 µs" 1e5, "1 ms" 1e6, "10 ms" 1e7, "100 ms" 1e8, "1 s" 1e9)
 		set xlabel "CPU time added per message" noenhanced
 	}
-	at_least(value) = k == 1 || value > low_end ? value : low_end
+	# Where a bar is cut there is an arrow.
+	edge = k == 1 ? left : low_end
+	tip = k == 1 ? left + 0.03 * (right - left) : low_end * (high_end / low_end) ** 0.03
+	at_least(value) = value > edge ? value : edge
+	is_cut(arm, n) = y(arm, metric, n) > 0 && end_of(low, estimate) < edge
 	plot for [n = 1:subjects] for [arm in "chachapoly aes"] csv \
 		using (target = targets[n], version = versions[n], at_least(column(estimate))):(y(arm, metric, n)):(at_least(end_of(low, estimate))):(at_least(end_of(top, estimate))) \
 		with xerrorbars linetype (arm eq "aes" ? 4 : 3) title (n == 1 ? arm : ""), \
+		for [n = 1:subjects] for [arm in "chachapoly aes"] csv \
+		using (target = targets[n], version = versions[n], is_cut(arm, n) && column(estimate) > tip ? tip : NaN):(y(arm, metric, n)):(edge - tip):(0) \
+		with vectors head size screen 0.007, 28 filled linetype (arm eq "aes" ? 4 : 3) notitle, \
 		for [n = 1:subjects] for [arm in "chachapoly aes"] csv \
 		using (target = targets[n], version = versions[n], unseen(arm, metric) ? at_least(column(estimate)) : NaN):(y(arm, metric, n)) \
 		with points linecolor rgb "white" pointtype (arm eq "aes" ? 5 : 7) pointsize 0.6 notitle

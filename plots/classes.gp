@@ -97,20 +97,24 @@ do for [i = 1:cells] {
 	}
 }
 unset print
-# Of a machine that was not quiet the ends of intervals may lie far out.
+# Of a machine that was not quiet the ends of intervals may lie far out: they are cut, with an arrow.
+cut_text = (left < -25 ? "; ◀ beyond the axis" : "")
 left = left < -25 ? -25 : left - 2
 right = right > 98 ? 100 : right + 2
 
-high = 190 + 42 * rows
+high = 216 + 42 * rows
 eval figure(1280, high)
 set multiplot
 set margins 0, 0, 0, 0
 set lmargin at screen 0.205
 set rmargin at screen 0.64
 set tmargin at screen 1 - 112.0 / high
-set bmargin at screen 74.0 / high
+set bmargin at screen 100.0 / high
 set title sprintf("What encryption costs, operation by operation: %s", subject) font ",16" noenhanced offset 10, 2.6
-set xlabel "throughput lost, % of the same operation in plaintext\nbars: 95 % intervals; " . hollow_text . "; ◀ beyond the axis" noenhanced
+set xlabel "throughput lost, % of the same operation in plaintext" noenhanced
+set label 7 "bars: 95 % intervals; " . hollow_text . cut_text at screen 0.012, screen 34.0 / high left noenhanced
+set label 8 "≤: not distinguishable from plaintext; it costs at most the end of its bar, or the noise floor (what plaintext is off when measured again) where that is higher" \
+	at screen 0.012, screen 14.0 / high left noenhanced
 set xrange [left:right]
 set yrange [rows + 0.6:0.4]
 unset grid
@@ -156,14 +160,17 @@ do for [i = 1:cells] {
 }
 set key at screen 0.62, screen top_y right horizontal noenhanced samplen 1
 show(arm) = column("arm") == arm && column("estimate") >= left ? column("estimate") : NaN
-# An estimate that the axis has no place for: its bar, and an arrow at the end.
+on_axis(x) = x < left ? left : x
+# An estimate that the axis has no place for: what of its bar lies within.
 beyond(arm) = column("arm") == arm && column("estimate") < left ? left : NaN
+# An arrow where a bar is cut; of the twin, a point alone, where its point lies beyond.
+cut_left(arm) = column("arm") == arm && column(arm == 1 ? "estimate" : "low") < left ? left : NaN
 width_pct = right - left
 plot $points using (show(1)):"row" with points linetype 2 title "plaintext again", \
-	$points using (show(2)):"row":"low":"high" with xerrorbars linetype 3 title "chachapoly", \
-	$points using (show(3)):"row":"low":"high" with xerrorbars linetype 4 title "aes", \
+	$points using (show(2)):"row":(on_axis(column("low"))):(on_axis(column("high"))) with xerrorbars linetype 3 title "chachapoly", \
+	$points using (show(3)):"row":(on_axis(column("low"))):(on_axis(column("high"))) with xerrorbars linetype 4 title "aes", \
 	$points using (column("arm") > 1 && column("hollow") > 0 && column("estimate") >= left ? column("estimate") : NaN):"row" \
 	with points linecolor rgb "white" pointtype 7 pointsize 0.5 notitle, \
-	for [arm = 1:3] $points using (beyond(arm)):"row":(greater(left, column("high")) - left):(0) with vectors nohead linetype arm + 1 notitle, \
-	for [arm = 1:3] $points using (beyond(arm) + 0.03 * width_pct):"row":(-0.03 * width_pct):(0) with vectors filled linetype arm + 1 notitle
+	for [arm = 2:3] $points using (beyond(arm)):"row":(greater(left, on_axis(column("high"))) - left):(0) with vectors nohead linetype arm + 1 notitle, \
+	for [arm = 1:3] $points using (cut_left(arm) + 0.03 * width_pct):"row":(-0.03 * width_pct):(0) with vectors head size screen 0.007, 28 filled linetype arm + 1 notitle
 unset multiplot

@@ -9,7 +9,7 @@ height = subjects > 1 ? 904 : 624
 eval figure(width, height)
 
 arms = "none-twin chachapoly aes"
-aside = "1 0.955 1.047" # intervals stand beside, not on each other
+aside = "1 0.93 1.075" # intervals stand beside, not on each other
 
 positive(ns) = ns > 0 ? ns : NaN
 unseen(arm, metric) = of_class(arm, metric) && unseen_here(0)
@@ -17,8 +17,8 @@ hollow(arm, metric) = of_class(arm, metric) && hollow_here(0)
 bound_at(arm, bytes) = unseen(arm, "throughput_msgs_s") && column("payload_bytes") == bytes ? at_most_pct(0) : NaN
 added_bound_at(arm, bytes) = unseen(arm, "cpu_ns_per_msg") && column("payload_bytes") == bytes ? at_most_added(0) : NaN
 # "8 %", or "≤ 14 %"
-percent_text(estimate, bound) = bound == bound ? sprintf("≤ %.0f %%", bound) : sprintf("%.0f %%", estimate)
-time_or_bound(ns, bound) = bound == bound ? "≤ " . ns_text(bound) : ns_text(ns)
+percent_text(estimate, bound) = estimate != estimate ? "-" : bound == bound ? sprintf("≤ %.0f %%", bound) : sprintf("%.0f %%", estimate)
+time_or_bound(ns, bound) = ns != ns ? "-" : bound == bound ? "≤ " . ns_text(bound) : ns_text(ns)
 
 # ---- axes that hold every target ----
 left = NaN
@@ -48,9 +48,9 @@ do for [n = 1:subjects] {
 }
 # Of a machine that was not quiet the ends of intervals may lie far out.
 bottom = bottom < -50 ? -50 : bottom
-# Room for a label at the point that lies highest and lowest.
-height_pct = (top - bottom) * 1.27
-bottom = bottom - height_pct * 0.12
+# Room for the figures above all.
+height_pct = (top - bottom) * 1.2
+bottom = bottom - height_pct * 0.04
 top = bottom + height_pct
 # Whole decades, so that both ends are labelled and every interval lies within; an end that is
 # not above zero has no place on this axis and gets an arrow.
@@ -59,22 +59,17 @@ N_high = N_high == N_high && N_high > N_low ? N_high : N_low * 10
 low_end = 10 ** floor(log10(N_low < 1 ? 1 : N_low))
 high_end = 10 ** ceil(log10(N_high * 1.3))
 
-# A label with its text stays within the panel, clear of the numbers of the axis.
-inside(y) = y < bottom + 0.09 * height_pct ? bottom + 0.09 * height_pct : y > top - 0.09 * height_pct ? top - 0.09 * height_pct : y
-above(y, other) = other != other || y >= other
 # What lies below an axis is a triangle at its foot.
 foot_pct = bottom + height_pct * 0.03
 foot_ns = low_end * (high_end / low_end) ** 0.03
 at_foot_or(y, foot) = y < foot ? foot : y
-# For eval: of a single size there is room beside: chachapoly on the left, aes on the right.
-beside(number, text, y, color) = sprintf("set label %d '%s' at %g, %g %s offset %g, 0 textcolor rgb '%s' noenhanced", \
-	number, text, payload * word(aside, number - 3), y, number == 5 ? "right" : "left", number == 5 ? -1.5 : 1.5, color)
 above_foot(y, foot) = y >= foot ? y : NaN
 below_foot(y, foot) = y < foot ? foot : NaN
 x_of(i) = column("payload_bytes") * word(aside, i)
-# Not on the zero line: a label goes beyond it when it would lie there.
-off_zero(y, up) = up ? (y + 0.036 * height_pct > -0.02 * height_pct && y + 0.036 * height_pct < 0.03 * height_pct ? 0.005 * height_pct : y) : \
-	(y - 0.036 * height_pct > -0.03 * height_pct && y - 0.036 * height_pct < 0.03 * height_pct ? -0.005 * height_pct : y)
+# For eval: what both cost at the payload of the first sentence, above all points.
+figures_in(C, A) = sprintf("set label 4 'at %s:' at graph 0.03, graph 0.95 left textcolor rgb '#7A6A10' noenhanced; ", size_text(payload)) . \
+	sprintf("set label 5 '● %s' at graph (subjects == 1 ? 0.17 : 0.25), graph 0.95 left textcolor rgb chachapoly_color noenhanced; ", C) . \
+	sprintf("set label 6 '■ %s' at graph (subjects == 1 ? 0.37 : 0.55), graph 0.95 left textcolor rgb aes_color noenhanced", A)
 
 place(n, k) = subjects == 1 ? panel(width, height, 94, k, 2, 1, 1, 62) : \
 	panel(width, height, 108, n, subjects, k, 2, 58)
@@ -84,7 +79,7 @@ eval subjects == 1 ? "sizes = size_tics" : "sizes = size_tics_few"
 set multiplot
 set label 100 sprintf("What encryption costs, class “%s”, with 95 %% intervals", class) \
 	at screen 0.5, screen 1 - 20.0 / height center font ",16" noenhanced
-set label 101 sprintf("shaded: the documented range, “as little as 1 %% to more than 30 %%”; numbers at the points: %s", size_text(payload)) \
+set label 101 "shaded: the documented range, “as little as 1 % to more than 30 %”; ≤: not distinguishable from plaintext, costs at most so much; ▼ beyond the axis" \
 	at screen 0.5, screen 1 - 48.0 / height center textcolor rgb "#7A6A10" noenhanced
 eval arm_key(height, 72.0)
 set key off
@@ -93,12 +88,6 @@ do for [n = 1:subjects] {
 	# ---- values at the payload that is written ----
 	eval extent("C_one", 'cell_at("chachapoly", "throughput_msgs_s", "overhead_pct", payload)')
 	eval extent("A_one", 'cell_at("aes", "throughput_msgs_s", "overhead_pct", payload)')
-	eval extent("C_top", 'cell_at("chachapoly", "throughput_msgs_s", "high_pct", payload)')
-	eval extent("C_foot", 'cell_at("chachapoly", "throughput_msgs_s", "low_pct", payload)')
-	eval extent("A_top", 'cell_at("aes", "throughput_msgs_s", "high_pct", payload)')
-	eval extent("A_foot", 'cell_at("aes", "throughput_msgs_s", "low_pct", payload)')
-	eval extent("T_top", 'cell_at("none-twin", "throughput_msgs_s", "high_pct", payload)')
-	eval extent("T_foot", 'cell_at("none-twin", "throughput_msgs_s", "low_pct", payload)')
 	# The bound where nothing is distinguishable from zero, as in the table.
 	eval extent("C_bound", 'bound_at("chachapoly", payload)')
 	eval extent("A_bound", 'bound_at("aes", payload)')
@@ -117,28 +106,14 @@ do for [n = 1:subjects] {
 	if (n == 1) { set ylabel "throughput lost, % of plaintext" noenhanced offset 1 }
 	set title head_of(n, "throughput lost") font ",12" noenhanced
 	if (subjects > 1) { set label 7 subject at graph 0.5, graph 1 offset 0, 3.1 center font ",15" noenhanced }
-	set object 1 rectangle from graph 0, first 1 to graph 1, first 30 fillcolor rgb "#F6EFC8" fillstyle solid noborder behind
+	eval band("y")
 	set arrow 1 from graph 0, first 0 to graph 1, first 0 nohead linecolor rgb "#444444" linewidth 1
-	# Clear of every arm's interval: above all of them the dearer one, below them the other.
-	C_above = above(C_one_max, A_one_max)
-	over = greater(greater(greater(C_one_max, A_one_max), greater(C_top_max, A_top_max)), T_top_max)
-	under = lesser(lesser(lesser(C_one_max, A_one_max), lesser(C_foot_min, A_foot_min)), T_foot_min)
-	# Far above plaintext it may stand between.
-	foot = C_above ? or(A_foot_min, A_one_max) : or(C_foot_min, C_one_max)
-	under = foot - height_pct * 0.12 > or(T_top_max, 0) ? foot : under
-	C_label = off_zero(C_above ? over : under, C_above)
-	A_label = off_zero(C_above ? under : over, !C_above)
-	C_text = percent_text(C_one_max, C_bound_max)
-	A_text = percent_text(A_one_max, A_bound_max)
-	if (C_one_max == C_one_max && left == right) { eval beside(5, C_text, inside(C_one_max), chachapoly_color) }
-	if (A_one_max == A_one_max && left == right) { eval beside(6, A_text, inside(A_one_max), aes_color) }
-	if (C_one_max == C_one_max && left < right) { set label 5 C_text at payload, inside(C_label) \
-		center offset 0, (C_above ? 0.9 : -0.9) textcolor rgb chachapoly_color noenhanced }
-	if (A_one_max == A_one_max && left < right) { set label 6 A_text at payload, inside(A_label) \
-		center offset 0, (C_above ? -0.9 : 0.9) textcolor rgb aes_color noenhanced }
+	if (C_one_max == C_one_max || A_one_max == A_one_max) { eval figures_in(percent_text(C_one_max, C_bound_max), percent_text(A_one_max, A_bound_max)) }
 	plot for [i = 1:3] csv using (x_of(i)):(at_foot_or(cell(word(arms, i), "throughput_msgs_s", "overhead_pct"), foot_pct)) with lines linetype i + 1 notitle, \
 		for [i = 1:3] csv using (x_of(i)):(above_foot(cell(word(arms, i), "throughput_msgs_s", "overhead_pct"), foot_pct)):(end_of("low_pct", "overhead_pct")):(end_of("high_pct", "overhead_pct")) \
 		with yerrorbars linetype i + 1 notitle, \
+		for [i = 1:3] csv using (x_of(i)):(cell(word(arms, i), "throughput_msgs_s", "low_pct") < bottom ? bottom + height_pct * 0.05 : NaN):(0):(height_pct * -0.05) \
+		with vectors head size screen 0.006, 25 filled linetype i + 1 notitle, \
 		for [i = 1:3] csv using (x_of(i)):(below_foot(cell(word(arms, i), "throughput_msgs_s", "overhead_pct"), foot_pct)):(foot_pct):(at_foot_or(end_of("high_pct", "overhead_pct"), foot_pct)) \
 		with yerrorbars linetype i + 1 pointtype 10 pointsize 1.4 notitle, \
 		for [i = 2:3] csv using (x_of(i)):(hollow(word(arms, i), "throughput_msgs_s") ? above_foot(column("overhead_pct"), foot_pct) : NaN) \
@@ -161,26 +136,14 @@ do for [n = 1:subjects] {
 		font ",10" textcolor rgb "#666666" noenhanced }
 	eval extent("M", 'of_class("chachapoly", "cpu_ns_per_msg") || of_class("aes", "cpu_ns_per_msg") ? column("added") : NaN')
 	if (M_max != M_max) { set label 8 "not measured" at graph 0.5, 0.5 center textcolor rgb "#666666" }
-	# Lines rise to the right: the label above stands left of its point, the one below right of it,
-	# where the axis leaves room.
-	C_above = above(C_this_ns_max, A_this_ns_max)
-	C_text = time_or_bound(C_this_ns_max, C_bound_ns_max)
-	A_text = time_or_bound(A_this_ns_max, A_bound_ns_max)
-	C_y = at_foot_or(C_this_ns_max, foot_ns)
-	A_y = at_foot_or(A_this_ns_max, foot_ns)
-	on_right(is_above) = is_above ? payload <= left : payload < right
-	label_ns(number, text, y, is_above, color) = left == right ? beside(number, text, y, color) : \
-		sprintf("set label %d '%s' at %g, %g %s offset %g, %g textcolor rgb '%s' noenhanced", \
-		number, text, payload, y, on_right(is_above) ? "left" : "right", on_right(is_above) ? 1 : -0.8, is_above || y < foot_ns * 3 ? 1 : -1, color)
-	if (C_this_ns_max == C_this_ns_max) { eval label_ns(5, C_text, C_y, C_above, chachapoly_color) }
-	if (A_this_ns_max == A_this_ns_max) { eval label_ns(6, A_text, A_y, !C_above, aes_color) }
+	if (C_this_ns_max == C_this_ns_max || A_this_ns_max == A_this_ns_max) { eval figures_in(time_or_bound(C_this_ns_max, C_bound_ns_max), time_or_bound(A_this_ns_max, A_bound_ns_max)) }
 	plot for [i = 2:3] csv using (x_of(i)):(at_foot_or(cell(word(arms, i), "cpu_ns_per_msg", "added"), foot_ns)) with lines linetype i + 1 notitle, \
 		for [i = 2:3] csv using (x_of(i)):(above_foot(cell(word(arms, i), "cpu_ns_per_msg", "added"), foot_ns)):(at_foot_or(end_of("added_low", "added"), low_end)):(end_of("added_high", "added")) \
 		with yerrorbars linetype i + 1 notitle, \
 		for [i = 2:3] csv using (x_of(i)):(below_foot(cell(word(arms, i), "cpu_ns_per_msg", "added"), foot_ns)):(foot_ns):(at_foot_or(end_of("added_high", "added"), foot_ns)) \
 		with yerrorbars linetype i + 1 pointtype 10 pointsize 1.4 notitle, \
-		for [i = 2:3] csv using (x_of(i)):(above_foot(cell(word(arms, i), "cpu_ns_per_msg", "added"), foot_ns) > 0 && column("added_low") < low_end ? low_end * 1.25 : NaN):(0):(low_end * -0.25) \
-		with vectors filled linetype i + 1 notitle, \
+		for [i = 2:3] csv using (x_of(i)):(above_foot(cell(word(arms, i), "cpu_ns_per_msg", "added"), foot_ns) > 0 && column("added_low") < low_end ? foot_ns : NaN):(0):(low_end - foot_ns) \
+		with vectors head size screen 0.006, 25 filled linetype i + 1 notitle, \
 		for [i = 2:3] csv using (x_of(i)):(hollow(word(arms, i), "cpu_ns_per_msg") ? above_foot(column("added"), foot_ns) : NaN) \
 		with points linecolor rgb "white" pointtype (i == 3 ? 5 : 7) pointsize 0.7 notitle, \
 		nothing_log notitle

@@ -80,6 +80,14 @@ at_most_added(dummy) = greater(end_of("added_high", "added"), column("floor_pct"
 hollow_here(dummy) = unseen_here(0) || strcol("verdict") eq "inconclusive"
 hollow_text = "hollow: not distinguishable from plaintext; without a bar: too few rounds"
 
+# For eval: the documentation's range, "as little as 1 % to more than 30 %", along axis x or y: it has no
+# upper end, so it fades. The longest and faintest first, the others on it; behind all else.
+band_color(t) = sprintf("#%02X%02X%02X", 246 + int(9 * t), 239 + int(16 * t), 200 + int(55 * t))
+band(axis) = "do for [i = 0:12] { " . (axis eq "y" ? \
+	"set object 20 + i rectangle from graph 0, first 1 to graph 1, first (54 - 2 * i) " : \
+	"set object 20 + i rectangle from first 1, graph 0 to first (54 - 2 * i), graph 1 ") . \
+	"fillcolor rgb band_color((12 - i) / 13.0) fillstyle solid noborder behind }"
+
 lesser(a, b) = a != a || b < a ? b : a
 greater(a, b) = a != a || b > a ? b : a
 or(y, other) = y == y ? y : other

@@ -20,13 +20,13 @@ extern char **environ;
 const struct figure figures[] = {
         {"overhead", "summary.csv", FIGURE_OF_ALL, "throughput_msgs_s",
          "Overhead against payload size",
-         "Throughput lost against plaintext, the documented range shaded, and CPU time added per "
-         "message (of a server: by the server's process) on a logarithmic scale. Bars are 95 % "
-         "intervals; hollow points are not distinguishable from plaintext, a triangle at the foot "
-         "lies below the axis, of CPU time at zero or less; “plaintext again” is the same arm "
-         "measured a second time and "
-         "shows what this "
-         "machine cannot tell apart. The axes of all targets and versions are the same."},
+         "Throughput lost against plaintext, the documented range shaded (it has no upper end), "
+         "and CPU time added per message (of a server: by the server's process) on a logarithmic "
+         "scale. Bars are 95 % intervals, with an arrow where they are cut; hollow points are not "
+         "distinguishable from plaintext, a triangle at the foot lies below the axis, of CPU time "
+         "at zero or less; “plaintext again” is the same arm measured a second time and shows "
+         "what this machine cannot tell apart. The axes of all targets and versions are the "
+         "same."},
         {"cpu", "summary.csv", FIGURE_OF_ALL, "cpu_ns_per_msg", "CPU per message",
          "The number is what one message costs the process that owns the store; the height of the "
          "bar is relative to plaintext in the same workload, with its 95 % interval."},
@@ -65,7 +65,9 @@ const struct figure figures[] = {
          "Overhead by operation class",
          "Each row is one kind of operation, the dearest on top; of a class with several sizes the "
          "one nearest to that of the first sentence. “Per message” is per message of the stream "
-         "where an operation takes a whole one: opening, purging, converting, backing up."},
+         "where an operation takes a whole one: opening, purging, converting, backing up. ≤: not "
+         "distinguishable from plaintext; it costs at most the end of its bar, or the noise "
+         "floor, what plaintext is off when measured again, where that is higher."},
         {NULL, NULL, FIGURE_OF_ALL, NULL, NULL, NULL}};
 
 /* ---- which pictures there are ---- */
