@@ -14,6 +14,18 @@ growth(arm, metric) = of_target(arm, metric) ? column("overhead_pct") : NaN
 percent_text(p) = abs(p) < 0.00005 ? "0 %" : abs(p) < 0.1 ? sprintf("%.2g %%", p) : sprintf("%.2f %%", p)
 either(metric) = of_target("chachapoly", metric) || of_target("aes", metric) ? column("overhead_pct") : NaN
 
+# One axis for all: bars of one height are one growth, on either side.
+least = 0
+most = 0
+do for [n = 1:subjects] {
+	eval use_subject(n)
+	do for [metric in "disk_allocated_bytes disk_apparent_bytes"] {
+		eval extent("G", 'either(metric)')
+		least = lesser(least, G_min)
+		most = greater(most, G_max)
+	}
+}
+
 set multiplot
 set label 100 "Disk growth against plaintext" at screen 0.5, screen 1 - 22.0 / height center font ",15" noenhanced
 set boxwidth 0.34
@@ -22,14 +34,13 @@ do for [n = 1:subjects] {
 	eval use_subject(n)
 	do for [k = 1:2] {
 		metric = k == 1 ? "disk_allocated_bytes" : "disk_apparent_bytes"
-		eval extent("G", 'either(metric)')
 		eval workload_tics
 		set xtics rotate by 35 right
 		eval panel(1280, height, 40, k, 2, n, subjects, 96)
 		set title sprintf("%s: %s", subject, k == 1 ? "allocated by the file system" : "bytes in the files") font ",13" noenhanced
 		set format y "%g %%"
-		set yrange [G_min < 0 ? G_min * 1.9 : 0:G_max > 0 ? G_max * 1.9 : 0.01]
-		if (n == 1 && k == 1) { set key top left Left reverse horizontal } else { set key off }
+		set yrange [least < 0 ? least * 1.9 : 0:most > 0 ? most * 1.9 : 0.01]
+		if (n == 1 && k == 1) { set key at screen 0.99, screen 1 - 22.0 / height right center horizontal Left reverse } else { set key off }
 		plot for [i = 1:2] csv using (cell_of(word(arms, i), metric) + aside(i)):(growth(word(arms, i), metric)) with boxes linetype word(lines, i) + 0 title word(arms, i), \
 			for [i = 1:2] csv using (cell_of(word(arms, i), metric) + aside(i)):(growth(word(arms, i), metric)):(percent_text(column("overhead_pct"))) with labels noenhanced rotate by 90 left offset 0, 0.4 font (cells_max > 12 ? ",8" : ",12") notitle, \
 			nothing notitle

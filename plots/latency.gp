@@ -28,6 +28,11 @@ do for [n = 1:subjects] {
 	high = greater(high, Q_max)
 }
 
+# Room below for the values, which are turned: so much of the panel's height is a text of ten letters.
+text_share = (cells_max > 12 ? 66.0 : 80.0) / ((subjects > 1 ? 340 : 440) - 44)
+high_ns = or(high, 1000) * 3
+foot_ns = high_ns / (high_ns / or(low, 1000)) ** (1 / (1 - text_share))
+
 set multiplot
 set label 100 "Latency of one operation, from its own start to its end (service time)" at screen 0.5, screen 1 - 22.0 / height center font ",15" noenhanced
 set label 101 "filled: median, with its value; open: 99th percentile; cross: 99.9th (where a slice has 1000 or more); medians of the rounds; bars: 95 % intervals against plaintext" \
@@ -39,8 +44,7 @@ do for [n = 1:subjects] {
 	set title subject font ",13" noenhanced
 	set logscale y 10
 	eval time_tics
-	# Room below for the values.
-	set yrange [or(low, 1000) / 20:or(high, 1000) * 3]
+	set yrange [foot_ns:high_ns]
 	if (n == 1) { set key at screen 0.99, screen 1 - 72.0 / height right horizontal Left reverse } else { set key off }
 	plot for [i = 1:4] csv using (x(word(arms, i), "latency_p50_ns", i)):(of(word(arms, i), "latency_p50_ns")) with points linetype word(lines, i) + 0 pointtype 7 title word(names, i), \
 		for [i = 1:4] csv using (x(word(arms, i), "latency_p99_ns", i)):(of(word(arms, i), "latency_p99_ns")) with points linetype word(lines, i) + 0 pointtype 6 notitle, \

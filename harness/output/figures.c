@@ -42,9 +42,8 @@ const struct figure figures[] = {
          "what it may be at most. Dashed: the line of the embedded store, the floor."},
         {"disk", "summary.csv", FIGURE_OF_ALL, "disk_allocated_bytes", "Disk growth",
          "How much more the stream's directory takes than in plaintext: blocks that the file "
-         "system "
-         "gave, and bytes in the files. The store has the same block size in all arms; newer "
-         "servers make smaller blocks under a cipher, hence more files."},
+         "system gave, and bytes in the files, all on one axis. The store has the same block size "
+         "in all arms; newer servers make smaller blocks under a cipher, hence more files."},
         {"latency", "summary.csv", FIGURE_OF_ALL, "latency_p50_ns", "Latency",
          "Service times: from the operation's own start to its end, also where a rate was given "
          "(response times are those of the next figure). Percentiles of single operations; medians "
