@@ -68,14 +68,14 @@ set multiplot
 set tmargin at screen 1 - 100.0 / high
 set bmargin at screen 68.0 / high
 set label 100 "Store against server: the same workloads, with 95 % intervals" at screen 0.5, screen 1 - 22.0 / high center font ",16" noenhanced
-set label 101 "shaded: the documented range; hollow: not distinguishable from plaintext; ◀ beyond the axis; right, on the left edge: nothing added that can be shown" \
+set label 101 "shaded: the documented range; hollow: not distinguishable from plaintext (without a bar: too few rounds); ◀ beyond the axis; on the edge, right: nothing added" \
 	at screen 0.5, screen 1 - 48.0 / high center textcolor rgb "#7A6A10" noenhanced
 set yrange [next_line + 0.6 - gap:0.2]
 unset grid
 set grid xtics linecolor rgb "#dddddd" linewidth 1 linetype -1
 set key off
 
-unseen(arm, metric) = of_target(arm, metric) && strcol("verdict") eq "indistinguishable"
+hollow(arm, metric) = of_target(arm, metric) && hollow_here(0)
 do for [k = 1:2] {
 	metric = k == 1 ? "throughput_msgs_s" : "cpu_ns_per_msg"
 	estimate = k == 1 ? "overhead_pct" : "added"
@@ -119,7 +119,7 @@ do for [k = 1:2] {
 		using (target = targets[n], version = versions[n], is_cut(arm, n) && column(estimate) > tip ? tip : NaN):(y(arm, metric, n)):(edge - tip):(0) \
 		with vectors head size screen 0.007, 28 filled linetype (arm eq "aes" ? 4 : 3) notitle, \
 		for [n = 1:subjects] for [arm in "chachapoly aes"] csv \
-		using (target = targets[n], version = versions[n], unseen(arm, metric) ? at_least(column(estimate)) : NaN):(y(arm, metric, n)) \
+		using (target = targets[n], version = versions[n], hollow(arm, metric) ? at_least(column(estimate)) : NaN):(y(arm, metric, n)) \
 		with points linecolor rgb "white" pointtype (arm eq "aes" ? 5 : 7) pointsize 0.6 notitle
 }
 unset multiplot

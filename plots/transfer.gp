@@ -15,7 +15,7 @@ of(arm, name) = added(arm) ? column(name) : NaN
 fitted(arm) = added(arm) && strcol("role") eq "fit" ? greater(column("measured"), foot) : NaN
 
 # What may be nothing has no place on a logarithmic axis but its upper end.
-may_be_zero(arm) = added(arm) && column("measured_low") <= 0
+may_be_zero(arm) = added(arm) && !(column("measured_low") > 0)
 
 # ---- axes, and the lines ----
 left = NaN
@@ -77,6 +77,7 @@ constant_text(k) = or(line_low(k, 0), line(k, 0)) > 0 ? ns_text(line(k, 0)) : \
 	line_high(k, 0) > 0 ? "≤ " . ns_text(line_high(k, 0)) : "0 ns"
 no_slope_text(k) = slope_high(k) > 0 ? sprintf("no measurable cost per byte (≤ %.2g ns)", slope_high(k)) : "no measurable cost per byte"
 line_text(k) = slope(k) != slope(k) ? "no line: 1 KiB or 64 KiB is missing" : \
+	slope_low(k) != slope_low(k) ? (rises(k) ? sprintf("%s + %.3g ns per byte, too few rounds to be sure", constant_text(k), slope(k)) : "too few rounds to tell") : \
 	rises(k) ? sprintf("%s + %.3g ns per byte (%.2g GB/s)", constant_text(k), slope(k), 1 / slope(k)) : \
 	sprintf("%s, %s", constant_text(k), no_slope_text(k))
 

@@ -317,6 +317,23 @@ static void a_cost_per_byte_that_cannot_be_shown_has_no_speed(void **state)
 	assert_picture_says_nothing_of("transfer", "+ -");
 }
 
+static void too_few_rounds_have_no_speed_either(void **state)
+{
+	static const struct synthetic_cell cells[] = {
+	        {"publish-1k", "publish", "2m", 1024, 39000, 4, 5076, 0.97, 1340, 265},
+	        {"publish-64k", "publish", "2m", 65536, 1900, 4, 72000, 0.98, 65000, -1500},
+	};
+	static const struct synthetic_suite suite = {"nats", "2.15.1", cells, 2};
+	static const char *const said[] = {"too few rounds to be sure", "too few rounds to tell",
+	                                   NULL};
+	struct samples s = {0};
+	(void)state;
+	synthetic_add_server(&s, &suite, (struct synthetic_noise){0.01, 0.001, 0}, 44);
+	free(page_of(other_folder(), &s, FIGURES_OK));
+	assert_picture_says("transfer", said);
+	assert_picture_says_nothing_of("transfer", "GB/s");
+}
+
 static void a_server_without_plaintext_has_a_page_without_figures(void **state)
 {
 	struct samples s = {0};
@@ -541,6 +558,7 @@ int main(void)
 	        cmocka_unit_test(a_run_of_one_cell_or_of_plaintext_alone_is_drawn_too),
 	        cmocka_unit_test(servers_and_the_store_stand_side_by_side),
 	        cmocka_unit_test(a_cost_per_byte_that_cannot_be_shown_has_no_speed),
+	        cmocka_unit_test(too_few_rounds_have_no_speed_either),
 	        cmocka_unit_test(a_server_without_plaintext_has_a_page_without_figures),
 	        cmocka_unit_test(there_is_no_picture_of_what_was_not_measured),
 	        cmocka_unit_test(what_servers_hold_and_lose_is_said),
