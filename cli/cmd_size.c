@@ -67,7 +67,7 @@ static int machine_check(const char *dir, const json_t *here, int across, uint64
 }
 
 /* A folder that was copied holds the same rounds, which are not more than they are. */
-static int is_held(const struct samples *samples, const struct sample *row)
+static int is_there_already(const struct samples *samples, const struct sample *row)
 {
 	for (size_t i = 0; i < samples->count; i++) {
 		const struct sample *r = &samples->rows[i];
@@ -86,7 +86,7 @@ static int result_add(const char *dir, const json_t *here, int across, uint64_t 
 
 	if (code == EXIT_FINE)
 		code = machine_check(dir, here, across, &out->file_system_bytes);
-	if (code == EXIT_FINE && is_held(&out->samples, &samples.rows[0]))
+	if (code == EXIT_FINE && is_there_already(&out->samples, &samples.rows[0]))
 		code = complain(EXIT_USAGE,
 		                "--result: found rows of %s in another one too, expected each run "
 		                "once",

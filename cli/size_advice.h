@@ -4,9 +4,8 @@
 #define ATREST_CLI_SIZE_ADVICE_H
 
 #include "cli/size_plan.h"
+#include "harness/output/headline.h"
 
-#define SIZE_ADVICE_BYTES 1024
-
-void size_advice(const struct size_plan *plan, char text[SIZE_ADVICE_BYTES]);
+void size_advice(const struct size_plan *plan, char text[HEADLINE_BYTES]);
 
 #endif

@@ -60,8 +60,7 @@ static void cluster_write(const struct size_demand *d, FILE *out)
 	if (d->replicas > 1)
 		fprintf(out,
 		        "# For %llu replicas as many nodes at least, each with a name and routes "
-		        "to "
-		        "the others:\n"
+		        "to the others:\n"
 		        "# server_name: n1\n"
 		        "# cluster { name: c1, listen: \"0.0.0.0:6222\", routes: "
 		        "[\"nats://n2:6222\", \"nats://n3:6222\"] }\n",

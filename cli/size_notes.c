@@ -245,8 +245,7 @@ static void note_starts_missing(struct size_plan *plan)
 	if (missing != 0)
 		note(plan,
 		     "Restarts were not measured%s%s: atrest run --suite %s -o more, then size "
-		     "with "
-		     "--result twice, of this run and of more",
+		     "with --result twice, of this run and of more",
 		     some ? " in both ways" : "", columns(plan, missing, names),
 		     plan->costs->is_server ? "server --target nats" : "classes");
 }

@@ -189,7 +189,7 @@ static void print_demand(const struct size_plan *plan)
 static int print_text(const struct size_plan *plan, int markdown)
 {
 	const char *fence = markdown ? "```\n" : "";
-	char advice[SIZE_ADVICE_BYTES];
+	char advice[HEADLINE_BYTES];
 	char *server = size_config_server(plan);
 	json_t *stream = size_config_stream(plan->demand);
 	char *json = stream == NULL ? NULL : json_dumps(stream, JSON_INDENT(2));
@@ -291,7 +291,7 @@ static json_t *demand_json(const struct size_plan *plan)
 
 static int print_object(const struct size_plan *plan)
 {
-	char advice[SIZE_ADVICE_BYTES];
+	char advice[HEADLINE_BYTES];
 	char *server = size_config_server(plan);
 	json_t *root = server == NULL ? NULL : json_object();
 	json_t *notes = json_array(), *ciphers = json_array();
